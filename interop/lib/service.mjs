@@ -1,0 +1,19 @@
+// A whole service that we did not write, at one origin as Okta's org is: oidc-provider at `/oauth2/v1`, and a resource
+// guarded by jose at `/api/v1`, behind a front that keeps what went over the wire.
+
+import { startProvider } from './provider.mjs';
+import { startResource } from './resource.mjs';
+import { Wire } from './wire.mjs';
+
+export async function openService({ clientId, clientKey, tokenAlgorithm }) {
+  const wire = await Wire.open();
+  const issuer = wire.origin;
+  const provider = await startProvider({ issuer, client: { clientId, key: clientKey }, tokenAlgorithm });
+  const resource = await startResource(issuer);
+  wire.route('/api/', resource.origin).route('/', provider.origin);
+  return {
+    origin: issuer,
+    wire,
+    close: () => Promise.all([wire, provider, resource].map((server) => server.close())),
+  };
+}
