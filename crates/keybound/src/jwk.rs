@@ -1,0 +1,197 @@
+//! Public JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2): reading and writing.
+
+use aws_lc_rs::signature::RsaPublicKeyComponents;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+
+use crate::algorithm::Algorithm;
+use crate::base64url;
+use crate::json::Object;
+use crate::key::{Components, Curve, KeyError};
+use crate::thumbprint::Thumbprint;
+
+/// Bytes of a JWK, at most. A private RSA key of 8192 bits has 6.5 KB; a chain of certificates (`x5c`)
+/// may come on top.
+pub const MAX_JWK_BYTES: usize = 16 * 1024;
+
+/// The members that only a private or a secret key has (RFC 7518 section 6, RFC 8037 section 2).
+const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// A public key as a JWK, in its one canonical spelling: the required members, then `kid`, `use`, `alg`
+/// and `key_ops` where they are there.
+///
+/// It serialises as a JSON object with the members always in the same order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicJwk {
+    required: RequiredMembers,
+    pub(crate) attributes: Attributes,
+}
+
+impl PublicJwk {
+    pub(crate) fn new(components: &Components, attributes: Attributes) -> Self {
+        Self { required: RequiredMembers::new(components), attributes }
+    }
+
+    /// The members that make the key, without `kid`, `use`, `alg` and `key_ops`.
+    pub fn required_members(&self) -> &RequiredMembers {
+        &self.required
+    }
+
+    /// The name that the key's owner gave it (`kid`).
+    pub fn key_id(&self) -> Option<&str> {
+        self.attributes.key_id.as_deref()
+    }
+
+    /// The algorithm that the key is reserved for (`alg`).
+    pub fn algorithm(&self) -> Option<&str> {
+        self.attributes.algorithm.as_deref()
+    }
+
+    /// The JSON text.
+    pub fn to_json(&self) -> String {
+        write(self)
+    }
+}
+
+impl Serialize for PublicJwk {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in self.required.members() {
+            map.serialize_entry(name, value)?;
+        }
+        let Attributes { key_id, key_use, algorithm, key_operations } = &self.attributes;
+        for (name, value) in [("kid", key_id), ("use", key_use), ("alg", algorithm)] {
+            if let Some(value) = value {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        if let Some(operations) = key_operations {
+            map.serialize_entry("key_ops", operations)?;
+        }
+        map.end()
+    }
+}
+
+/// The members that make a key, in the lexical order in which its thumbprint is taken (RFC 7638
+/// section 3.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequiredMembers(Numbers);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Numbers {
+    Rsa { e: String, n: String },
+    Elliptic { curve: Curve, x: String, y: String },
+    Ed25519 { x: String },
+}
+
+impl RequiredMembers {
+    fn new(components: &Components) -> Self {
+        Self(match components {
+            Components::Rsa(RsaPublicKeyComponents { n, e }) => {
+                Numbers::Rsa { e: base64url::encode(e), n: base64url::encode(n) }
+            }
+            Components::Elliptic(point) => {
+                let (x, y) = point.coordinates();
+                Numbers::Elliptic { curve: point.curve(), x: base64url::encode(x), y: base64url::encode(y) }
+            }
+            Components::Ed25519(x) => Numbers::Ed25519 { x: base64url::encode(x) },
+        })
+    }
+
+    fn members(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        match &self.0 {
+            Numbers::Rsa { e, n } => [Some(("e", e.as_str())), Some(("kty", "RSA")), Some(("n", n)), None],
+            Numbers::Elliptic { curve, x, y } => {
+                [Some(("crv", curve.name())), Some(("kty", "EC")), Some(("x", x)), Some(("y", y))]
+            }
+            Numbers::Ed25519 { x } => [Some(("crv", "Ed25519")), Some(("kty", "OKP")), Some(("x", x)), None],
+        }
+        .into_iter()
+        .flatten()
+    }
+
+    /// The thumbprint: no value here needs an escape, so the canonical text is put together as it is.
+    pub(crate) fn thumbprint(&self) -> Thumbprint {
+        /// Room for the names, the quotes and a key on P-521.
+        const USUAL_BYTES: usize = 256;
+        let mut text = String::with_capacity(USUAL_BYTES);
+        let mut separator = '{';
+        for (name, value) in self.members() {
+            text.push(separator);
+            for part in ["\"", name, "\":\"", value, "\""] {
+                text.push_str(part);
+            }
+            separator = ',';
+        }
+        text.push('}');
+        Thumbprint::of_canonical_jwk(&text)
+    }
+}
+
+impl Serialize for RequiredMembers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.members())
+    }
+}
+
+/// What a JWK says about its key beside the key itself (RFC 7517 sections 4.2 to 4.5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    pub(crate) key_id: Option<String>,
+    pub(crate) key_use: Option<String>,
+    pub(crate) algorithm: Option<String>,
+    pub(crate) key_operations: Option<Vec<String>>,
+}
+
+impl Attributes {
+    pub(crate) fn read(jwk: &Object<'_>) -> Result<Self, KeyError> {
+        let string = |name| jwk.optional_string(name).map(|value| value.map(str::to_owned));
+        let read = || {
+            let operations = jwk.optional_strings("key_ops")?;
+            Ok(Self {
+                key_id: string("kid")?,
+                key_use: string("use")?,
+                algorithm: string("alg")?,
+                key_operations: operations.map(|all| all.into_iter().map(str::to_owned).collect()),
+            })
+        };
+        read().map_err(KeyError::Member)
+    }
+
+    /// Refuses a purpose that the key's owner has excluded.
+    pub(crate) fn allow(&self, algorithm: Algorithm, operation: &'static str) -> Result<(), KeyError> {
+        let is_algorithm =
+            |name: &String| name.parse().is_ok_and(|reserved: Algorithm| reserved.is_same_as(algorithm));
+        let member = if !self.algorithm.as_ref().is_none_or(is_algorithm) {
+            "alg"
+        } else if self.key_use.as_ref().is_some_and(|key_use| key_use != "sig") {
+            "use"
+        } else if self.key_operations.as_ref().is_some_and(|all| !all.iter().any(|one| one == operation)) {
+            "key_ops"
+        } else {
+            return Ok(());
+        };
+        Err(KeyError::ReservedForOther { member, algorithm })
+    }
+}
+
+/// The JSON text of a key or of a set of keys.
+#[expect(clippy::expect_used, reason = "only maps with other keys than strings cannot be written")]
+pub(crate) fn write(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("maps of strings are written")
+}
+
+/// Parses a JWK of bounded size.
+pub(crate) fn parse(text: &[u8]) -> Result<Object<'_>, KeyError> {
+    if text.len() > MAX_JWK_BYTES {
+        return Err(KeyError::TooLarge { container: "JWK", found: text.len(), limit: MAX_JWK_BYTES });
+    }
+    Object::parse(text).map_err(KeyError::NotStrictJson)
+}
+
+/// Refuses a JWK with a member of a private key, whatever its value (RFC 9449 section 4.3, check 7).
+pub(crate) fn without_private_members(jwk: &Object<'_>) -> Result<(), KeyError> {
+    match PRIVATE_MEMBERS.into_iter().find(|member| jwk.contains(member)) {
+        Some(member) => Err(KeyError::PrivateMember { member }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,179 @@
+//! The numbers that make a public key, checked: what every container of a public key comes down to.
+
+use aws_lc_rs::signature::{
+    ED25519, ED25519_PUBLIC_KEY_LEN, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
+    RsaParameters, RsaPublicKeyComponents,
+};
+
+use super::{Curve, KeyError, KeyKind, MAX_RSA_BITS, MIN_RSA_BITS};
+use crate::algorithm::Algorithm;
+use crate::base64url;
+use crate::json::Object;
+
+/// Bits of an RSA public exponent, at most; larger ones are in no use, and make verification slow.
+const MAX_EXPONENT_BITS: usize = 33;
+
+/// The numbers of a public key.
+#[derive(Clone, Debug)]
+pub(crate) enum Components {
+    /// Modulus and exponent, in their shortest form.
+    Rsa(RsaPublicKeyComponents<Vec<u8>>),
+    /// A point of an elliptic curve.
+    Elliptic(Point),
+    /// An encoded point of Ed25519.
+    Ed25519([u8; ED25519_PUBLIC_KEY_LEN]),
+}
+
+impl Components {
+    /// Reads the members of a public JWK; says nothing about whether they make a good key.
+    pub(crate) fn read_jwk(jwk: &Object<'_>) -> Result<Self, KeyError> {
+        match jwk.string("kty").map_err(KeyError::Member)? {
+            "RSA" => Ok(Self::Rsa(RsaPublicKeyComponents { n: number(jwk, "n")?, e: number(jwk, "e")? })),
+            "EC" => {
+                let name = jwk.string("crv").map_err(KeyError::Member)?;
+                let curve = Curve::named(name).ok_or_else(|| KeyError::unsupported_curve(name))?;
+                let point = Point::new(curve, &coordinate(jwk, "x", curve)?, &coordinate(jwk, "y", curve)?);
+                Ok(Self::Elliptic(point))
+            }
+            "OKP" => match jwk.string("crv").map_err(KeyError::Member)? {
+                "Ed25519" => ed25519(jwk, "x").map(Self::Ed25519),
+                name => Err(KeyError::unsupported_curve(name)),
+            },
+            "oct" => Err(KeyError::SharedSecret),
+            other => Err(KeyError::unsupported_key_type(other)),
+        }
+    }
+
+    /// What kind of key this is, if it is strong enough and well-formed. Whether a point is on its curve
+    /// is seen when it is parsed.
+    pub(crate) fn kind(&self) -> Result<KeyKind, KeyError> {
+        match self {
+            Self::Rsa(components) => rsa_kind(&components.n, &components.e),
+            Self::Elliptic(point) => Ok(point.curve.kind()),
+            Self::Ed25519(_) => Ok(KeyKind::Ed25519),
+        }
+    }
+
+    /// The key as the cryptographic library wants it for `algorithm`, which fits it.
+    pub(crate) fn parse(&self, algorithm: Algorithm) -> Result<ParsedPublicKey, KeyError> {
+        const FAILED: KeyError = KeyError::Cryptography { operation: "read a public key" };
+        match self {
+            Self::Rsa(components) => {
+                let parameters = rsa_parameters(algorithm).ok_or(FAILED)?;
+                components.to_parsed_public_key(parameters).map_err(|_| FAILED)
+            }
+            Self::Elliptic(point) => ParsedPublicKey::new(point.curve.verification(), &point.octets)
+                .map_err(|_| KeyError::NotOnCurve { curve: point.curve.name() }),
+            Self::Ed25519(octets) => ParsedPublicKey::new(&ED25519, octets).map_err(|_| FAILED),
+        }
+    }
+}
+
+/// A point of an elliptic curve, uncompressed (SEC 1 section 2.3.3).
+#[derive(Clone, Debug)]
+pub(crate) struct Point {
+    curve: Curve,
+    octets: Vec<u8>,
+}
+
+/// What an uncompressed point starts with.
+const UNCOMPRESSED: u8 = 4;
+
+impl Point {
+    /// The point of two coordinates that have the curve's length.
+    fn new(curve: Curve, x: &[u8], y: &[u8]) -> Self {
+        Self { curve, octets: [&[UNCOMPRESSED], x, y].concat() }
+    }
+
+    /// The point that these octets encode, if it is uncompressed and of the curve's length.
+    pub(crate) fn from_octets(curve: Curve, octets: &[u8]) -> Option<Self> {
+        let (&first, coordinates) = octets.split_first()?;
+        let well_formed = first == UNCOMPRESSED && coordinates.len() == 2 * curve.coordinate_bytes();
+        well_formed.then(|| Self { curve, octets: octets.to_vec() })
+    }
+
+    pub(crate) fn curve(&self) -> Curve {
+        self.curve
+    }
+
+    pub(crate) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    pub(crate) fn coordinates(&self) -> (&[u8], &[u8]) {
+        let coordinates = self.octets.get(1..).unwrap_or_default();
+        coordinates.split_at_checked(self.curve.coordinate_bytes()).unwrap_or_default()
+    }
+}
+
+/// Refuses what no honest program makes, and what would be slow to verify with. The modulus is not
+/// factored, of course: that it has two prime factors is its owner's own interest.
+fn rsa_kind(modulus: &[u8], exponent: &[u8]) -> Result<KeyKind, KeyError> {
+    let bits = bit_length(modulus);
+    let accepted = u16::try_from(bits).ok().filter(|bits| (MIN_RSA_BITS..=MAX_RSA_BITS).contains(bits));
+    let bits = accepted.ok_or(KeyError::RsaSize { bits })?;
+    if !is_odd(modulus) {
+        return Err(KeyError::RsaModulusEven);
+    }
+    if !is_odd(exponent) || exponent == [1] || bit_length(exponent) > MAX_EXPONENT_BITS {
+        return Err(KeyError::RsaExponent);
+    }
+    Ok(KeyKind::Rsa { bits })
+}
+
+/// Of a big-endian number without leading zero bytes.
+fn bit_length(number: &[u8]) -> usize {
+    let unused = number.first().map_or(0, |first| first.leading_zeros() as usize);
+    number.len() * 8 - unused
+}
+
+fn is_odd(number: &[u8]) -> bool {
+    number.last().is_some_and(|last| last % 2 == 1)
+}
+
+fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
+    match algorithm {
+        Algorithm::RS256 => Some(&RSA_PKCS1_2048_8192_SHA256),
+        Algorithm::RS384 => Some(&RSA_PKCS1_2048_8192_SHA384),
+        Algorithm::RS512 => Some(&RSA_PKCS1_2048_8192_SHA512),
+        Algorithm::PS256 => Some(&RSA_PSS_2048_8192_SHA256),
+        Algorithm::PS384 => Some(&RSA_PSS_2048_8192_SHA384),
+        Algorithm::PS512 => Some(&RSA_PSS_2048_8192_SHA512),
+        Algorithm::ES256 | Algorithm::ES384 | Algorithm::ES512 | Algorithm::EdDSA | Algorithm::Ed25519 => {
+            None
+        }
+    }
+}
+
+/// A `Base64urlUInt` in its shortest form (RFC 7518 sections 2 and 6.3.1).
+pub(super) fn number(jwk: &Object<'_>, member: &'static str) -> Result<Vec<u8>, KeyError> {
+    let number = octets(jwk, member)?;
+    if number.first() == Some(&0) { Err(KeyError::LeadingZero { member }) } else { Ok(number) }
+}
+
+/// A coordinate in the full length of its curve (RFC 7518 section 6.2.1.2).
+pub(super) fn coordinate(jwk: &Object<'_>, member: &'static str, curve: Curve) -> Result<Vec<u8>, KeyError> {
+    let coordinate = octets(jwk, member)?;
+    let (found, expected) = (coordinate.len(), curve.coordinate_bytes());
+    if found == expected { Ok(coordinate) } else { Err(KeyError::WrongLength { member, found, expected }) }
+}
+
+/// A key of Ed25519, public or private (RFC 8037 section 2).
+pub(super) fn ed25519(
+    jwk: &Object<'_>,
+    member: &'static str,
+) -> Result<[u8; ED25519_PUBLIC_KEY_LEN], KeyError> {
+    let octets = octets(jwk, member)?;
+    let wrong_length = |octets: Vec<u8>| KeyError::WrongLength {
+        member,
+        found: octets.len(),
+        expected: ED25519_PUBLIC_KEY_LEN,
+    };
+    octets.try_into().map_err(wrong_length)
+}
+
+fn octets(jwk: &Object<'_>, member: &'static str) -> Result<Vec<u8>, KeyError> {
+    let text = jwk.string(member).map_err(KeyError::Member)?;
+    base64url::decode(text).map_err(|_| KeyError::NotBase64Url { member })
+}
