@@ -147,6 +147,12 @@ impl<'a> Object<'a> {
     }
 }
 
+/// The JSON text of `value`, a struct of strings and numbers.
+#[expect(clippy::expect_used, reason = "only maps with other keys than strings cannot be written")]
+pub(crate) fn write(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("a struct of strings and numbers is written")
+}
+
 /// Up to here an `f64` holds every whole number.
 const MAX_EXACT_SECONDS: f64 = 9_007_199_254_740_992.0;
 
@@ -180,7 +186,7 @@ fn read_object<'de, A: MapAccess<'de>>(mut map: A) -> Result<Object<'de>, A::Err
     let mut members: Vec<(Cow<'de, str>, Value<'de>)> = Vec::with_capacity(8);
     while let Some(Name(name)) = map.next_key()? {
         if members.iter().any(|(seen, _)| *seen == name) {
-            return Err(A::Error::custom(format_args!("the member `{name}` stands there twice")));
+            return Err(A::Error::custom(format_args!("the member {name:?} stands there twice")));
         }
         if members.len() == MAX_MEMBERS {
             return Err(A::Error::custom(format_args!("more than {MAX_MEMBERS} members")));

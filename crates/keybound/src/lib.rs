@@ -1,8 +1,69 @@
 //! OAuth 2.0 sender-constrained tokens (DPoP, RFC 9449), without IO.
+//!
+//! A bearer token can be used by whoever steals it. DPoP binds a token to a key: each request carries a
+//! fresh proof, signed with that key, so that a stolen token is worth nothing. This crate is the
+//! protocol: it makes and checks, and leaves sending, receiving, the clock and randomness to its caller.
+//! It is synchronous and serves every runtime.
+//!
+//! # The two flows
+//!
+//! **Outward**, a client: [`exchange::TokenExchange`] gets a token, in as many attempts as the server's
+//! nonce challenges need; [`proof::DpopKey::prove`] makes the proof for each call with it.
+//!
+//! **Inward**, a server: [`resource::ProtectedResource::admit`] goes from a request's header fields to
+//! who sent it, or to a [`Refusal`] that names the broken [`Rule`] and becomes the right answer. An
+//! authorization server takes the steps one by one: [`assertion::UnverifiedAssertion`] for the client,
+//! [`proof::ProofPolicy::check`] for the proof, [`replay::ReplayStore::record`] for both.
+//!
+//! # Keys elsewhere
+//!
+//! What signs is a [`Signer`]. A key in an HSM or a KMS that answers later works too:
+//! [`proof::ProofTemplate::prepare`] and [`exchange::TokenExchange::attempt`] give out what is to be
+//! signed as an [`UnsignedJws`], which takes the [`Signature`] back.
+//!
+//! # What holds everywhere
+//!
+//! No input makes a function panic; every size is bounded by a named constant. Private keys and secrets
+//! are wiped from memory when they are dropped, and are in no error and no `Debug` text.
 
+pub mod access_token;
+mod algorithm;
+pub mod assertion;
 pub mod base64url;
+pub mod credentials;
+mod excerpt;
+pub mod exchange;
+mod htu;
 pub mod json;
+mod jwk;
+mod jwk_set;
+mod jws;
+mod jwt;
+pub mod key;
+mod nonce;
 mod numeric_date;
+pub mod proof;
 pub mod random;
+mod refusal;
+pub mod replay;
+pub mod resource;
+mod rule;
+mod signer;
+mod thumbprint;
 
+pub use algorithm::{Algorithm, UnsupportedAlgorithm};
+pub use htu::{MAX_TARGET_URI_BYTES, TargetUri, TargetUriError};
+pub use jwk::PublicJwk;
+pub use jwk_set::JwkSet;
+pub use jws::{
+    HeaderAlgorithmError, JwsError, UnsignedJws, UnverifiedJws, has_critical_extensions, header_algorithm,
+    is_media_type,
+};
+pub use jwt::MAX_KEYS_TRIED;
+pub use key::{KeyError, KeyKind, PrivateKey, PublicKey, SigningKey, VerifyingKey};
+pub use nonce::{MAX_NONCE_BYTES, Nonce, NoncePolicy, NonceRefusal, NonceSecret, Nonces, NotANonce};
 pub use numeric_date::NumericDate;
+pub use refusal::{ErrorCode, Refusal, RefusalAnswer, description};
+pub use rule::Rule;
+pub use signer::{SignError, Signature, Signer};
+pub use thumbprint::Thumbprint;

@@ -1,0 +1,69 @@
+//! DPoP proofs (RFC 9449 section 4): a signed statement that whoever sends this request holds this key.
+//!
+//! [`DpopKey`] makes them for a client, [`ProofPolicy::check`] holds them to every rule for a server, and
+//! [`inspect`] goes on where the check would stop, to tell a person all that is wrong with one.
+
+mod check;
+mod inspect;
+mod make;
+mod refusal;
+
+pub use check::{BoundToken, ProofContext, ProofPolicy, VerifiedProof, proof_header};
+pub use inspect::{Finding, KnownRequest, Outcome, inspect};
+pub use make::{DpopKey, ProofRequest, ProofTemplate, ProveError};
+pub use refusal::ProofRefusal;
+
+use aws_lc_rs::digest;
+
+use crate::base64url;
+
+/// The media type of a proof, the value of its header's `typ` (RFC 9449 section 4.2).
+pub const PROOF_TYPE: &str = "dpop+jwt";
+
+/// Bytes of a proof, at most. One with an RSA key of 8192 bits and every claim has about 4 KiB.
+pub const MAX_PROOF_BYTES: usize = 8 * 1024;
+
+/// Bytes of a `jti`, at most: an identifier of 96 to 256 bits in any usual spelling is far shorter.
+pub const MAX_JWT_ID_BYTES: usize = 256;
+
+/// The hash by which a proof names the access token that it comes with (`ath`, RFC 9449 section 4.2).
+///
+/// ```
+/// use keybound::proof::AccessTokenHash;
+///
+/// let ath = AccessTokenHash::of("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU");
+/// assert_eq!(ath.to_string(), "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo"); // RFC 9449 section 7.1
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AccessTokenHash([u8; digest::SHA256_OUTPUT_LEN]);
+
+impl AccessTokenHash {
+    /// SHA-256 of the token's ASCII characters.
+    pub fn of(access_token: &str) -> Self {
+        Self(sha256(&[access_token.as_bytes()]))
+    }
+
+    /// Whether `ath` is this hash in strict base64url.
+    pub fn is(&self, ath: &str) -> bool {
+        base64url::decode_array(ath) == Ok(self.0)
+    }
+}
+
+impl std::fmt::Display for AccessTokenHash {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        base64url::encode(self.0).fmt(formatter)
+    }
+}
+
+/// SHA-256 over the parts, one after the other.
+pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; digest::SHA256_OUTPUT_LEN] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut hash = [0; digest::SHA256_OUTPUT_LEN];
+    for (to, from) in hash.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    hash
+}

@@ -1,0 +1,219 @@
+//! Every refusal of a request, and the one place where refusals become HTTP
+//! (RFC 9449 sections 5, 7.1 and 9; RFC 6750 section 3).
+
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode};
+
+use crate::access_token::AccessTokenRefusal;
+use crate::algorithm::Algorithm;
+use crate::assertion::AssertionRefusal;
+use crate::credentials::{CredentialsRefusal, Scheme};
+use crate::proof::ProofRefusal;
+use crate::replay::ReplayRefusal;
+use crate::rule::Rule;
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The request has no credentials that can be considered.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsRefusal),
+    /// The client assertion breaks a rule.
+    #[error(transparent)]
+    Assertion(#[from] AssertionRefusal),
+    /// The access token breaks a rule.
+    #[error(transparent)]
+    AccessToken(#[from] AccessTokenRefusal),
+    /// A key-bound token came without its proof, as a bearer token: what a thief would do.
+    #[error("the access token is bound to a key and was sent as a Bearer token, without a proof of that key")]
+    BoundTokenAsBearer,
+    /// A token that is bound to no key came under the DPoP scheme.
+    #[error("the access token is bound to no key and was sent under the DPoP scheme")]
+    UnboundTokenAsDpop,
+    /// A bearer token where only key-bound ones are taken.
+    #[error("the access token is a Bearer token, and this resource takes key-bound tokens only")]
+    BearerToken,
+    /// The proof breaks a rule.
+    #[error(transparent)]
+    Proof(#[from] ProofRefusal),
+    /// The proof was used before, or nobody can tell.
+    #[error(transparent)]
+    Replay(#[from] ReplayRefusal),
+    /// The access token does not have the scope.
+    #[error("the access token does not have the scope {needed}")]
+    InsufficientScope {
+        /// The scope that the request needs.
+        needed: String,
+    },
+}
+
+/// An error code of OAuth 2.0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// RFC 6749 section 5.2, RFC 6750 section 3.1.
+    InvalidRequest,
+    /// RFC 6749 section 5.2.
+    InvalidClient,
+    /// RFC 6750 section 3.1.
+    InvalidToken,
+    /// RFC 6750 section 3.1.
+    InsufficientScope,
+    /// RFC 9449 section 12.2.
+    InvalidDpopProof,
+    /// RFC 9449 section 12.2.
+    UseDpopNonce,
+    /// RFC 6749 section 4.1.2.1.
+    TemporarilyUnavailable,
+}
+
+impl ErrorCode {
+    /// The code as it goes over the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+        }
+    }
+}
+
+/// What a refusal becomes at one kind of endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusalAnswer {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// The error code; none where the request has no credentials (RFC 6750 section 3.1).
+    pub code: Option<ErrorCode>,
+    /// Whether the answer brings a `DPoP-Nonce`, with which the client is to try again.
+    pub gives_nonce: bool,
+    /// After which time to try again, where the fault is the server's.
+    pub retry_after: Option<Duration>,
+}
+
+/// A store that is full or away has forgotten a proof, or is back, soon.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+impl RefusalAnswer {
+    const fn new(status: StatusCode, code: ErrorCode) -> Self {
+        Self { status, code: Some(code), gives_nonce: false, retry_after: None }
+    }
+
+    const fn nonce_challenge(status: StatusCode) -> Self {
+        Self { gives_nonce: true, ..Self::new(status, ErrorCode::UseDpopNonce) }
+    }
+
+    const fn unavailable() -> Self {
+        Self {
+            retry_after: Some(RETRY_AFTER),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable)
+        }
+    }
+}
+
+impl Refusal {
+    /// The rule that is broken.
+    pub fn rule(&self) -> Rule {
+        match self {
+            Self::Credentials(refusal) => refusal.rule(),
+            Self::Assertion(refusal) => refusal.rule(),
+            Self::AccessToken(_) => Rule::AccessToken,
+            Self::BoundTokenAsBearer | Self::UnboundTokenAsDpop => Rule::SchemeFitsBinding,
+            Self::BearerToken => Rule::Scheme,
+            Self::Proof(refusal) => refusal.rule(),
+            Self::Replay(_) => Rule::Replay,
+            Self::InsufficientScope { .. } => Rule::Scope,
+        }
+    }
+
+    /// What it becomes at a protected resource.
+    pub fn at_resource(&self) -> RefusalAnswer {
+        let unauthorized = |code| RefusalAnswer::new(StatusCode::UNAUTHORIZED, code);
+        match self {
+            Self::Credentials(CredentialsRefusal::Missing | CredentialsRefusal::OtherScheme) => {
+                RefusalAnswer { code: None, ..unauthorized(ErrorCode::InvalidToken) }
+            }
+            Self::Credentials(_) => RefusalAnswer::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
+            Self::Proof(refusal) if refusal.wants_nonce() => {
+                RefusalAnswer::nonce_challenge(StatusCode::UNAUTHORIZED)
+            }
+            // It is the token that does not fit: with its own key the proof would be a good one.
+            Self::Proof(ProofRefusal::WrongKey) => unauthorized(ErrorCode::InvalidToken),
+            Self::Proof(_) | Self::Replay(ReplayRefusal::Replayed) => {
+                unauthorized(ErrorCode::InvalidDpopProof)
+            }
+            Self::Replay(_) => RefusalAnswer::unavailable(),
+            Self::InsufficientScope { .. } => {
+                RefusalAnswer::new(StatusCode::FORBIDDEN, ErrorCode::InsufficientScope)
+            }
+            Self::AccessToken(_)
+            | Self::BoundTokenAsBearer
+            | Self::UnboundTokenAsDpop
+            | Self::BearerToken
+            | Self::Assertion(_) => unauthorized(ErrorCode::InvalidToken),
+        }
+    }
+
+    /// What it becomes at a token endpoint.
+    pub fn at_token_endpoint(&self) -> RefusalAnswer {
+        match self {
+            Self::Assertion(_) => RefusalAnswer::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidClient),
+            Self::Proof(refusal) if refusal.wants_nonce() => {
+                RefusalAnswer::nonce_challenge(StatusCode::BAD_REQUEST)
+            }
+            Self::Proof(_) | Self::Replay(ReplayRefusal::Replayed) => {
+                RefusalAnswer::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidDpopProof)
+            }
+            Self::Replay(_) => RefusalAnswer::unavailable(),
+            _ => RefusalAnswer::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
+        }
+    }
+
+    /// The `WWW-Authenticate` header fields of the answer at a protected resource that takes proofs of
+    /// these algorithms, and bearer tokens too if it `accepts_bearer`.
+    pub fn challenges(&self, algorithms: &[Algorithm], accepts_bearer: bool) -> Vec<HeaderValue> {
+        let names: Vec<_> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
+        let mut parameters = self.challenge_parameters();
+        let bearer = accepts_bearer.then(|| challenge(Scheme::Bearer, &parameters));
+        parameters.push(("algs", names.join(" ")));
+        std::iter::once(challenge(Scheme::Dpop, &parameters)).chain(bearer).flatten().collect()
+    }
+
+    fn challenge_parameters(&self) -> Vec<(&'static str, String)> {
+        let Some(code) = self.at_resource().code else { return Vec::new() };
+        let mut parameters =
+            vec![("error", code.as_str().to_owned()), ("error_description", description(self))];
+        if let Self::InsufficientScope { needed } = self {
+            parameters.push(("scope", quotable(needed)));
+        }
+        parameters
+    }
+}
+
+/// What is wrong and by which rule, in the characters that `error_description` may have
+/// (RFC 6749 section 5.2, RFC 6750 section 3).
+pub fn description(refusal: &Refusal) -> String {
+    quotable(&format!("{refusal} [{}]", refusal.rule().source()))
+}
+
+fn quotable(text: &str) -> String {
+    let quotable = |character| match character {
+        '"' => '\'',
+        '\\' => '/',
+        ' '..='~' => character,
+        _ => '?',
+    };
+    text.chars().map(quotable).collect()
+}
+
+fn challenge(scheme: Scheme, parameters: &[(&'static str, String)]) -> Option<HeaderValue> {
+    let parameters: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+    let text = format!("{} {}", scheme.name(), parameters.join(", "));
+    HeaderValue::from_str(text.trim_end()).ok()
+}

@@ -1,0 +1,60 @@
+//! The replay rule: a proof is accepted once (RFC 9449 section 11.1).
+//!
+//! A store remembers the proofs that were accepted until no check would accept them any more. It must
+//! never forget one before: an evicting cache would let an attacker push a proof out with others and
+//! use it again. A store that has no room refuses.
+
+mod memory;
+
+pub use memory::{MemoryReplayLimits, MemoryReplayStore};
+
+use crate::htu::TargetUri;
+use crate::numeric_date::NumericDate;
+use crate::proof::sha256;
+use crate::thumbprint::Thumbprint;
+
+/// What identifies a proof: a hash of its key's thumbprint, its target and its `jti`.
+///
+/// The key is part of it, so that no client can use up an identifier of another's; the target is, as
+/// RFC 9449 section 11.1 asks. It is the same on every server of a fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReplayKey([u8; 32]);
+
+impl ReplayKey {
+    /// The key of a proof.
+    pub fn new(thumbprint: Thumbprint, target: &TargetUri, jwt_id: &str) -> Self {
+        // The thumbprint has a fixed length and a target no zero byte, so no two triples run together.
+        Self(sha256(&[thumbprint.as_bytes(), target.as_str().as_bytes(), &[0], jwt_id.as_bytes()]))
+    }
+
+    /// The 32 bytes of the hash.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// Why a proof is not accepted by a store.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayRefusal {
+    /// It was accepted before.
+    #[error("the DPoP proof was used before; every request needs a proof of its own")]
+    Replayed,
+    /// The store has no room for it; it was not recorded.
+    #[error("this server has no room to remember another DPoP proof; try again later")]
+    Full,
+    /// It would have to be remembered for longer than the store remembers; it was not recorded.
+    #[error("the DPoP proof lives longer than this server remembers proofs")]
+    LivesTooLong,
+    /// The store cannot be asked; it was not recorded.
+    #[error("this server cannot tell now whether the DPoP proof was used before; try again later")]
+    Unavailable,
+}
+
+/// Remembers proofs; shared by all requests.
+pub trait ReplayStore: Send + Sync {
+    /// Records the proof `key`, which no check accepts after `expires`; refuses if it is there already.
+    ///
+    /// Of any number of concurrent calls with one key, exactly one succeeds.
+    fn record(&self, key: &ReplayKey, expires: NumericDate, now: NumericDate) -> Result<(), ReplayRefusal>;
+}

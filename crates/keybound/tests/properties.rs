@@ -1,0 +1,98 @@
+//! What holds for every proof: what is made is accepted, what is changed in any one byte is refused.
+
+mod support;
+
+use std::sync::{Arc, LazyLock};
+
+use http::Method;
+use keybound::proof::{AccessTokenHash, BoundToken, DpopKey, ProofContext, ProofPolicy, ProofRequest};
+use keybound::random::OperatingSystem;
+use keybound::{Algorithm, Nonce, NoncePolicy, NonceSecret, Nonces, NumericDate, SigningKey, TargetUri};
+use proptest::prelude::*;
+
+static KEYS: LazyLock<Vec<DpopKey>> = LazyLock::new(|| {
+    let key = |algorithm: &Algorithm| DpopKey::new(Arc::new(SigningKey::generate(*algorithm).unwrap()));
+    Algorithm::ALL.iter().map(key).collect()
+});
+
+static NONCES: LazyLock<Nonces> =
+    LazyLock::new(|| Nonces::new(NoncePolicy::default(), NonceSecret::from_bytes(&[7; 32])));
+
+#[test]
+fn a_proof_changed_in_any_one_byte_is_refused() {
+    let (method, now) = (Method::POST, support::NOW);
+    let target = TargetUri::parse("https://server.example.com/token").unwrap();
+    let context = ProofContext { method: &method, target: &target, access_token: None, nonces: None, now };
+    for key in KEYS.iter() {
+        let request = ProofRequest { method: &method, target: &target, access_token: None, nonce: None };
+        let proof = key.prove(&request, now, &OperatingSystem).unwrap();
+        assert!(ProofPolicy::default().check(&proof, &context).is_ok(), "{key:?}");
+        for place in 0..proof.len() {
+            let mut changed = proof.clone().into_bytes();
+            // Another letter of the alphabet: a change that only the signature or the meaning can show.
+            changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            assert!(ProofPolicy::default().check(&changed, &context).is_err(), "{key:?} {place}");
+        }
+        for place in 0..=proof.len() {
+            let mut longer = proof.clone();
+            longer.insert(place, 'A');
+            assert!(ProofPolicy::default().check(&longer, &context).is_err(), "{key:?} {place}");
+        }
+        for place in 0..proof.len() {
+            let mut shorter = proof.clone();
+            shorter.remove(place);
+            assert!(ProofPolicy::default().check(&shorter, &context).is_err(), "{key:?} {place}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_made_is_accepted(
+        key in 0..Algorithm::ALL.len(),
+        method in "[A-Z]{1,10}",
+        path in "(/[a-zA-Z0-9._~%-]{0,8}){0,4}",
+        query in "(\\?[a-z=&]{0,10})?",
+        token in prop::option::of("[A-Za-z0-9._~+/-]{1,200}"),
+        wants_nonce: bool,
+        seconds in 300u64..4_000_000_000,
+    ) {
+        let uri = format!("https://server.example.com{path}{query}");
+        let Ok(target) = TargetUri::parse(&uri) else { return Ok(()) };
+        let (key, now) = (&KEYS[key], NumericDate::from_seconds(seconds));
+        let method: Method = method.parse().unwrap();
+        let nonce: Option<Nonce> = wants_nonce.then(|| NONCES.current(now));
+        let request = ProofRequest {
+            method: &method,
+            target: &target,
+            access_token: token.as_deref(),
+            nonce: nonce.as_ref(),
+        };
+        let proof = key.prove(&request, now, &OperatingSystem).unwrap();
+        let context = ProofContext {
+            method: &method,
+            target: &target,
+            access_token: token.as_deref().map(|token| BoundToken {
+                hash: AccessTokenHash::of(token),
+                thumbprint: key.thumbprint(),
+            }),
+            nonces: wants_nonce.then_some(&*NONCES),
+            now,
+        };
+        let verified = ProofPolicy::default().check(&proof, &context).unwrap();
+        prop_assert_eq!(verified.thumbprint(), key.thumbprint());
+        prop_assert_eq!(verified.issued_at(), now);
+    }
+
+    #[test]
+    fn no_text_makes_the_check_panic(proof in "\\PC{0,200}") {
+        let target = support::target();
+        let context = ProofContext {
+            method: &Method::GET, target: &target, access_token: None, nonces: None, now: support::NOW,
+        };
+        prop_assert!(ProofPolicy::default().check(&proof, &context).is_err());
+    }
+}

@@ -1,0 +1,330 @@
+//! Requests to a protected resource: who is admitted, and for each refusal the rule, the status, the
+//! error code and the challenge of the answer (RFC 9449 section 7, RFC 6750 section 3).
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method};
+use keybound::access_token::{AccessToken, AccessTokenRefusal};
+use keybound::credentials::CredentialsRefusal;
+use keybound::proof::{DpopKey, ProofPolicy, ProofRefusal, ProofRequest};
+use keybound::random::OperatingSystem;
+use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayRefusal, ReplayStore};
+use keybound::resource::{Admitted, ProtectedResource, ResourceRequest};
+use keybound::{
+    Algorithm, NoncePolicy, NonceSecret, Nonces, NumericDate, Refusal, Rule, SigningKey, TargetUri,
+    Thumbprint,
+};
+use support::{NOW, TOKEN, target};
+
+fn resource() -> ProtectedResource {
+    ProtectedResource {
+        proofs: ProofPolicy::default(),
+        replay: Arc::new(MemoryReplayStore::new(MemoryReplayLimits::default(), &OperatingSystem).unwrap()),
+        nonces: None,
+        accept_bearer_for_unbound_tokens: false,
+    }
+}
+
+fn key() -> DpopKey {
+    DpopKey::new(Arc::new(SigningKey::generate(Algorithm::ES256).unwrap()))
+}
+
+fn access_token(thumbprint: Option<Thumbprint>) -> AccessToken {
+    AccessToken {
+        issuer: "https://org.example.com".to_owned(),
+        audiences: vec!["https://api.example.com".to_owned()],
+        subject: "0oa1".to_owned(),
+        client_id: Some("0oa1".to_owned()),
+        scopes: vec!["okta.users.read".to_owned()],
+        issued_at: Some(NOW),
+        expires: NOW.after(Duration::from_secs(3600)),
+        jwt_id: None,
+        thumbprint,
+    }
+}
+
+/// A request with these header fields.
+fn request(fields: &[(&'static str, String)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        headers.append(*name, HeaderValue::from_str(value).unwrap());
+    }
+    headers
+}
+
+fn proof(key: &DpopKey, method: &Method, uri: &str, token: &str) -> String {
+    let request = ProofRequest {
+        method,
+        target: &TargetUri::parse(uri).unwrap(),
+        access_token: Some(token),
+        nonce: None,
+    };
+    key.prove(&request, NOW, &OperatingSystem).unwrap()
+}
+
+fn admit(
+    resource: &ProtectedResource,
+    headers: &HeaderMap,
+    token: Option<AccessToken>,
+) -> Result<Admitted, Refusal> {
+    let request =
+        ResourceRequest { method: &Method::GET, target: &target(), query: Some("limit=2"), headers };
+    resource.admit(&request, |_| token.ok_or(AccessTokenRefusal::WrongSignature), NOW)
+}
+
+fn dpop(proof: &str) -> HeaderMap {
+    request(&[("authorization", format!("DPoP {TOKEN}")), ("dpop", proof.to_owned())])
+}
+
+#[test]
+fn the_holder_of_the_key_is_admitted_with_a_fresh_proof_each_time() {
+    let (resource, key) = (resource(), key());
+    for _ in 0..3 {
+        let headers = dpop(&proof(&key, &Method::GET, support::TARGET, TOKEN));
+        let admitted = admit(&resource, &headers, Some(access_token(Some(key.thumbprint())))).unwrap();
+        assert_eq!(admitted.proof().unwrap().thumbprint(), key.thumbprint());
+        assert_eq!(admitted.require_scope(&["okta.users.manage", "okta.users.read"]), Ok(()));
+    }
+}
+
+#[test]
+fn others_are_refused_with_the_right_answer() {
+    let (own, thief) = (key(), key());
+    let bound = || Some(access_token(Some(own.thumbprint())));
+    let unbound = || Some(access_token(None));
+    let good = || proof(&own, &Method::GET, support::TARGET, TOKEN);
+    let bearer = || request(&[("authorization", format!("Bearer {TOKEN}"))]);
+    let two_schemes = request(&[
+        ("authorization", format!("DPoP {TOKEN}")),
+        ("authorization", format!("Bearer {TOKEN}")),
+        ("dpop", good()),
+    ]);
+    let two_proofs = {
+        let mut headers = dpop(&good());
+        headers.append("dpop", HeaderValue::from_str(&good()).unwrap());
+        headers
+    };
+    for (headers, token, refusal, rule, status, code, why) in [
+        (
+            HeaderMap::new(),
+            bound(),
+            Refusal::Credentials(CredentialsRefusal::Missing),
+            Rule::CredentialsRequired,
+            401,
+            None,
+            "no credentials",
+        ),
+        (
+            request(&[("authorization", "Basic YTpi".to_owned())]),
+            bound(),
+            Refusal::Credentials(CredentialsRefusal::OtherScheme),
+            Rule::Scheme,
+            401,
+            None,
+            "another scheme",
+        ),
+        (
+            two_schemes,
+            bound(),
+            Refusal::Credentials(CredentialsRefusal::Several),
+            Rule::OneCredential,
+            400,
+            Some("invalid_request"),
+            "two credentials",
+        ),
+        (
+            dpop(&good()),
+            None,
+            Refusal::AccessToken(AccessTokenRefusal::WrongSignature),
+            Rule::AccessToken,
+            401,
+            Some("invalid_token"),
+            "a forged token",
+        ),
+        (
+            bearer(),
+            bound(),
+            Refusal::BoundTokenAsBearer,
+            Rule::SchemeFitsBinding,
+            401,
+            Some("invalid_token"),
+            "a stolen token as a bearer token",
+        ),
+        (
+            dpop(&good()),
+            unbound(),
+            Refusal::UnboundTokenAsDpop,
+            Rule::SchemeFitsBinding,
+            401,
+            Some("invalid_token"),
+            "an unbound token under DPoP",
+        ),
+        (
+            bearer(),
+            unbound(),
+            Refusal::BearerToken,
+            Rule::Scheme,
+            401,
+            Some("invalid_token"),
+            "a bearer token",
+        ),
+        (
+            request(&[("authorization", format!("DPoP {TOKEN}"))]),
+            bound(),
+            Refusal::Proof(ProofRefusal::Missing),
+            Rule::ProofRequired,
+            401,
+            Some("invalid_dpop_proof"),
+            "no proof",
+        ),
+        (
+            two_proofs,
+            bound(),
+            Refusal::Proof(ProofRefusal::Several),
+            Rule::OneProof,
+            401,
+            Some("invalid_dpop_proof"),
+            "two proofs",
+        ),
+        (
+            dpop(&proof(&thief, &Method::GET, support::TARGET, TOKEN)),
+            bound(),
+            Refusal::Proof(ProofRefusal::WrongKey),
+            Rule::KeyBinding,
+            401,
+            Some("invalid_token"),
+            "a stolen token with the thief's own key",
+        ),
+        (
+            dpop(&proof(&own, &Method::GET, support::TARGET, "another.token")),
+            bound(),
+            Refusal::Proof(ProofRefusal::WrongAccessTokenHash),
+            Rule::AccessTokenHash,
+            401,
+            Some("invalid_dpop_proof"),
+            "a proof for another token",
+        ),
+    ] {
+        let found = admit(&resource(), &headers, token).expect_err(why);
+        assert_eq!(found, refusal, "{why}");
+        assert_eq!(found.rule(), rule, "{why}");
+        let answer = found.at_resource();
+        assert_eq!((answer.status.as_u16(), answer.code.map(|code| code.as_str())), (status, code), "{why}");
+    }
+}
+
+#[test]
+fn a_replayed_proof_is_refused() {
+    let (resource, key) = (resource(), key());
+    let headers = dpop(&proof(&key, &Method::GET, support::TARGET, TOKEN));
+    let token = || Some(access_token(Some(key.thumbprint())));
+    assert!(admit(&resource, &headers, token()).is_ok());
+    let refusal = admit(&resource, &headers, token()).unwrap_err();
+    assert_eq!(refusal, Refusal::Replay(ReplayRefusal::Replayed));
+    assert_eq!(refusal.at_resource().code.unwrap().as_str(), "invalid_dpop_proof");
+}
+
+#[test]
+fn a_proof_that_was_refused_is_not_remembered() {
+    let (resource, key) = (resource(), key());
+    let headers = dpop(&proof(&key, &Method::GET, support::TARGET, TOKEN));
+    assert!(admit(&resource, &headers, Some(access_token(Some(self::key().thumbprint())))).is_err());
+    assert!(admit(&resource, &headers, Some(access_token(Some(key.thumbprint())))).is_ok());
+}
+
+#[test]
+fn a_store_that_cannot_tell_refuses_with_503_and_when_to_come_back() {
+    struct Broken(ReplayRefusal);
+    impl ReplayStore for Broken {
+        fn record(&self, _: &ReplayKey, _: NumericDate, _: NumericDate) -> Result<(), ReplayRefusal> {
+            Err(self.0.clone())
+        }
+    }
+    for reason in [ReplayRefusal::Full, ReplayRefusal::Unavailable, ReplayRefusal::LivesTooLong] {
+        let resource = ProtectedResource { replay: Arc::new(Broken(reason.clone())), ..resource() };
+        let key = key();
+        let headers = dpop(&proof(&key, &Method::GET, support::TARGET, TOKEN));
+        let refusal = admit(&resource, &headers, Some(access_token(Some(key.thumbprint())))).unwrap_err();
+        assert_eq!(refusal, Refusal::Replay(reason));
+        let answer = refusal.at_resource();
+        assert_eq!(answer.status.as_u16(), 503);
+        assert!(answer.retry_after.is_some());
+    }
+}
+
+#[test]
+fn a_nonce_challenge_is_answered_with_the_nonce() {
+    let nonces = Arc::new(Nonces::new(NoncePolicy::default(), NonceSecret::from_bytes(&[1; 32])));
+    let resource = ProtectedResource { nonces: Some(nonces.clone()), ..resource() };
+    let key = key();
+    let token = || Some(access_token(Some(key.thumbprint())));
+    let headers = dpop(&proof(&key, &Method::GET, support::TARGET, TOKEN));
+    let refusal = admit(&resource, &headers, token()).unwrap_err();
+    assert_eq!(refusal, Refusal::Proof(ProofRefusal::NonceMissing));
+    assert!(refusal.at_resource().gives_nonce);
+    assert_eq!(
+        challenges(&refusal, false),
+        [
+            r#"DPoP error="use_dpop_nonce", error_description="the DPoP proof has no `nonce`, and this server requires one [RFC 9449 section 4.3, check 10]", algs="ES256 RS256""#
+        ]
+    );
+    let request = ProofRequest {
+        method: &Method::GET,
+        target: &target(),
+        access_token: Some(TOKEN),
+        nonce: Some(&nonces.current(NOW)),
+    };
+    let headers = dpop(&key.prove(&request, NOW, &OperatingSystem).unwrap());
+    assert!(admit(&resource, &headers, token()).is_ok());
+}
+
+#[test]
+fn a_bearer_token_is_admitted_only_by_name_and_never_a_bound_one() {
+    let resource = ProtectedResource { accept_bearer_for_unbound_tokens: true, ..resource() };
+    let headers = request(&[("authorization", format!("Bearer {TOKEN}"))]);
+    assert!(admit(&resource, &headers, Some(access_token(None))).unwrap().proof().is_none());
+    let bound = Some(access_token(Some(key().thumbprint())));
+    assert_eq!(admit(&resource, &headers, bound).unwrap_err(), Refusal::BoundTokenAsBearer);
+}
+
+#[test]
+fn challenges_are_those_of_the_specifications() {
+    let missing = Refusal::Credentials(CredentialsRefusal::Missing);
+    assert_eq!(challenges(&missing, false), [r#"DPoP algs="ES256 RS256""#], "RFC 9449 section 7.1");
+    assert_eq!(challenges(&missing, true), [r#"DPoP algs="ES256 RS256""#, "Bearer"]);
+    let scope = Refusal::InsufficientScope { needed: "okta.users.manage".to_owned() };
+    assert_eq!(scope.at_resource().status.as_u16(), 403);
+    let [challenge] = challenges(&scope, false).try_into().unwrap();
+    assert!(challenge.starts_with(r#"DPoP error="insufficient_scope", "#), "{challenge}");
+    assert!(challenge.contains(r#"scope="okta.users.manage""#), "{challenge}");
+    let hostile = Refusal::InsufficientScope { needed: "a\"b\\c\r\nX: y\u{e9}".to_owned() };
+    let [challenge] = challenges(&hostile, false).try_into().unwrap();
+    assert!(challenge.contains(r#"scope="a'b/c??X: y?""#), "{challenge}");
+}
+
+fn challenges(refusal: &Refusal, accepts_bearer: bool) -> Vec<String> {
+    refusal
+        .challenges(&[Algorithm::ES256, Algorithm::RS256], accepts_bearer)
+        .iter()
+        .map(|challenge| challenge.to_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn at_a_token_endpoint_the_same_refusals_are_answered_as_there() {
+    use keybound::assertion::AssertionRefusal;
+    for (refusal, status, code) in [
+        (Refusal::Proof(ProofRefusal::Missing), 400, "invalid_dpop_proof"),
+        (Refusal::Proof(ProofRefusal::NonceMissing), 400, "use_dpop_nonce"),
+        (Refusal::Proof(ProofRefusal::WrongSignature), 400, "invalid_dpop_proof"),
+        (Refusal::Replay(ReplayRefusal::Replayed), 400, "invalid_dpop_proof"),
+        (Refusal::Replay(ReplayRefusal::Full), 503, "temporarily_unavailable"),
+        (Refusal::Assertion(AssertionRefusal::UnknownClient), 401, "invalid_client"),
+    ] {
+        let answer = refusal.at_token_endpoint();
+        assert_eq!((answer.status.as_u16(), answer.code.unwrap().as_str()), (status, code), "{refusal}");
+    }
+}
