@@ -32,8 +32,12 @@ impl PublicJwk {
     }
 
     /// The members that make the key, without `kid`, `use`, `alg` and `key_ops`.
-    pub fn required_members(&self) -> &RequiredMembers {
+    pub fn required_members(&self) -> impl Serialize {
         &self.required
+    }
+
+    pub(crate) fn thumbprint(&self) -> Thumbprint {
+        self.required.thumbprint()
     }
 
     /// The name that the key's owner gave it (`kid`).
@@ -74,10 +78,7 @@ impl Serialize for PublicJwk {
 /// The members that make a key, in the lexical order in which its thumbprint is taken (RFC 7638
 /// section 3.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequiredMembers(Numbers);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Numbers {
+enum RequiredMembers {
     Rsa { e: String, n: String },
     Elliptic { curve: Curve, x: String, y: String },
     Ed25519 { x: String },
@@ -85,32 +86,32 @@ enum Numbers {
 
 impl RequiredMembers {
     fn new(components: &Components) -> Self {
-        Self(match components {
+        match components {
             Components::Rsa(RsaPublicKeyComponents { n, e }) => {
-                Numbers::Rsa { e: base64url::encode(e), n: base64url::encode(n) }
+                Self::Rsa { e: base64url::encode(e), n: base64url::encode(n) }
             }
             Components::Elliptic(point) => {
                 let (x, y) = point.coordinates();
-                Numbers::Elliptic { curve: point.curve(), x: base64url::encode(x), y: base64url::encode(y) }
+                Self::Elliptic { curve: point.curve(), x: base64url::encode(x), y: base64url::encode(y) }
             }
-            Components::Ed25519(x) => Numbers::Ed25519 { x: base64url::encode(x) },
-        })
+            Components::Ed25519(x) => Self::Ed25519 { x: base64url::encode(x) },
+        }
     }
 
     fn members(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        match &self.0 {
-            Numbers::Rsa { e, n } => [Some(("e", e.as_str())), Some(("kty", "RSA")), Some(("n", n)), None],
-            Numbers::Elliptic { curve, x, y } => {
+        match self {
+            Self::Rsa { e, n } => [Some(("e", e.as_str())), Some(("kty", "RSA")), Some(("n", n)), None],
+            Self::Elliptic { curve, x, y } => {
                 [Some(("crv", curve.name())), Some(("kty", "EC")), Some(("x", x)), Some(("y", y))]
             }
-            Numbers::Ed25519 { x } => [Some(("crv", "Ed25519")), Some(("kty", "OKP")), Some(("x", x)), None],
+            Self::Ed25519 { x } => [Some(("crv", "Ed25519")), Some(("kty", "OKP")), Some(("x", x)), None],
         }
         .into_iter()
         .flatten()
     }
 
     /// The thumbprint: no value here needs an escape, so the canonical text is put together as it is.
-    pub(crate) fn thumbprint(&self) -> Thumbprint {
+    fn thumbprint(&self) -> Thumbprint {
         /// Room for the names, the quotes and a key on P-521.
         const USUAL_BYTES: usize = 256;
         let mut text = String::with_capacity(USUAL_BYTES);
@@ -158,14 +159,14 @@ impl Attributes {
     }
 
     /// Refuses a purpose that the key's owner has excluded.
-    pub(crate) fn allow(&self, algorithm: Algorithm, operation: &'static str) -> Result<(), KeyError> {
+    pub(crate) fn allow(&self, algorithm: Algorithm) -> Result<(), KeyError> {
         let is_algorithm =
             |name: &String| name.parse().is_ok_and(|reserved: Algorithm| reserved.is_same_as(algorithm));
         let member = if !self.algorithm.as_ref().is_none_or(is_algorithm) {
             "alg"
         } else if self.key_use.as_ref().is_some_and(|key_use| key_use != "sig") {
             "use"
-        } else if self.key_operations.as_ref().is_some_and(|all| !all.iter().any(|one| one == operation)) {
+        } else if self.key_operations.as_ref().is_some_and(|all| !all.iter().any(|one| one == "verify")) {
             "key_ops"
         } else {
             return Ok(());

@@ -53,8 +53,8 @@ mod thumbprint;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
 pub use htu::{MAX_TARGET_URI_BYTES, TargetUri, TargetUriError};
-pub use jwk::PublicJwk;
-pub use jwk_set::JwkSet;
+pub use jwk::{MAX_JWK_BYTES, PublicJwk};
+pub use jwk_set::{JwkSet, MAX_JWK_SET_BYTES, MAX_JWK_SET_KEYS};
 pub use jws::{
     HeaderAlgorithmError, JwsError, UnsignedJws, UnverifiedJws, has_critical_extensions, header_algorithm,
     is_media_type,
@@ -66,4 +66,4 @@ pub use numeric_date::NumericDate;
 pub use refusal::{ErrorCode, Refusal, RefusalAnswer, description};
 pub use rule::Rule;
 pub use signer::{SignError, Signature, Signer};
-pub use thumbprint::Thumbprint;
+pub use thumbprint::{NotAThumbprint, Thumbprint};

@@ -109,7 +109,7 @@ impl Point {
 
 /// Refuses what no honest program makes, and what would be slow to verify with. The modulus is not
 /// factored, of course: that it has two prime factors is its owner's own interest.
-fn rsa_kind(modulus: &[u8], exponent: &[u8]) -> Result<KeyKind, KeyError> {
+pub(super) fn rsa_kind(modulus: &[u8], exponent: &[u8]) -> Result<KeyKind, KeyError> {
     let bits = bit_length(modulus);
     let accepted = u16::try_from(bits).ok().filter(|bits| (MIN_RSA_BITS..=MAX_RSA_BITS).contains(bits));
     let bits = accepted.ok_or(KeyError::RsaSize { bits })?;
@@ -173,7 +173,7 @@ pub(super) fn ed25519(
     octets.try_into().map_err(wrong_length)
 }
 
-fn octets(jwk: &Object<'_>, member: &'static str) -> Result<Vec<u8>, KeyError> {
+pub(super) fn octets(jwk: &Object<'_>, member: &'static str) -> Result<Vec<u8>, KeyError> {
     let text = jwk.string(member).map_err(KeyError::Member)?;
     base64url::decode(text).map_err(|_| KeyError::NotBase64Url { member })
 }

@@ -126,6 +126,107 @@ pub enum KeyError {
         /// The algorithm that the key was to be used with.
         algorithm: Algorithm,
     },
+    /// No PEM block at all.
+    #[error("there is no PEM block: no line like `-----BEGIN PRIVATE KEY-----`")]
+    NotPem,
+    /// A PEM block that does not end, or whose text is not base64.
+    #[error(
+        "the PEM block is damaged: it lacks its END line, or its text is not base64; line breaks written as `\\n` \
+         must be real ones"
+    )]
+    DamagedPem,
+    /// More than one PEM block.
+    #[error("the PEM has several blocks ({labels}); leave only the key")]
+    SeveralPemBlocks {
+        /// What the blocks are called.
+        labels: String,
+    },
+    /// Another thing than a key of that half, or a key in a container that is not read.
+    #[error("the PEM block is a `{label}`, and a {needed} key is needed; {advice}")]
+    WrongPemBlock {
+        /// What the block is called.
+        label: String,
+        /// `private` or `public`.
+        needed: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The content of a PEM block is not what its label says.
+    #[error(
+        "the content of the PEM block is not a well-formed {container}: it is damaged; take the key from its source again"
+    )]
+    MalformedDer {
+        /// The container that its label stands for.
+        container: &'static str,
+    },
+    /// A point of an elliptic curve in its compressed form.
+    #[error(
+        "the point of the public key is compressed; write it in full with \
+         `openssl ec -pubin -in KEY -conv_form uncompressed -out NEW`"
+    )]
+    CompressedPoint,
+    /// An RSA key with more than two primes.
+    #[error("the RSA key has more than two primes, which is not supported: make another")]
+    MultiPrime,
+    /// An encrypted key without a password.
+    #[error("the private key is encrypted: give its password")]
+    PasswordNeeded,
+    /// A password for a key that is not encrypted.
+    #[error("the private key is not encrypted: read it without a password")]
+    NotEncrypted,
+    /// The password does not decrypt the key.
+    #[error("the password does not decrypt the private key: it is another key's, or the key is damaged")]
+    WrongPassword,
+    /// A key encrypted in another way than PBES2 with AES and SHA-2 or scrypt.
+    #[error(
+        "the encryption of the private key ({found}) is not supported; encrypt it anew with `openssl pkcs8 -topk8 \
+         -v2 aes-256-cbc -v2prf hmacWithSHA256 -in KEY -out NEW`"
+    )]
+    UnsupportedEncryption {
+        /// What the key is encrypted with, by name or object identifier.
+        found: String,
+    },
+    /// A key whose decryption would take too long.
+    #[error(
+        "decrypting the private key would take {found} {unit}, more than the {limit} that are done; encrypt it \
+         anew with a lower cost"
+    )]
+    DecryptionTooCostly {
+        /// What the file asks for.
+        found: u64,
+        /// What is done at most.
+        limit: u64,
+        /// What is counted.
+        unit: &'static str,
+    },
+    /// A public JWK where a private one is needed.
+    #[error("the JWK has no `d`: it is a public key, and the private key is needed")]
+    PrivateMemberMissing,
+    /// An RSA JWK with `d` alone, or with some of the other members only.
+    #[error(
+        "the private RSA key has no `{member}`; d, p, q, dp, dq and qi are needed, all of them (RFC 7518 section \
+         6.3.2): export the key with them"
+    )]
+    CrtMemberMissing {
+        /// The first that is missing.
+        member: &'static str,
+    },
+    /// The private and the public numbers are not of one key.
+    #[error(
+        "the numbers of the private key do not belong together: it is damaged, or put together from two keys"
+    )]
+    Inconsistent,
+    /// `key_ops` of a private JWK leaves signing out.
+    #[error("the JWK's `key_ops` has no `sign`, so the key is not for signatures (RFC 7517 section 4.3)")]
+    NotForSigning,
+    /// A container that is for other kinds of keys.
+    #[error("{container} is not for a key of the kind {kind}; use PKCS#8, which is for all")]
+    WrongContainer {
+        /// The container.
+        container: &'static str,
+        /// The key's kind.
+        kind: KeyKind,
+    },
     /// No randomness to encrypt a key with.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),

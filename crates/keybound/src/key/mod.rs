@@ -6,9 +6,14 @@
 
 mod components;
 mod curve;
+mod encryption;
 mod error;
+mod pem;
 mod private;
+mod private_jwk;
+mod private_pem;
 mod public;
+mod public_pem;
 mod signing;
 mod verifying;
 
@@ -18,7 +23,9 @@ use crate::algorithm::Algorithm;
 
 pub(crate) use components::Components;
 pub(crate) use curve::Curve;
+pub use encryption::{MAX_PBKDF2_ITERATIONS, MAX_SCRYPT_BLOCKS};
 pub use error::KeyError;
+pub use pem::MAX_PEM_BYTES;
 pub use private::PrivateKey;
 pub use public::PublicKey;
 pub use signing::SigningKey;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair, RsaPublicKeyComponents};
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair};
 use pkcs1::RsaPublicKeyRef;
 
 use super::components::{Components, Point};
@@ -15,7 +15,7 @@ use crate::jwk::Attributes;
 /// Its memory is wiped when it is dropped, and `Debug` shows only what the public half is.
 pub struct PrivateKey {
     pub(super) pair: KeyPair,
-    public: PublicKey,
+    pub(super) public: PublicKey,
 }
 
 /// The key as the cryptographic library has it.
@@ -66,10 +66,7 @@ impl KeyPair {
         match self {
             Self::Rsa(pair) => {
                 let key = RsaPublicKeyRef::try_from(pair.public_key().as_ref()).map_err(|_| FAILED)?;
-                Ok(Components::Rsa(RsaPublicKeyComponents {
-                    n: key.modulus.as_bytes().to_vec(),
-                    e: key.public_exponent.as_bytes().to_vec(),
-                }))
+                Ok(Components::from(key))
             }
             Self::Elliptic(curve, pair) => {
                 Point::from_octets(*curve, pair.public_key().as_ref()).map(Components::Elliptic).ok_or(FAILED)

@@ -26,7 +26,7 @@ pub struct PublicKey {
     kind: KeyKind,
     thumbprint: Thumbprint,
     jwk: PublicJwk,
-    components: Components,
+    pub(super) components: Components,
     /// As the cryptographic library has it, for the algorithm that it was first asked for: a key is used
     /// with one algorithm (RFC 8725 section 3.1). Elliptic curve keys have it from the start.
     parsed: OnceLock<VerifyingKey>,
@@ -52,7 +52,7 @@ impl PublicKey {
             let _ = parsed.set(verifying_key);
         }
         let jwk = PublicJwk::new(&components, attributes);
-        Ok(Self { kind, thumbprint: jwk.required_members().thumbprint(), jwk, components, parsed })
+        Ok(Self { kind, thumbprint: jwk.thumbprint(), jwk, components, parsed })
     }
 
     /// What the key is.
@@ -93,18 +93,10 @@ impl PublicKey {
     /// Refuses an algorithm that is not for keys of this kind, and one that the JWK's `alg`, `use` or
     /// `key_ops` exclude (RFC 7517 sections 4.2 to 4.4).
     pub fn allow(&self, algorithm: Algorithm) -> Result<(), KeyError> {
-        self.allow_operation(algorithm, "verify")
-    }
-
-    pub(super) fn allow_operation(
-        &self,
-        algorithm: Algorithm,
-        operation: &'static str,
-    ) -> Result<(), KeyError> {
         if !algorithm.fits(self.kind) {
             return Err(KeyError::DoesNotFit { algorithm, kind: self.kind });
         }
-        self.jwk.attributes.allow(algorithm, operation)
+        self.jwk.attributes.allow(algorithm)
     }
 
     /// As the cryptographic library has it, kept from the first time.

@@ -1,0 +1,135 @@
+//! Private JWKs (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
+
+use aws_lc_rs::encoding::AsBigEndian as _;
+use aws_lc_rs::rsa::KeyPairComponents;
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair, RsaPublicKeyComponents};
+use pkcs1::RsaPrivateKeyRef;
+use zeroize::Zeroizing;
+
+use super::components::{Components, Point, coordinate, ed25519, octets};
+use super::private::KeyPair;
+use super::private_pem::inner_key;
+use super::{KeyError, PrivateKey, PublicKey};
+use crate::base64url;
+use crate::json::Object;
+use crate::jwk::{self, Attributes};
+
+type Secret = Zeroizing<Vec<u8>>;
+
+impl PrivateKey {
+    /// Reads a private JWK. Its private and its public members must be of one key, and an RSA key must
+    /// have all of `d`, `p`, `q`, `dp`, `dq` and `qi`.
+    pub fn from_jwk(json: &[u8]) -> Result<Self, KeyError> {
+        let jwk = jwk::parse(json)?;
+        let components = Components::read_jwk(&jwk)?;
+        let public = PublicKey::new(components, attributes_of_public_half(&jwk)?)?;
+        if !jwk.contains("d") {
+            return Err(KeyError::PrivateMemberMissing);
+        }
+        let pair = match &public.components {
+            Components::Rsa(components) => read_rsa(&jwk, components),
+            Components::Elliptic(point) => read_elliptic(&jwk, point),
+            Components::Ed25519(octets) => read_ed25519(&jwk, octets),
+        }?;
+        Ok(Self { pair, public })
+    }
+
+    /// The key as a JWK, private members included. In plain text: it must not be seen by others.
+    pub fn to_jwk(&self) -> Result<Zeroizing<String>, KeyError> {
+        let members = self.pair.private_members()?;
+        let public = self.public.jwk().to_json();
+        // All room at once: a text that grows leaves copies of itself in memory.
+        let room = members.iter().map(|(name, secret)| name.len() + secret.len() * 2 + 8).sum::<usize>();
+        let mut text = Zeroizing::new(String::with_capacity(public.len() + room));
+        text.push_str(public.strip_suffix('}').unwrap_or(&public));
+        for (name, secret) in members {
+            text.push_str(",\"");
+            text.push_str(name);
+            text.push_str("\":\"");
+            base64url::encode_to(&mut text, &*secret);
+            text.push('"');
+        }
+        text.push('}');
+        Ok(text)
+    }
+}
+
+/// What the private half may do says nothing about the public half, so `key_ops` ends here.
+fn attributes_of_public_half(jwk: &Object<'_>) -> Result<Attributes, KeyError> {
+    let mut attributes = Attributes::read(jwk)?;
+    match attributes.key_operations.take() {
+        Some(operations) if !operations.iter().any(|one| one == "sign") => Err(KeyError::NotForSigning),
+        _ => Ok(attributes),
+    }
+}
+
+fn read_rsa(jwk: &Object<'_>, public: &RsaPublicKeyComponents<Vec<u8>>) -> Result<KeyPair, KeyError> {
+    if jwk.contains("oth") {
+        return Err(KeyError::MultiPrime);
+    }
+    let number = |member| {
+        if jwk.contains(member) { secret(jwk, member) } else { Err(KeyError::CrtMemberMissing { member }) }
+    };
+    let components = KeyPairComponents {
+        public_key: public.clone(),
+        d: number("d")?,
+        p: number("p")?,
+        q: number("q")?,
+        dP: number("dp")?,
+        dQ: number("dq")?,
+        qInv: number("qi")?,
+    };
+    RsaKeyPair::from_components(&components).map(KeyPair::Rsa).map_err(|_| KeyError::Inconsistent)
+}
+
+fn read_elliptic(jwk: &Object<'_>, point: &Point) -> Result<KeyPair, KeyError> {
+    let curve = point.curve();
+    let private = Zeroizing::new(coordinate(jwk, "d", curve)?);
+    EcdsaKeyPair::from_private_key_and_public_key(curve.signing(), &private, point.octets())
+        .map(|pair| KeyPair::Elliptic(curve, pair))
+        .map_err(|_| KeyError::Inconsistent)
+}
+
+fn read_ed25519(jwk: &Object<'_>, public: &[u8]) -> Result<KeyPair, KeyError> {
+    let seed = Zeroizing::new(ed25519(jwk, "d")?);
+    Ed25519KeyPair::from_seed_and_public_key(&*seed, public)
+        .map(KeyPair::Ed25519)
+        .map_err(|_| KeyError::Inconsistent)
+}
+
+fn secret(jwk: &Object<'_>, member: &'static str) -> Result<Secret, KeyError> {
+    octets(jwk, member).map(Zeroizing::new)
+}
+
+impl KeyPair {
+    /// The private members of the JWK, in the order in which RFC 7518 section 6.3.2 has them.
+    fn private_members(&self) -> Result<Vec<(&'static str, Secret)>, KeyError> {
+        const UNWRITTEN: KeyError = KeyError::Cryptography { operation: "write a private key" };
+        match self {
+            Self::Rsa(_) => {
+                let pkcs8 = self.to_pkcs8()?;
+                let key = RsaPrivateKeyRef::try_from(inner_key(&pkcs8)?).map_err(|_| UNWRITTEN)?;
+                let numbers = [
+                    ("d", key.private_exponent),
+                    ("p", key.prime1),
+                    ("q", key.prime2),
+                    ("dp", key.exponent1),
+                    ("dq", key.exponent2),
+                    ("qi", key.coefficient),
+                ];
+                let secret = |(name, number): (_, pkcs1::UintRef<'_>)| {
+                    (name, Zeroizing::new(number.as_bytes().to_vec()))
+                };
+                Ok(numbers.into_iter().map(secret).collect())
+            }
+            Self::Elliptic(_, pair) => {
+                let private = pair.private_key().as_be_bytes().map_err(|_| UNWRITTEN)?;
+                Ok(vec![("d", Zeroizing::new(private.as_ref().to_vec()))])
+            }
+            Self::Ed25519(pair) => {
+                let seed = pair.seed().and_then(|seed| seed.as_be_bytes()).map_err(|_| UNWRITTEN)?;
+                Ok(vec![("d", Zeroizing::new(seed.as_ref().to_vec()))])
+            }
+        }
+    }
+}
