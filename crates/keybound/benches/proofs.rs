@@ -7,12 +7,7 @@
 //!
 //! `cargo bench -p keybound --bench proofs`
 
-#![expect(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::cast_precision_loss,
-    reason = "a benchmark is no library"
-)]
+#![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark is no library")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -25,7 +20,7 @@ use aws_lc_rs::signature::{
 };
 use http::{HeaderMap, HeaderValue, Method};
 use keybound::access_token::AccessToken;
-use keybound::proof::{DpopKey, ProofPolicy, ProofRequest};
+use keybound::proof::{AccessTokenHash, DpopKey, ProofPolicy, ProofRequest};
 use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore};
 use keybound::resource::{ProtectedResource, ResourceRequest};
@@ -57,20 +52,24 @@ struct Subject {
     key: DpopKey,
     target: TargetUri,
     access_token: String,
+    /// Taken once per token, as a client does.
+    access_token_hash: AccessTokenHash,
 }
 
 impl Subject {
     fn new(algorithm: Algorithm) -> Self {
+        let access_token = "eyJraWQiOiJ4In0.".to_owned() + &"a".repeat(800);
         Self {
+            access_token_hash: AccessTokenHash::of(&access_token),
             algorithm,
             key: DpopKey::new(Arc::new(SigningKey::generate(algorithm).unwrap())),
             target: TargetUri::parse("https://org.example.com/api/v1/users").unwrap(),
-            access_token: "eyJraWQiOiJ4In0.".to_owned() + &"a".repeat(800),
+            access_token,
         }
     }
 
     fn prove(&self, target: &TargetUri) -> String {
-        let access_token = Some(self.access_token.as_str());
+        let access_token = Some(self.access_token_hash);
         let request = ProofRequest { method: &Method::GET, target, access_token, nonce: None };
         self.key.prove(&request, NOW, &OperatingSystem).unwrap()
     }

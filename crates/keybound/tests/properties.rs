@@ -68,7 +68,7 @@ proptest! {
         let request = ProofRequest {
             method: &method,
             target: &target,
-            access_token: token.as_deref(),
+            access_token: token.as_deref().map(AccessTokenHash::of),
             nonce: nonce.as_ref(),
         };
         let proof = key.prove(&request, now, &OperatingSystem).unwrap();

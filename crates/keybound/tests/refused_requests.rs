@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method};
 use keybound::access_token::{AccessToken, AccessTokenRefusal};
 use keybound::credentials::CredentialsRefusal;
-use keybound::proof::{DpopKey, ProofPolicy, ProofRefusal, ProofRequest};
+use keybound::proof::{AccessTokenHash, DpopKey, ProofPolicy, ProofRefusal, ProofRequest};
 use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayRefusal, ReplayStore};
 use keybound::resource::{Admitted, ProtectedResource, ResourceRequest};
@@ -59,7 +59,7 @@ fn proof(key: &DpopKey, method: &Method, uri: &str, token: &str) -> String {
     let request = ProofRequest {
         method,
         target: &TargetUri::parse(uri).unwrap(),
-        access_token: Some(token),
+        access_token: Some(AccessTokenHash::of(token)),
         nonce: None,
     };
     key.prove(&request, NOW, &OperatingSystem).unwrap()
@@ -274,7 +274,7 @@ fn a_nonce_challenge_is_answered_with_the_nonce() {
     let request = ProofRequest {
         method: &Method::GET,
         target: &target(),
-        access_token: Some(TOKEN),
+        access_token: Some(AccessTokenHash::of(TOKEN)),
         nonce: Some(&nonces.current(NOW)),
     };
     let headers = dpop(&key.prove(&request, NOW, &OperatingSystem).unwrap());

@@ -25,8 +25,8 @@ pub struct ProofRequest<'a> {
     pub method: &'a Method,
     /// The URI, which becomes `htu`.
     pub target: &'a TargetUri,
-    /// The access token that the request carries; its hash becomes `ath`.
-    pub access_token: Option<&'a str>,
+    /// The hash of the access token that the request carries, taken once per token; it becomes `ath`.
+    pub access_token: Option<AccessTokenHash>,
     /// The newest nonce that the request's server gave, if it gave one.
     pub nonce: Option<&'a Nonce>,
 }
@@ -47,7 +47,7 @@ pub enum ProveError {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use keybound::proof::{DpopKey, ProofRequest};
+/// use keybound::proof::{AccessTokenHash, DpopKey, ProofRequest};
 /// use keybound::random::OperatingSystem;
 /// use keybound::{Algorithm, NumericDate, SigningKey, TargetUri};
 ///
@@ -55,7 +55,7 @@ pub enum ProveError {
 /// let request = ProofRequest {
 ///     method: &http::Method::GET,
 ///     target: &TargetUri::parse("https://api.example.com/things?page=2")?,
-///     access_token: Some("an access token"),
+///     access_token: Some(AccessTokenHash::of("an access token")),
 ///     nonce: None,
 /// };
 /// let now = NumericDate::from(std::time::SystemTime::now());
@@ -144,7 +144,7 @@ impl ProofTemplate {
             htm: request.method.as_str(),
             htu: request.target.as_str(),
             iat: now.seconds(),
-            ath: request.access_token.map(|token| AccessTokenHash::of(token).to_string()),
+            ath: request.access_token.map(|hash| hash.to_string()),
             nonce: request.nonce.map(Nonce::as_str),
         });
         Ok(UnsignedJws::with_encoded_header(&self.encoded_header, &claims))
