@@ -1,1 +1,48 @@
-//! .
+//! Key-bound tokens over the network: gets them, keeps them, and calls protected resources with them
+//! (OAuth 2.0 client credentials with `private_key_jwt`, RFC 7523; DPoP, RFC 9449).
+//!
+//! A request goes from top to bottom: [`Client::send`] takes a token from its [`TokenSource`], which runs
+//! the exchange of the `keybound` crate when it has none; signs a fresh proof for each attempt; sends it
+//! over the [`Transport`]; and answers what the server may ask for: a nonce, a new token, the right time,
+//! patience.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use keybound::exchange::ClientCredentials;
+//! use keybound::proof::DpopKey;
+//! use keybound::{Algorithm, SigningKey};
+//! use keybound_client::{Client, System, TokenBinding, TokenSource};
+//!
+//! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
+//! let grant = ClientCredentials::new("https://as.example.com/token", "client-id", ["things.read"])?;
+//! let client_key = Arc::new(SigningKey::generate(Algorithm::RS256)?);
+//! let dpop_key = DpopKey::new(Arc::new(SigningKey::generate(Algorithm::ES256)?));
+//! let tokens = TokenSource::new(System::default(), grant, client_key, TokenBinding::Dpop(dpop_key));
+//! let client = Client::new(tokens);
+//!
+//! let request = http::Request::get("https://api.example.com/things?limit=10").body(Default::default())?;
+//! let answer = client.send(request).await?;
+//! println!("{}: {} bytes", answer.status(), answer.body().len());
+//! # Ok(())
+//! # }
+//! ```
+
+mod challenge;
+mod client;
+mod clock;
+pub mod field;
+mod rate_limit;
+mod servers;
+mod system;
+mod token_source;
+mod transport;
+
+pub use challenge::Challenge;
+pub use client::{CallError, Client, Refused};
+pub use clock::{Clock, ClockOffset, Sleep, SystemClock, TokioTimer};
+pub use system::System;
+pub use token_source::{RENEWED_BEFORE_EXPIRY, Token, TokenBinding, TokenError, TokenSource};
+pub use transport::{
+    CONNECT_TIMEOUT, MAX_RESPONSE_BYTES, Observer, TIMEOUT, Transport, TransportError, TransportOptions,
+    is_loopback,
+};

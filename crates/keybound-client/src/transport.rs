@@ -1,0 +1,346 @@
+//! The network: one request out, one answer in, within limits; nothing of tokens or proofs.
+//!
+//! Only `https` goes out, and `http` to this machine. Redirects are never followed: a proof is made for one
+//! target, and a token must not go to another server on that server's word. Whatever is sent again needs
+//! a new proof, so nothing is sent again here either.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::LOCATION;
+use http::{Request, Response, StatusCode};
+use keybound::{TargetUri, TargetUriError};
+
+use crate::field;
+
+/// How long a connection may take to come about: beyond this a server is not there.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a request may take from the first byte sent to the last byte read.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest body of an answer that is read: far beyond any page of an API, and small enough that a
+/// hostile server can't fill the memory.
+pub const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
+
+/// What goes out in `User-Agent`.
+const USER_AGENT: &str = concat!("keybound/", env!("CARGO_PKG_VERSION"));
+
+/// Sees every request as it goes out and every answer as it comes in.
+///
+/// It is shown secrets: the `Authorization` and `DPoP` header fields (marked sensitive), the client
+/// assertion in the body of a token request, the token in its answer. What it writes down it must redact.
+pub trait Observer: Send + Sync {
+    /// `request` is about to be sent.
+    fn sent(&self, request: &Request<Bytes>);
+    /// `response` has been read to its end.
+    fn received(&self, response: &Response<Bytes>);
+}
+
+/// How a [`Transport`] behaves; the default is right for a server on the internet.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct TransportOptions {
+    /// Certificate authorities to trust beside the system's: PEM, one or more certificates in each text.
+    pub certificate_authorities: Vec<String>,
+    /// How long a connection may take to come about.
+    pub connect_timeout: Duration,
+    /// How long a request may take as a whole.
+    pub timeout: Duration,
+    /// The longest body of an answer that is read, in bytes.
+    pub max_response_bytes: usize,
+    /// Sees every request and answer.
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        Self {
+            certificate_authorities: Vec::new(),
+            connect_timeout: CONNECT_TIMEOUT,
+            timeout: TIMEOUT,
+            max_response_bytes: MAX_RESPONSE_BYTES,
+            observer: None,
+        }
+    }
+}
+
+/// Why a request got no answer that can be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The request's URI is not one that can be asked.
+    #[error("the request can't be sent: {0}")]
+    Target(#[from] TargetUriError),
+    /// `http` to another machine.
+    #[error(
+        "the request to {origin} was not sent: without https anyone on the way can read and change it; \
+         plain http is for this machine alone (localhost, 127.0.0.1, [::1])"
+    )]
+    NotSecure {
+        /// Where the request was to go.
+        origin: String,
+    },
+    /// A certificate authority that can't be read, or a TLS set-up that the system refuses.
+    #[error("the HTTP client can't be set up: {detail}")]
+    SetUp {
+        /// What is wrong.
+        detail: String,
+    },
+    /// No connection: no such host, nothing listening, no route.
+    #[error("no connection to {origin}: {detail}")]
+    Connect {
+        /// Where the request was to go.
+        origin: String,
+        /// The system's own words.
+        detail: String,
+    },
+    /// The server's certificate is not accepted.
+    #[error("the certificate of {origin} is not accepted: {detail}")]
+    Certificate {
+        /// Where the request was to go.
+        origin: String,
+        /// The reason in the words of the TLS library.
+        detail: String,
+        /// By the local clock it is not valid yet, which says more about the clock than about the
+        /// certificate.
+        not_valid_yet: bool,
+    },
+    /// The answer took too long.
+    #[error("{origin} did not answer in time ({} s)", .limit.as_secs())]
+    Timeout {
+        /// Where the request went.
+        origin: String,
+        /// The time that was allowed.
+        limit: Duration,
+    },
+    /// The connection broke, or what came over it was no HTTP.
+    #[error("the connection to {origin} broke: {detail}")]
+    Broken {
+        /// Where the request went.
+        origin: String,
+        /// The HTTP library's words.
+        detail: String,
+    },
+    /// The answer's body is longer than [`TransportOptions::max_response_bytes`].
+    #[error("the answer of {origin} is longer than {limit} bytes and was not read to its end")]
+    TooLong {
+        /// Where the request went.
+        origin: String,
+        /// The bytes that are allowed.
+        limit: usize,
+    },
+    /// The server sent us elsewhere.
+    #[error(
+        "{origin} answered {status} and points to {location}; redirects are not followed, since a token and \
+         its proof are for the server that was asked"
+    )]
+    Redirected {
+        /// Where the request went.
+        origin: String,
+        /// The status of the redirect.
+        status: StatusCode,
+        /// Where it points, without its query.
+        location: String,
+    },
+}
+
+/// Sends requests over HTTP/1.1 or HTTP/2, with connections kept open between them.
+pub struct Transport {
+    options: TransportOptions,
+    /// To this machine: never by way of a proxy, which would see what the loopback interface hides.
+    direct: OnceLock<Result<reqwest::Client, TransportError>>,
+    /// To other machines: by way of the proxy that the environment names, if any.
+    outward: OnceLock<Result<reqwest::Client, TransportError>>,
+}
+
+impl Transport {
+    /// A transport; connections are made when they are needed.
+    pub fn new(options: TransportOptions) -> Self {
+        Self { options, direct: OnceLock::new(), outward: OnceLock::new() }
+    }
+
+    /// Sends `request` once and reads the answer whole, whatever its status; only a redirect is an error.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let target = TargetUri::parse(&request.uri().to_string())?;
+        let client = self.client_for(&target)?;
+        if let Some(observer) = &self.options.observer {
+            observer.sent(&request);
+        }
+        let response = self.exchange(client, request, target.origin()).await?;
+        if let Some(observer) = &self.options.observer {
+            observer.received(&response);
+        }
+        refuse_redirect(response, target.origin())
+    }
+
+    fn client_for(&self, target: &TargetUri) -> Result<&reqwest::Client, TransportError> {
+        let loopback = is_loopback(target);
+        if !loopback && !target.as_str().starts_with("https://") {
+            return Err(TransportError::NotSecure { origin: target.origin().to_owned() });
+        }
+        let client = if loopback { &self.direct } else { &self.outward };
+        client.get_or_init(|| build_client(&self.options, loopback)).as_ref().map_err(Clone::clone)
+    }
+
+    async fn exchange(
+        &self,
+        client: &reqwest::Client,
+        request: Request<Bytes>,
+        origin: &str,
+    ) -> Result<Response<Bytes>, TransportError> {
+        let failure = |error: reqwest::Error| self.failure(error, origin);
+        let request = reqwest::Request::try_from(request).map_err(failure)?;
+        let mut answer = client.execute(request).await.map_err(failure)?;
+
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = answer.status();
+        *response.version_mut() = answer.version();
+        *response.headers_mut() = std::mem::take(answer.headers_mut());
+
+        let limit = self.options.max_response_bytes;
+        let mut body = BytesMut::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failure)? {
+            if body.len() + chunk.len() > limit {
+                return Err(TransportError::TooLong { origin: origin.to_owned(), limit });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        *response.body_mut() = body.freeze();
+        Ok(response)
+    }
+
+    /// What went wrong, in our words; the URL is left out, since a query may hold what is private.
+    fn failure(&self, error: reqwest::Error, origin: &str) -> TransportError {
+        let error = error.without_url();
+        let origin = origin.to_owned();
+        if let Some(problem) = certificate_problem(&error) {
+            use rustls::CertificateError::{NotValidYet, NotValidYetContext};
+            let not_valid_yet = matches!(problem, NotValidYet | NotValidYetContext { .. });
+            return TransportError::Certificate { origin, detail: problem.to_string(), not_valid_yet };
+        }
+        let detail = innermost(&error);
+        match (error.is_connect(), error.is_timeout()) {
+            (true, true) => TransportError::Timeout { origin, limit: self.options.connect_timeout },
+            (false, true) => TransportError::Timeout { origin, limit: self.options.timeout },
+            (true, false) => TransportError::Connect { origin, detail },
+            (false, false) => TransportError::Broken { origin, detail },
+        }
+    }
+}
+
+fn build_client(options: &TransportOptions, loopback: bool) -> Result<reqwest::Client, TransportError> {
+    let set_up = |error: reqwest::Error| TransportError::SetUp { detail: innermost(&error) };
+    let mut authorities = Vec::new();
+    for pem in &options.certificate_authorities {
+        authorities.extend(reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(set_up)?);
+    }
+    let builder = || {
+        let builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(options.connect_timeout)
+            .timeout(options.timeout);
+        if loopback { builder.no_proxy() } else { builder }
+    };
+    // A machine without any certificate authority of its own can still talk to itself.
+    let client = builder().tls_certs_merge(authorities.clone()).build();
+    if loopback { client.or_else(|_| builder().tls_certs_only(authorities).build()) } else { client }
+        .map_err(set_up)
+}
+
+/// Whether a request to `target` stays on this machine; `localhost` does by RFC 6761 section 6.3.
+pub fn is_loopback(target: &TargetUri) -> bool {
+    let authority = target.origin().split_once("://").map_or("", |(_, authority)| authority);
+    if let Some(bracketed) = authority.strip_prefix('[') {
+        let address = bracketed.split(']').next().unwrap_or_default();
+        return address.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback());
+    }
+    let host = authority.split(':').next().unwrap_or_default();
+    host == "localhost" || host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
+}
+
+fn refuse_redirect(response: Response<Bytes>, origin: &str) -> Result<Response<Bytes>, TransportError> {
+    let status = response.status();
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(response);
+    }
+    let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+    let location = location.and_then(|location| location.split(['?', '#']).next()).unwrap_or("nowhere");
+    let location = field::readable(location);
+    Err(TransportError::Redirected { origin: origin.to_owned(), status, location })
+}
+
+/// The reason at the bottom of a chain of errors; those above it say "error sending request".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut reason = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    reason.to_string()
+}
+
+/// What TLS has against the server's certificate, if that is why the request failed.
+fn certificate_problem<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a rustls::CertificateError> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // An I/O error that wraps another shows it by `get_ref`, not as its source.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = match wrapped {
+            Some(inner) => inner.downcast_ref::<rustls::Error>(),
+            None => error.downcast_ref::<rustls::Error>(),
+        };
+        if let Some(rustls::Error::InvalidCertificate(problem)) = tls {
+            return Some(problem);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_stays_on_this_machine() {
+        let transport = Transport::new(TransportOptions::default());
+        for (uri, allowed, why) in [
+            ("http://localhost:8080/a", true, "the name of this machine"),
+            ("http://LOCALHOST/a", true, "without case"),
+            ("http://127.0.0.1/a", true, "loopback of IPv4"),
+            ("http://127.9.8.7:1/a", true, "all of 127.0.0.0/8"),
+            ("http://[::1]:8080/a", true, "loopback of IPv6"),
+            ("https://localhost/a", true, "https"),
+            ("https://example.okta.com/a", true, "https to another machine"),
+            ("http://example.okta.com/a", false, "another machine"),
+            ("http://localhost.example.com/a", false, "a name that starts like it"),
+            ("http://127.0.0.1.example.com/a", false, "a name that starts like an address"),
+            ("http://0.0.0.0/a", false, "any address"),
+            ("http://10.0.0.1/a", false, "a private network is a network"),
+            ("http://[::2]/a", false, "another address"),
+            ("http://[::ffff:10.0.0.1]/a", false, "a mapped address"),
+        ] {
+            let client = transport.client_for(&TargetUri::parse(uri).unwrap());
+            assert_eq!(client.is_ok(), allowed, "{why}: {uri}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_authority_that_is_none_is_told() {
+        let transport = Transport::new(TransportOptions {
+            certificate_authorities: vec![
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(),
+            ],
+            ..TransportOptions::default()
+        });
+        let client = transport.client_for(&TargetUri::parse("https://localhost/").unwrap());
+        assert!(matches!(client, Err(TransportError::SetUp { .. })), "{client:?}");
+    }
+}
