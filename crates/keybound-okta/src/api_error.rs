@@ -1,0 +1,196 @@
+//! What the management API says when it refuses a call: Okta's error body, and what to do about it.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use keybound_client::{Challenge, ClockOffset, field};
+use serde::Deserialize;
+
+/// Okta's identifier of a request, for its support.
+const REQUEST_ID: &str = "x-okta-request-id";
+
+/// Causes that are kept of one error; a form with every field wrong has some dozens.
+const MAX_CAUSES: usize = 50;
+
+/// A call that the org answered with an error.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct OktaError {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// Okta's code (`E0000006`), or the error of the `WWW-Authenticate` challenge if there is no body.
+    pub code: Option<String>,
+    /// Okta's own words.
+    pub summary: Option<String>,
+    /// What is wrong in particular, field by field.
+    pub causes: Vec<String>,
+    /// Okta's identifier of the error.
+    pub error_id: Option<String>,
+    /// Okta's identifier of the request.
+    pub request_id: Option<String>,
+    /// What the server demands of credentials, where it refused those that it got.
+    pub challenge: Option<Challenge>,
+    /// How far the local clock is off, if it is: a proof is refused for its time, too.
+    pub clock_offset: Option<ClockOffset>,
+    /// The answer as it came.
+    pub response: Response<Bytes>,
+}
+
+/// The body, as Okta's API and its OAuth endpoints write it.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Body {
+    error_code: Option<String>,
+    error_summary: Option<String>,
+    error_id: Option<String>,
+    error_causes: Vec<Cause>,
+    error: Option<String>,
+    #[serde(rename = "error_description")]
+    error_description: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Cause {
+    error_summary: String,
+}
+
+impl OktaError {
+    /// The error that `response` tells; whatever its body is, its status says something.
+    pub(crate) fn new(response: Response<Bytes>, clock_offset: Option<ClockOffset>) -> Self {
+        let body: Body = serde_json::from_slice(response.body()).unwrap_or_default();
+        let challenge = Challenge::refusal(response.headers());
+        let told = challenge.clone().unwrap_or_default();
+        let readable = |text: Option<String>| text.as_deref().map(field::readable);
+        let causes = body.error_causes.into_iter().take(MAX_CAUSES);
+        Self {
+            status: response.status(),
+            code: readable(body.error_code.or(body.error).or(told.error)),
+            summary: readable(body.error_summary.or(body.error_description).or(told.error_description)),
+            causes: causes.map(|cause| field::readable(&cause.error_summary)).collect(),
+            error_id: readable(body.error_id),
+            request_id: text(response.headers(), REQUEST_ID),
+            challenge,
+            clock_offset,
+            response,
+        }
+    }
+
+    /// What to do about it, where that can be told from the code.
+    pub fn advice(&self) -> Option<&'static str> {
+        if self.lacks_scope() {
+            return Some(
+                "Ask for the scope that the call needs (OKTA_SCOPES) and grant it to the app: admin console \
+                 → Applications → the app → Okta API Scopes.",
+            );
+        }
+        Some(match self.code.as_deref()? {
+            "E0000001" => "Correct the fields that the causes name.",
+            "E0000003" => "Send a body that is valid JSON, with `Content-Type: application/json`.",
+            "E0000004" | "E0000011" | "invalid_token" => {
+                "The org does not take the access token. If the app requires DPoP, don't switch it off here \
+                 (KEYBOUND_DPOP=off sends Bearer); if tokens were revoked or the app was changed, try again \
+                 with a new token."
+            }
+            "E0000006" => {
+                "The token is good, but the app may not do this: give it an admin role that may (admin \
+                 console → Applications → the app → Admin roles; Read-only Administrator is enough for \
+                 reading), and check that the scope for the call is granted (Okta API Scopes)."
+            }
+            "E0000007" => "Check the identifier in the path; or the app's admin role doesn't cover it.",
+            "E0000015" => "The org's edition doesn't have this feature, or it is not switched on.",
+            "E0000022" => "Check the method against the path.",
+            "E0000031" => "Check the search or filter expression: property, operator and quotes.",
+            "E0000038" => "The object's present state does not allow it; look at its status first.",
+            "E0000047" => "Wait until the rate limit is reset (X-Rate-Limit-Reset), or ask for less.",
+            "E0000009" => "The fault is Okta's: try again later; if it stays, tell Okta the request's id.",
+            _ => return None,
+        })
+    }
+
+    /// Whether the access token lacks the scope for the call.
+    pub fn lacks_scope(&self) -> bool {
+        self.challenge.as_ref().is_some_and(|challenge| challenge.is("insufficient_scope"))
+    }
+}
+
+impl fmt::Display for OktaError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the org answered {}", self.status)?;
+        if let Some(code) = &self.code {
+            write!(formatter, ", {code}")?;
+        }
+        if let Some(summary) = &self.summary {
+            write!(formatter, ": {summary}")?;
+        }
+        if !self.causes.is_empty() {
+            write!(formatter, " ({})", self.causes.join("; "))?;
+        }
+        if let Some(request_id) = &self.request_id {
+            write!(formatter, " [request {request_id}]")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for OktaError {}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, challenge: Option<&str>, body: &str) -> OktaError {
+        let mut response = Response::builder().status(status).header(REQUEST_ID, "Zx1");
+        if let Some(challenge) = challenge {
+            response = response.header("WWW-Authenticate", challenge);
+        }
+        OktaError::new(response.body(Bytes::from(body.to_owned())).unwrap(), None)
+    }
+
+    #[test]
+    fn an_error_body_is_taken_apart() {
+        let error = answer(
+            400,
+            None,
+            r#"{"errorCode":"E0000001","errorSummary":"Api validation failed: login","errorLink":"E0000001",
+               "errorId":"oae1","errorCauses":[{"errorSummary":"login: too short"},{"errorSummary":"b"}]}"#,
+        );
+        assert_eq!(
+            error.to_string(),
+            "the org answered 400 Bad Request, E0000001: Api validation failed: login \
+             (login: too short; b) [request Zx1]"
+        );
+        assert_eq!(error.error_id.as_deref(), Some("oae1"));
+        assert!(error.advice().is_some());
+    }
+
+    #[test]
+    fn whatever_comes_is_an_error_with_a_status() {
+        let lacking = r#"DPoP error="insufficient_scope", error_description="not enough""#;
+        for (status, challenge, body, code, summary) in [
+            (401, None, r#"{"errorCode":"E0000011","errorSummary":"x"}"#, Some("E0000011"), Some("x")),
+            (401, Some(r#"DPoP error="invalid_token""#), "", Some("invalid_token"), None),
+            (403, Some(lacking), "<html>", Some("insufficient_scope"), Some("not enough")),
+            (
+                400,
+                None,
+                r#"{"error":"invalid_request","error_description":"y"}"#,
+                Some("invalid_request"),
+                Some("y"),
+            ),
+            (502, None, "<html><body>Bad Gateway</body></html>", None, None),
+            (500, None, r#"{"errorCode":7}"#, None, None),
+            (500, None, "", None, None),
+        ] {
+            let error = answer(status, challenge, body);
+            assert_eq!((error.code.as_deref(), error.summary.as_deref()), (code, summary), "{body}");
+            assert_eq!(error.status.as_u16(), status);
+            assert_eq!(error.lacks_scope(), challenge == Some(lacking));
+        }
+    }
+}

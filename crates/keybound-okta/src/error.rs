@@ -1,0 +1,315 @@
+//! Everything that can go wrong between settings and answer, with what to do about it.
+
+use bytes::Bytes;
+use http::Response;
+use http::header::CONTENT_TYPE;
+use keybound::Thumbprint;
+use keybound::exchange::ExchangeError;
+use keybound_client::{CallError, ClockOffset, TokenError, TransportError, field};
+
+use crate::api_error::OktaError;
+use crate::org_url::NotOfThisOrg;
+use crate::settings::{Settings, SettingsError};
+
+/// Why a call came to nothing. `Display` tells what failed and why, in the server's words where it said
+/// something; [`advice`](Self::advice) what to do next; [`kind`](Self::kind) which sort of failure it is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The settings are wrong or not complete.
+    #[error(transparent)]
+    Settings(Box<SettingsError>),
+    /// The path of the call is not one of this org.
+    #[error("the call can't be made: {0}")]
+    Path(#[from] NotOfThisOrg),
+    /// No token, no connection, no proof: the call did not reach the API.
+    #[error("{error}")]
+    Call {
+        /// What failed.
+        error: CallError,
+        /// Who called.
+        identity: Box<Identity>,
+    },
+    /// The org refused the call.
+    #[error(transparent)]
+    Api(Box<OktaError>),
+    /// The answer is not what the API gives.
+    #[error("the org's answer ({status}, {content_type}) is not what was asked for: {problem}")]
+    Unreadable {
+        /// Its status.
+        status: http::StatusCode,
+        /// Its content type.
+        content_type: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The link to the next page leads out of the org.
+    #[error("the list can't be followed to its next page: {0}")]
+    ForeignLink(NotOfThisOrg),
+    /// The link to the next page leads to one that was fetched before.
+    #[error("the list does not end: its next page is one that was there before")]
+    PagesInCircle,
+}
+
+/// The sort of a failure; one that a script can tell from another by the program's exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting is missing or wrong.
+    Settings,
+    /// A key file is missing, wrong, or readable by others.
+    Key,
+    /// The request itself is wrong: its path, a header field.
+    Request,
+    /// No answer, or none of an org: address, network, TLS, another service.
+    Connection,
+    /// The local clock is off.
+    Clock,
+    /// The org doesn't accept the client: its id, its key, its rights.
+    Client,
+    /// A scope is unknown or not granted.
+    Scope,
+    /// A proof is missing, refused or ignored.
+    Dpop,
+    /// The API refused the call (4xx).
+    Api,
+    /// The server failed (5xx), or answered what makes no sense.
+    Server,
+    /// This machine failed: no randomness, no signature.
+    Machine,
+}
+
+/// Who calls, as far as it may be shown: what to compare with what is registered at the org.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Identity {
+    /// The org's origin.
+    pub org: String,
+    /// The client id.
+    pub client_id: String,
+    /// The key id that assertions name.
+    pub key_id: Option<String>,
+    /// The thumbprint of the client's key (RFC 7638).
+    pub thumbprint: Thumbprint,
+    /// The scopes that are asked for.
+    pub scopes: Vec<String>,
+}
+
+impl Identity {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            org: settings.org_url.origin().to_owned(),
+            client_id: settings.grant.client_id.clone(),
+            key_id: settings.grant.key_id.clone(),
+            thumbprint: settings.client_key.public_key().thumbprint(),
+            scopes: settings.grant.scopes.clone(),
+        }
+    }
+}
+
+impl From<SettingsError> for Error {
+    fn from(error: SettingsError) -> Self {
+        Self::Settings(Box::new(error))
+    }
+}
+
+impl From<OktaError> for Error {
+    fn from(error: OktaError) -> Self {
+        Self::Api(Box::new(error))
+    }
+}
+
+impl Error {
+    pub(crate) fn unreadable(answer: &Response<Bytes>, problem: &serde_json::Error) -> Self {
+        let content_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        Self::Unreadable {
+            status: answer.status(),
+            content_type: content_type.map_or_else(|| "no content type".to_owned(), field::readable),
+            problem: problem.to_string(),
+        }
+    }
+
+    /// Which sort of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Settings(error) if error.is_about_key() => ErrorKind::Key,
+            Self::Settings(_) => ErrorKind::Settings,
+            Self::Path(_) => ErrorKind::Request,
+            Self::Call { error, .. } => kind_of_call(error),
+            Self::Api(error) => kind_of_api(error),
+            Self::Unreadable { .. } => ErrorKind::Connection,
+            Self::ForeignLink(_) | Self::PagesInCircle => ErrorKind::Server,
+        }
+    }
+
+    /// What to do about it, where that can be told.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            Self::Settings(error) => Some(error.advice()),
+            Self::Path(_) => Some("Give a path of the org's API, such as /api/v1/users?limit=10".to_owned()),
+            Self::Call { error, identity } => advice_on_call(error, identity),
+            Self::Api(error) => match error.clock_offset {
+                Some(offset) if kind_of_api(error) == ErrorKind::Clock => Some(advice_on_clock(offset)),
+                _ => error.advice().map(str::to_owned),
+            },
+            Self::Unreadable { .. } => Some(
+                "Check the org's URL: what answers there may be a proxy or another site, not the org's API."
+                    .to_owned(),
+            ),
+            Self::ForeignLink(_) | Self::PagesInCircle => None,
+        }
+    }
+}
+
+fn kind_of_call(error: &CallError) -> ErrorKind {
+    match error {
+        CallError::CredentialsGiven(_) => ErrorKind::Request,
+        CallError::Token(error) => kind_of_token(error),
+        CallError::Transport(error) => kind_of_transport(error),
+        _ => ErrorKind::Machine,
+    }
+}
+
+fn kind_of_token(error: &TokenError) -> ErrorKind {
+    match error {
+        TokenError::Transport(error) => kind_of_transport(error),
+        TokenError::Refused { .. } if error.clock_offset().is_some() => ErrorKind::Clock,
+        TokenError::Refused { refusal, .. } => kind_of_exchange(refusal),
+        _ => ErrorKind::Machine,
+    }
+}
+
+fn kind_of_exchange(refusal: &ExchangeError) -> ErrorKind {
+    match refusal {
+        ExchangeError::Refused { status, error, .. } => match error.as_str() {
+            "invalid_client" | "unauthorized_client" | "invalid_grant" | "access_denied" => ErrorKind::Client,
+            "invalid_scope" => ErrorKind::Scope,
+            "invalid_dpop_proof" | "use_dpop_nonce" => ErrorKind::Dpop,
+            _ if status.is_server_error() => ErrorKind::Server,
+            _ => ErrorKind::Api,
+        },
+        ExchangeError::NotATokenEndpoint { status, .. } if status.is_server_error() => ErrorKind::Server,
+        ExchangeError::NotATokenEndpoint { .. } => ErrorKind::Connection,
+        ExchangeError::ChallengeWithoutNonce
+        | ExchangeError::TooManyChallenges
+        | ExchangeError::NotBound
+        | ExchangeError::BoundToNoKey => ErrorKind::Dpop,
+        _ => ErrorKind::Server,
+    }
+}
+
+fn kind_of_transport(error: &TransportError) -> ErrorKind {
+    match error {
+        TransportError::Target(_) | TransportError::NotSecure { .. } => ErrorKind::Request,
+        TransportError::SetUp { .. } => ErrorKind::Settings,
+        TransportError::Certificate { not_valid_yet: true, .. } => ErrorKind::Clock,
+        _ => ErrorKind::Connection,
+    }
+}
+
+fn kind_of_api(error: &OktaError) -> ErrorKind {
+    let about_proof = error
+        .challenge
+        .as_ref()
+        .is_some_and(|challenge| challenge.is("invalid_dpop_proof") || challenge.is("use_dpop_nonce"));
+    match (about_proof, error.clock_offset) {
+        (true, Some(_)) => ErrorKind::Clock,
+        (true, None) => ErrorKind::Dpop,
+        (false, _) if error.lacks_scope() => ErrorKind::Scope,
+        (false, _) if error.status.is_server_error() => ErrorKind::Server,
+        (false, _) => ErrorKind::Api,
+    }
+}
+
+fn advice_on_call(error: &CallError, identity: &Identity) -> Option<String> {
+    match error {
+        CallError::CredentialsGiven(name) => Some(format!("Leave the header field `{name}` out.")),
+        CallError::Token(TokenError::Transport(error)) | CallError::Transport(error) => {
+            advice_on_transport(error)
+        }
+        CallError::Token(error @ TokenError::Refused { refusal, .. }) => match error.clock_offset() {
+            Some(offset) => Some(advice_on_clock(offset)),
+            None => advice_on_exchange(refusal, identity),
+        },
+        _ => None,
+    }
+}
+
+fn advice_on_clock(offset: ClockOffset) -> String {
+    format!(
+        "Set the clock of this machine: it is {offset}. Assertions and proofs carry the time, and a server \
+         takes them for a minute or so. (timedatectl set-ntp true; or check the time zone's effect on UTC: \
+         date -u)"
+    )
+}
+
+fn advice_on_transport(error: &TransportError) -> Option<String> {
+    Some(match error {
+        TransportError::Connect { origin, .. } => format!(
+            "Check the org's URL ({origin}), that it is up, and the network, DNS and proxy (HTTPS_PROXY) \
+             between here and there."
+        ),
+        TransportError::Certificate { not_valid_yet: true, .. } => {
+            "Check the clock of this machine (date -u): by its time the certificate is not valid yet."
+                .to_owned()
+        }
+        TransportError::Certificate { .. } => {
+            "Check the org's URL. If the server has an authority of its own, as a local org has, name the \
+             authority's certificate in KEYBOUND_CA_FILE; if the certificate has expired, check the clock \
+             (date -u) and renew it."
+                .to_owned()
+        }
+        TransportError::SetUp { .. } => "Check the certificates in KEYBOUND_CA_FILE.".to_owned(),
+        TransportError::Timeout { .. } | TransportError::Broken { .. } => {
+            "Try again; if it stays, check the network and the proxy between here and the org.".to_owned()
+        }
+        TransportError::Redirected { .. } => {
+            "Give the org's own address: one that redirects is a custom page or an old name of it.".to_owned()
+        }
+        TransportError::TooLong { .. } => "Ask for less at a time: limit=200, a filter.".to_owned(),
+        _ => return None,
+    })
+}
+
+fn advice_on_exchange(refusal: &ExchangeError, identity: &Identity) -> Option<String> {
+    let Identity { org, client_id, key_id, thumbprint, scopes } = identity;
+    match refusal {
+        ExchangeError::Refused { error, .. } => match error.as_str() {
+            "invalid_client" => {
+                let key_id = key_id.as_ref().map(|id| format!(", key id {id}")).unwrap_or_default();
+                Some(format!(
+                    "Check that {client_id} is the app's client id at {org}; that the app is active and \
+                     authenticates with \"Public key / Private key\"; and that the public half of the key \
+                     that is used here (thumbprint {thumbprint}{key_id}) is registered with it and active: \
+                     admin console → Applications → the app → General → Client Credentials."
+                ))
+            }
+            "unauthorized_client" | "access_denied" => Some(format!(
+                "Check that {client_id} is an API Services app, which may ask for tokens by client \
+                 credentials, and that it is active."
+            )),
+            "invalid_scope" => Some(format!(
+                "Grant the scopes to the app, or ask for those alone that are granted (asked for here: {}): \
+                 admin console → Applications → the app → Okta API Scopes → Grant.",
+                scopes.join(" ")
+            )),
+            "invalid_dpop_proof" => Some(
+                "The app requires DPoP, or does not accept this proof. If DPoP is switched off here \
+                 (KEYBOUND_DPOP=off, OKTA_CLIENT_DPOPENABLED=false), switch it on; else check the algorithm of \
+                 the DPoP key: Okta takes RS256, RS384, RS512, ES256, ES384 and ES512."
+                    .to_owned(),
+            ),
+            _ => None,
+        },
+        ExchangeError::NotATokenEndpoint { .. } => Some(format!(
+            "Check the org's URL: what answers at {org} is no Okta org, or an org of another name \
+             (https://dev-123456.okta.com, without -admin and without a path)."
+        )),
+        ExchangeError::NotBound => Some(
+            "Switch \"Require Demonstrating Proof of Possession (DPoP) header in token requests\" on for the \
+             app, or take Bearer tokens knowingly: KEYBOUND_DPOP=off"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}

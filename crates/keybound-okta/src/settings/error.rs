@@ -1,0 +1,150 @@
+//! What can be wrong with settings.
+
+use std::path::Path;
+
+use keybound::KeyError;
+
+use super::env_file::EnvFileError;
+use super::file::ReadError;
+use super::key_file::KeyProblem;
+use super::sources::{Setting, Source};
+use crate::org_url::OrgUrlError;
+
+/// Why settings can't be used. `Display` tells what is wrong, [`advice`](Self::advice) what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// Something that is needed is set nowhere.
+    #[error(
+        "{} is not set: {} is neither in the environment nor in {}{}",
+        .setting.purpose(), .setting.names().join(" or "), .env_file.display(),
+        if *.env_file_exists { "" } else { " (there is no such file)" }
+    )]
+    Missing {
+        /// What is missing.
+        setting: Setting,
+        /// The `.env` file that was looked for.
+        env_file: Box<Path>,
+        /// Whether it is there.
+        env_file_exists: bool,
+    },
+    /// A value that is none of those that are known.
+    #[error("{} ({from}) is `{value}`, and {expected} is expected", .setting.purpose())]
+    UnknownValue {
+        /// What is set.
+        setting: Setting,
+        /// Where.
+        from: Source,
+        /// To what.
+        value: String,
+        /// What is known.
+        expected: &'static str,
+    },
+    /// The org's URL is not one.
+    #[error("the org's URL ({from}) can't be used: {problem}")]
+    OrgUrl {
+        /// Where it is set.
+        from: Source,
+        /// What is wrong.
+        problem: OrgUrlError,
+    },
+    /// Something that can't be a scope.
+    #[error(
+        "`{scope}` ({from}) can't be a scope: it has characters that no scope has (RFC 6749 section 3.3)"
+    )]
+    Scope {
+        /// Where it is set.
+        from: Source,
+        /// What can't be a scope.
+        scope: String,
+    },
+    /// The `.env` file can't be used.
+    #[error("{}: {problem}", .path.display())]
+    EnvFile {
+        /// The file.
+        path: Box<Path>,
+        /// What is wrong.
+        problem: EnvFileError,
+    },
+    /// A key can't be used.
+    #[error("{} ({from}): {} {problem}", .setting.purpose(), place(.path.as_deref()))]
+    Key {
+        /// Which key.
+        setting: Setting,
+        /// Where it is set.
+        from: Source,
+        /// The file, if the value is not the key itself.
+        path: Option<Box<Path>>,
+        /// What is wrong.
+        problem: KeyProblem,
+    },
+    /// The two halves of the DPoP key are not of one key.
+    #[error("the public key ({public}) is not that of the private key ({private}): their thumbprints differ")]
+    KeyPair {
+        /// Where the private key is set.
+        private: Source,
+        /// Where the public key is set.
+        public: Source,
+    },
+    /// A file of certificate authorities can't be read.
+    #[error("the certificate authorities ({from}): {} can't be read: {problem}", .path.display())]
+    CertificateAuthorities {
+        /// Where it is set.
+        from: Source,
+        /// The file.
+        path: Box<Path>,
+        /// What is wrong.
+        problem: ReadError,
+    },
+    /// A file of certificate authorities has no certificate in it.
+    #[error("the certificate authorities ({from}): {} holds no certificate in PEM form", .path.display())]
+    NoCertificate {
+        /// Where it is set.
+        from: Source,
+        /// The file.
+        path: Box<Path>,
+    },
+    /// No key for proofs could be made.
+    #[error("no key for DPoP proofs could be made: {0}")]
+    Generate(#[from] KeyError),
+}
+
+impl SettingsError {
+    /// What to do about it.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Missing { setting, .. } => setting.advice().to_owned(),
+            Self::UnknownValue { setting, expected, .. } => {
+                format!("Set {} to {expected}, or leave it out.", setting.names().join(" or "))
+            }
+            Self::OrgUrl { problem, .. } => problem.advice(),
+            Self::Scope { .. } => Setting::Scopes.advice().to_owned(),
+            Self::EnvFile { .. } => {
+                "Write one NAME=value on each line; put a value with line breaks, such as a PEM key, in double \
+                 quotes, or name its file instead."
+                    .to_owned()
+            }
+            Self::Key { path, problem, .. } => problem.advice(path.as_deref()),
+            Self::KeyPair { .. } => {
+                "Give both halves of one key pair, or leave the public one out: it is made from the private \
+                 one."
+                    .to_owned()
+            }
+            Self::CertificateAuthorities { .. } | Self::NoCertificate { .. } => {
+                "Set KEYBOUND_CA_FILE to a PEM file with the certificate of the authority; a local org says \
+                 where its own is when it starts."
+                    .to_owned()
+            }
+            Self::Generate(_) => "Try again; if it stays, the cryptographic library is at fault.".to_owned(),
+        }
+    }
+
+    /// Whether a key is at fault, rather than another setting.
+    pub fn is_about_key(&self) -> bool {
+        matches!(self, Self::Key { .. } | Self::KeyPair { .. } | Self::Generate(_))
+    }
+}
+
+fn place(path: Option<&Path>) -> String {
+    path.map_or_else(|| "the value".to_owned(), |path| path.display().to_string())
+}
