@@ -1,2 +1,49 @@
-//! .
-fn main() {}
+//! The program `keybound`: a thin face over the crates of the workspace.
+
+#![allow(clippy::doc_markdown, reason = "doc comments are the help texts of the command line")]
+
+mod api;
+mod clock;
+mod command_line;
+mod connection;
+mod exit_code;
+mod init;
+mod inspect;
+mod key_file;
+mod keys;
+mod logging;
+mod output;
+mod proof;
+mod report;
+mod runtime;
+mod users;
+
+use std::process;
+
+use clap::Parser as _;
+
+use command_line::{CommandLine, Verb};
+use exit_code::ExitCode;
+use output::Output;
+use report::Outcome;
+
+fn main() -> process::ExitCode {
+    let command_line = CommandLine::parse();
+    logging::start(command_line.verbose);
+    match run(command_line.verb, Output::standard()) {
+        Ok(()) => ExitCode::Ok,
+        Err(failure) => failure.tell(),
+    }
+    .into()
+}
+
+fn run(verb: Verb, output: Output) -> Outcome {
+    match verb {
+        Verb::Init(arguments) => init::run(&arguments, output),
+        Verb::Api(arguments) => api::run(&arguments, output),
+        Verb::Users(verb) => users::run(&verb, output),
+        Verb::Keys(verb) => keys::run(&verb, output),
+        Verb::Proof(arguments) => proof::run(&arguments, output),
+        Verb::Inspect(arguments) => inspect::run(&arguments, output),
+    }
+}

@@ -1,0 +1,49 @@
+//! The command line: one verb, its arguments, and what holds for all verbs.
+
+use clap::{ArgAction, Parser, Subcommand};
+
+use crate::{api, exit_code, init, inspect, keys, proof, users};
+
+const EXAMPLES: &str = "\
+Examples:
+  keybound demo                                   the whole story on a local org, nothing to set up
+  keybound init --org-url https://example.okta.com --client-id 0oa1 --scope okta.users.read
+  keybound api /api/v1/users?limit=5              call the management API with a key-bound token
+  keybound users list                             a table on a terminal, JSON in a pipe
+  keybound inspect --method GET --url https://api.example/orders < proof.txt
+  keybound org start --listen 127.0.0.1:8443 --data ./org";
+
+/// Call, guard and practise with key-bound tokens (DPoP, RFC 9449).
+#[derive(Debug, Parser)]
+#[command(
+    name = "keybound",
+    version,
+    max_term_width = 110,
+    after_help = format!("{EXAMPLES}\n\n{}", exit_code::table()),
+)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+
+    /// Log what happens to standard error; twice for more. Secrets are never logged.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make keys and settings for an org; never overwrites.
+    Init(init::Arguments),
+    /// Call the management API.
+    Api(api::Arguments),
+    /// Work with users.
+    #[command(subcommand)]
+    Users(users::Verb),
+    /// Make and show keys.
+    #[command(subcommand)]
+    Keys(keys::Verb),
+    /// Make one proof, for use with another HTTP client.
+    Proof(proof::Arguments),
+    /// Decode a proof, client assertion or access token and hold it to every rule.
+    Inspect(inspect::Arguments),
+}

@@ -1,0 +1,73 @@
+//! Whom to call and as whom: flags over the environment over the `.env` file of the working folder.
+
+use std::env;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use keybound_client::System;
+use keybound_okta::{OktaClient, Setting, Settings, Sources};
+
+use crate::clock::Clock;
+use crate::exit_code::ExitCode;
+use crate::report::{Failure, Outcome};
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Connection (each has a variable, which may stand in .env)")]
+pub(crate) struct Connection {
+    /// The org's URL [OKTA_ORG_URL].
+    #[arg(long, value_name = "URL")]
+    org_url: Option<String>,
+    /// The app's client id [OKTA_CLIENT_ID].
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// A scope to ask for; may be given several times [OKTA_SCOPES].
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// The app's private key, PEM or JWK [OKTA_CC_PRIVATE_KEY_FILE].
+    #[arg(long, value_name = "FILE")]
+    private_key_file: Option<PathBuf>,
+    /// The id under which that key is registered [OKTA_CLIENT_KID].
+    #[arg(long, value_name = "KID")]
+    key_id: Option<String>,
+    /// The key for proofs; a fresh ES256 key, if not given [OKTA_DPOP_PRIVATE_KEY_FILE].
+    #[arg(long, value_name = "FILE", conflicts_with = "no_dpop")]
+    dpop_private_key_file: Option<PathBuf>,
+    /// Ask for a Bearer token, which anyone who gets hold of it can use [KEYBOUND_DPOP=off].
+    #[arg(long)]
+    no_dpop: bool,
+    /// A certificate authority to trust beside the system's [KEYBOUND_CA_FILE].
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    clock: Clock,
+}
+
+impl Connection {
+    /// A client of the org. Nothing is sent yet.
+    pub(crate) fn open(&self) -> Outcome<OktaClient> {
+        let settings = self.settings()?;
+        let mut system = System::new(settings.transport_options());
+        system.clock = Arc::new(self.clock);
+        Ok(OktaClient::with_system(settings, system))
+    }
+
+    fn settings(&self) -> Outcome<Settings> {
+        let folder = env::current_dir().map_err(|error| {
+            Failure::new(ExitCode::Settings, "the working folder cannot be used").because(error)
+        })?;
+        let environment = |name: &str| env::var(name).ok();
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let scopes = (!self.scopes.is_empty()).then(|| self.scopes.join(" "));
+        let sources = Sources::new(folder, &environment)
+            .given(Setting::OrgUrl, self.org_url.clone())
+            .given(Setting::ClientId, self.client_id.clone())
+            .given(Setting::Scopes, scopes)
+            .given(Setting::ClientKey, path(&self.private_key_file))
+            .given(Setting::KeyId, self.key_id.clone())
+            .given(Setting::DpopKey, path(&self.dpop_private_key_file))
+            .given(Setting::Dpop, self.no_dpop.then(|| "off".to_owned()))
+            .given(Setting::CertificateAuthorities, path(&self.ca_file));
+        Ok(Settings::resolve(sources)?)
+    }
+}

@@ -1,0 +1,118 @@
+//! `keybound keys`: makes and shows keys.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use keybound::{Algorithm, KeyKind, PrivateKey, PublicKey};
+use serde_json::{Value, json};
+
+use crate::exit_code::ExitCode;
+use crate::key_file::{self, KeyFiles};
+use crate::output::{FAINT, NAME, Output};
+use crate::report::{Failure, Outcome};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make a key pair: PREFIX_private_key.pem (0600) and PREFIX_public_key.json (the JWK to register).
+    New(New),
+    /// Show the public parts and the thumbprint of a key: PEM or JWK, private or public.
+    Show(Show),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct New {
+    /// Algorithm that the key is for: RS256, PS256, ES256, ES384, ES512, EdDSA, …
+    #[arg(long, default_value = "RS256")]
+    alg: Algorithm,
+    /// What the names of both files start with, path included.
+    #[arg(long, value_name = "PREFIX")]
+    out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    file: PathBuf,
+}
+
+pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
+    match verb {
+        Verb::New(arguments) => new(arguments, output),
+        Verb::Show(arguments) => show(arguments, output),
+    }
+}
+
+fn new(arguments: &New, output: Output) -> Outcome {
+    let files = KeyFiles::with_prefix(&arguments.out);
+    files.refuse_existing()?;
+    let key = generate(arguments.alg)?;
+    files.write(&key, arguments.alg)?;
+
+    let thumbprint = key.public_key().thumbprint();
+    if !output.is_terminal() {
+        return output.json(&json!({
+            "private_key_file": files.private,
+            "public_key_file": files.public,
+            "alg": arguments.alg.name(),
+            "kid": thumbprint.to_string(),
+        }));
+    }
+    output.line(format_args!(
+        "{NAME}private key{NAME:#}  {} {FAINT}(keep it; mode 0600){FAINT:#}",
+        files.private.display()
+    ))?;
+    output.line(format_args!(
+        "{NAME}public key{NAME:#}   {} {FAINT}(register it){FAINT:#}",
+        files.public.display()
+    ))?;
+    output.line(format_args!("{NAME}thumbprint{NAME:#}   {thumbprint}"))
+}
+
+/// A new private key for `algorithm`.
+pub(crate) fn generate(algorithm: Algorithm) -> Outcome<PrivateKey> {
+    PrivateKey::generate(KeyKind::for_algorithm(algorithm))
+        .map_err(|error| Failure::new(ExitCode::Unexpected, error))
+}
+
+fn show(arguments: &Show, output: Output) -> Outcome {
+    let shown = Shown::read(arguments)?;
+    let key = &shown.public;
+    if !output.is_terminal() {
+        return output.json(&json!({
+            "kind": key.kind().to_string(),
+            "private": shown.private,
+            "thumbprint": key.thumbprint().to_string(),
+            "jwk": key.jwk(),
+            "pem": key.to_pem(),
+        }));
+    }
+    let half = if shown.private { "private key (its public half is shown)" } else { "public key" };
+    output.line(format_args!("{NAME}kind{NAME:#}        {}, {half}", key.kind()))?;
+    output.line(format_args!("{NAME}thumbprint{NAME:#}  {}", key.thumbprint()))?;
+    output.line("")?;
+    output.json(key.jwk())?;
+    output.line("")?;
+    output.line(key.to_pem().trim_end())
+}
+
+struct Shown {
+    public: PublicKey,
+    private: bool,
+}
+
+impl Shown {
+    /// What the file holds decides, not its name.
+    fn read(arguments: &Show) -> Outcome<Self> {
+        let text = key_file::read(&arguments.file)?;
+        let private = if key_file::is_json(&text) {
+            serde_json::from_str::<Value>(&text).is_ok_and(|jwk| jwk.get("d").is_some())
+        } else {
+            text.contains("PRIVATE KEY")
+        };
+        let public = if private {
+            key_file::read_private(&arguments.file)?.public_key().clone()
+        } else {
+            key_file::read_public(&arguments.file)?
+        };
+        Ok(Self { public, private })
+    }
+}

@@ -1,0 +1,22 @@
+//! Logs for whoever looks for a fault: to standard error, and only when asked for.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+
+/// `-v` tells what the project's own crates do, `-vv` all detail, `-vvv` that of the libraries below too.
+/// `KEYBOUND_LOG` takes the same filters as `RUST_LOG` does elsewhere, and comes first.
+pub(crate) fn start(verbose: u8) {
+    let filter = match (std::env::var("KEYBOUND_LOG"), verbose) {
+        (Ok(filter), _) => filter,
+        (Err(_), 0) => return,
+        (Err(_), 1) => {
+            "keybound=debug,keybound_client=debug,keybound_okta=debug,keybound_org=debug".to_owned()
+        }
+        (Err(_), 2) => {
+            "keybound=trace,keybound_client=trace,keybound_okta=trace,keybound_org=trace".to_owned()
+        }
+        (Err(_), _) => "trace".to_owned(),
+    };
+    tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr).init();
+}
