@@ -275,33 +275,30 @@ fn refuse_redirect(response: Response<Bytes>, origin: &str) -> Result<Response<B
     Err(TransportError::Redirected { origin: origin.to_owned(), status, location })
 }
 
+type Cause<'a> = &'a (dyn std::error::Error + 'static);
+
+/// An error and what caused it, one after the other.
+fn causes(error: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
+    std::iter::successors(Some(error), |error| {
+        // An I/O error shows the one that it wraps by `get_ref`; its source would be that one's source.
+        match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        }
+    })
+}
+
 /// The reason at the bottom of a chain of errors; those above it say "error sending request".
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut reason = error;
-    while let Some(source) = reason.source() {
-        reason = source;
-    }
-    reason.to_string()
+fn innermost(error: &reqwest::Error) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 /// What TLS has against the server's certificate, if that is why the request failed.
-fn certificate_problem<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> Option<&'a rustls::CertificateError> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        // An I/O error that wraps another shows it by `get_ref`, not as its source.
-        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = match wrapped {
-            Some(inner) => inner.downcast_ref::<rustls::Error>(),
-            None => error.downcast_ref::<rustls::Error>(),
-        };
-        if let Some(rustls::Error::InvalidCertificate(problem)) = tls {
-            return Some(problem);
-        }
-        cause = error.source();
-    }
-    None
+fn certificate_problem(error: &reqwest::Error) -> Option<&rustls::CertificateError> {
+    causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>() {
+        Some(rustls::Error::InvalidCertificate(problem)) => Some(problem),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
