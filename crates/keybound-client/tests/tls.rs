@@ -20,7 +20,7 @@ fn authority() -> CertifiedIssuer<'static, KeyPair> {
 }
 
 /// Serves an empty page with a certificate of `authority` made of `params`; gives its URL.
-fn serve(authority: &CertifiedIssuer<'static, KeyPair>, params: CertificateParams) -> String {
+fn serve(authority: &CertifiedIssuer<'static, KeyPair>, params: &CertificateParams) -> String {
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, authority).unwrap();
     let config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -47,7 +47,7 @@ async fn get(url: &str, authorities: Vec<String>) -> Result<http::Response<Bytes
 async fn a_certificate_is_accepted_from_an_authority_that_was_added_and_from_no_other() {
     let (known, unknown) = (authority(), authority());
     let params = || CertificateParams::new(["localhost".to_owned()]).unwrap();
-    let url = serve(&known, params());
+    let url = serve(&known, &params());
     assert_eq!(get(&url, vec![known.pem()]).await.unwrap().status(), 200);
     assert_eq!(get(&url, vec![unknown.pem() + &known.pem()]).await.unwrap().status(), 200, "of several");
     for authorities in [vec![], vec![unknown.pem()]] {
@@ -68,7 +68,7 @@ async fn a_certificate_of_another_name_or_another_time_is_told() {
         (gone, false, "expired"),
         (to_come, true, "not valid yet"),
     ] {
-        let url = serve(&authority, params);
+        let url = serve(&authority, &params);
         let error = get(&url, vec![authority.pem()]).await.unwrap_err();
         let TransportError::Certificate { not_valid_yet, detail, .. } = &error else { panic!("{error:?}") };
         assert_eq!(*not_valid_yet, yet, "{words}");

@@ -1,6 +1,6 @@
 //! What can be wrong with settings.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use keybound::KeyError;
 
@@ -24,7 +24,7 @@ pub enum SettingsError {
         /// What is missing.
         setting: Setting,
         /// The `.env` file that was looked for.
-        env_file: Box<Path>,
+        env_file: PathBuf,
         /// Whether it is there.
         env_file_exists: bool,
     },
@@ -62,7 +62,7 @@ pub enum SettingsError {
     #[error("{}: {problem}", .path.display())]
     EnvFile {
         /// The file.
-        path: Box<Path>,
+        path: PathBuf,
         /// What is wrong.
         problem: EnvFileError,
     },
@@ -74,9 +74,9 @@ pub enum SettingsError {
         /// Where it is set.
         from: Source,
         /// The file, if the value is not the key itself.
-        path: Option<Box<Path>>,
+        path: Option<PathBuf>,
         /// What is wrong.
-        problem: KeyProblem,
+        problem: Box<KeyProblem>,
     },
     /// The two halves of the DPoP key are not of one key.
     #[error("the public key ({public}) is not that of the private key ({private}): their thumbprints differ")]
@@ -92,7 +92,7 @@ pub enum SettingsError {
         /// Where it is set.
         from: Source,
         /// The file.
-        path: Box<Path>,
+        path: PathBuf,
         /// What is wrong.
         problem: ReadError,
     },
@@ -102,7 +102,7 @@ pub enum SettingsError {
         /// Where it is set.
         from: Source,
         /// The file.
-        path: Box<Path>,
+        path: PathBuf,
     },
     /// No key for proofs could be made.
     #[error("no key for DPoP proofs could be made: {0}")]

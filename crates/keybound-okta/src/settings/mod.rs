@@ -191,10 +191,8 @@ fn certificate_authorities(sources: &OpenSources<'_>) -> Result<Vec<String>, Set
     let path = sources.folder().join(found.value.trim());
     match file::read(&path, MAX_AUTHORITIES_BYTES) {
         Ok(file) if file.text.contains("-----BEGIN CERTIFICATE-----") => Ok(vec![file.text.to_string()]),
-        Ok(_) => Err(SettingsError::NoCertificate { from: found.source, path: path.into() }),
-        Err(problem) => {
-            Err(SettingsError::CertificateAuthorities { from: found.source, path: path.into(), problem })
-        }
+        Ok(_) => Err(SettingsError::NoCertificate { from: found.source, path }),
+        Err(problem) => Err(SettingsError::CertificateAuthorities { from: found.source, path, problem }),
     }
 }
 
@@ -222,7 +220,7 @@ fn key_error(
 ) -> SettingsError {
     let path = match problem {
         KeyProblem::NeitherFileNorKey => None,
-        _ => key_file::path_of(found, sources.folder()).map(Into::into),
+        _ => key_file::path_of(found, sources.folder()),
     };
-    SettingsError::Key { setting, from: found.source.clone(), path, problem }
+    SettingsError::Key { setting, from: found.source.clone(), path, problem: Box::new(problem) }
 }

@@ -114,7 +114,7 @@ pub enum Source {
         /// The variable's name.
         name: &'static str,
         /// The file.
-        path: Box<Path>,
+        path: PathBuf,
         /// The line's number, from 1.
         line: usize,
     },
@@ -163,8 +163,8 @@ impl<'e> Sources<'e> {
 
     pub(super) fn open(self) -> Result<OpenSources<'e>, SettingsError> {
         let path = EnvFile::path_in(&self.folder);
-        let env_file = EnvFile::read(&path)
-            .map_err(|problem| SettingsError::EnvFile { path: path.as_path().into(), problem })?;
+        let env_file =
+            EnvFile::read(&path).map_err(|problem| SettingsError::EnvFile { path: path.clone(), problem })?;
         Ok(OpenSources { sources: self, env_file_path: path, env_file })
     }
 }
@@ -196,7 +196,7 @@ impl OpenSources<'_> {
     pub(super) fn require(&self, setting: Setting) -> Result<Found, SettingsError> {
         self.find(setting).ok_or_else(|| SettingsError::Missing {
             setting,
-            env_file: self.env_file_path.as_path().into(),
+            env_file: self.env_file_path.clone(),
             env_file_exists: self.env_file.is_some(),
         })
     }
@@ -218,7 +218,7 @@ impl OpenSources<'_> {
     fn find_in_file(&self, name: &'static str) -> Option<Found> {
         let file = self.env_file.as_ref()?;
         let entry = file.get(name)?;
-        let source = Source::EnvFile { name, path: self.env_file_path.as_path().into(), line: entry.line };
+        let source = Source::EnvFile { name, path: self.env_file_path.clone(), line: entry.line };
         found(entry.value.clone(), source, file.exposed_mode)
     }
 }

@@ -1,0 +1,396 @@
+//! Settings as a new user gets them right and wrong.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
+
+use std::fs;
+use std::path::Path;
+
+use keybound::{Algorithm, KeyError, KeyKind, PrivateKey};
+use keybound_client::TokenBinding;
+use keybound_okta::{
+    EnvFileError, KeyProblem, OrgUrlError, ReadError, Setting, Settings, SettingsError, Source, Sources,
+};
+use tempfile::TempDir;
+
+const ORG: &str = "https://dev-1.okta.com";
+
+/// A working folder with a client key in it, and an environment that names all that is needed.
+struct Place {
+    folder: TempDir,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self {
+            folder: TempDir::new().unwrap(),
+            environment: vec![
+                ("OKTA_ORG_URL", ORG.to_owned()),
+                ("OKTA_CLIENT_ID", "0oa1".to_owned()),
+                ("OKTA_SCOPES", "okta.users.read".to_owned()),
+                ("OKTA_CC_PRIVATE_KEY_FILE", "cc.pem".to_owned()),
+            ],
+        };
+        place.write("cc.pem", &pem(KeyKind::P256));
+        place
+    }
+
+    /// Sets a variable of the environment; an empty value is as good as none.
+    fn set(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.retain(|(other, _)| *other != name);
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    fn unset(self, name: &'static str) -> Self {
+        self.set(name, "")
+    }
+
+    /// Writes a file that only its owner can read.
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        fs::write(&path, text).unwrap();
+        set_mode(&path, 0o600);
+    }
+
+    fn with_file(self, name: &str, text: &str) -> Self {
+        self.write(name, text);
+        self
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn resolve(&self) -> Result<Settings, SettingsError> {
+        self.resolve_with(|sources| sources)
+    }
+
+    fn resolve_with(&self, more: impl FnOnce(Sources<'_>) -> Sources<'_>) -> Result<Settings, SettingsError> {
+        let environment = |name: &str| {
+            self.environment.iter().find(|(given, _)| *given == name).map(|(_, value)| value.clone())
+        };
+        let sources = Sources::new(self.path(), &environment);
+        Settings::resolve(more(sources))
+    }
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn pem(kind: KeyKind) -> String {
+    PrivateKey::generate(kind).unwrap().to_pkcs8_pem().unwrap().to_string()
+}
+
+/// A private JWK with more members in it.
+fn jwk(kind: KeyKind, more: &str) -> String {
+    PrivateKey::generate(kind).unwrap().to_jwk().unwrap().replacen('{', &format!("{{{more}"), 1)
+}
+
+fn algorithm(binding: &TokenBinding) -> Option<Algorithm> {
+    binding.key().map(keybound::proof::DpopKey::algorithm)
+}
+
+#[test]
+fn the_env_file_of_the_sample_is_enough() {
+    let rsa = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+    let public = rsa.public_key().clone().with_key_id("dpop").with_algorithm(Algorithm::RS256);
+    let place = Place { folder: TempDir::new().unwrap(), environment: vec![] }
+        .with_file(
+            ".env",
+            "OKTA_ORG_URL=https://dev-1.okta.com\nOKTA_CLIENT_ID=0oa1\nOKTA_SCOPES=okta.users.read okta.apps.read\n\
+             OKTA_CC_PRIVATE_KEY_FILE=assets/cc.pem\nOKTA_DPOP_PRIVATE_KEY_FILE=./dpop.pem\n\
+             OKTA_DPOP_PUBLIC_KEY_FILE=./dpop.json\n",
+        )
+        .with_file("dpop.pem", &rsa.to_pkcs8_pem().unwrap())
+        .with_file("dpop.json", &public.jwk().to_json());
+    fs::create_dir(place.path().join("assets")).unwrap();
+    let place = place.with_file("assets/cc.pem", &pem(KeyKind::Rsa { bits: 2048 }));
+
+    let settings = place.resolve().unwrap();
+    assert_eq!(settings.org_url.origin(), ORG);
+    assert_eq!(settings.grant.client_id, "0oa1");
+    assert_eq!(settings.grant.scopes, ["okta.users.read", "okta.apps.read"]);
+    assert_eq!(settings.grant.target().as_str(), "https://dev-1.okta.com/oauth2/v1/token");
+    assert_eq!(settings.grant.key_id, None);
+    assert_eq!(settings.client_key.algorithm(), Algorithm::RS256);
+    assert_eq!(algorithm(&settings.binding), Some(Algorithm::RS256));
+    assert_eq!(settings.binding.key().unwrap().thumbprint(), rsa.public_key().thumbprint());
+}
+
+#[test]
+fn the_names_of_the_sdks_are_understood() {
+    let place = Place { folder: TempDir::new().unwrap(), environment: vec![] }
+        .set("OKTA_CLIENT_ORGURL", ORG)
+        .set("OKTA_CLIENT_AUTHORIZATIONMODE", "PrivateKey")
+        .set("OKTA_CLIENT_CLIENTID", "0oa1")
+        .set("OKTA_CLIENT_SCOPES", "okta.users.read, okta.apps.read")
+        .set("OKTA_CLIENT_PRIVATEKEY", &pem(KeyKind::P384).replace('\n', "\\n"))
+        .set("OKTA_CLIENT_KID", "my-key")
+        .set("OKTA_CLIENT_DPOPENABLED", "true");
+    let settings = place.resolve().unwrap();
+    assert_eq!(settings.grant.scopes, ["okta.users.read", "okta.apps.read"]);
+    assert_eq!(settings.grant.key_id.as_deref(), Some("my-key"));
+    assert_eq!(settings.client_key.algorithm(), Algorithm::ES384);
+    assert_eq!(algorithm(&settings.binding), Some(Algorithm::ES256), "a fresh key");
+    let other = place.resolve().unwrap();
+    assert_ne!(settings.binding.key().unwrap().thumbprint(), other.binding.key().unwrap().thumbprint());
+
+    let settings = place.set("OKTA_CLIENT_DPOPENABLED", "false").resolve().unwrap();
+    assert!(matches!(settings.binding, TokenBinding::Bearer));
+}
+
+#[test]
+fn given_values_win_over_the_environment_and_that_over_the_file() {
+    let place = Place::new()
+        .with_file(".env", "OKTA_CLIENT_ID=file\nOKTA_CLIENT_KID=file\nOKTA_SCOPES=file\n")
+        .set("OKTA_CLIENT_ID", "environment")
+        .set("OKTA_CLIENT_CLIENTID", "name of the sdk")
+        .set("OKTA_CLIENT_KID", "environment")
+        .unset("OKTA_SCOPES");
+    let settings = place.resolve_with(|sources| {
+        sources.given(Setting::ClientId, Some("given".to_owned())).given(Setting::KeyId, None)
+    });
+    let grant = settings.unwrap().grant;
+    assert_eq!((grant.client_id.as_str(), grant.key_id.as_deref()), ("given", Some("environment")));
+    assert_eq!(grant.scopes, ["file"], "an empty variable is none");
+    assert_eq!(place.resolve().unwrap().grant.client_id, "environment");
+}
+
+#[test]
+fn keys_are_read_in_every_form_and_used_as_they_say() {
+    for (text, algorithm, key_id) in [
+        (pem(KeyKind::P256), Algorithm::ES256, None),
+        (pem(KeyKind::P384), Algorithm::ES384, None),
+        (pem(KeyKind::P521), Algorithm::ES512, None),
+        (pem(KeyKind::Ed25519), Algorithm::EdDSA, None),
+        (pem(KeyKind::Rsa { bits: 2048 }), Algorithm::RS256, None),
+        (
+            PrivateKey::generate(KeyKind::P256).unwrap().to_sec1_pem().unwrap().to_string(),
+            Algorithm::ES256,
+            None,
+        ),
+        (jwk(KeyKind::P256, ""), Algorithm::ES256, None),
+        (jwk(KeyKind::Rsa { bits: 2048 }, r#""alg":"RS512","kid":"k1","#), Algorithm::RS512, Some("k1")),
+        (jwk(KeyKind::Rsa { bits: 2048 }, r#""alg":"PS256","use":"sig","#), Algorithm::PS256, None),
+    ] {
+        let place = Place::new().with_file("cc.pem", &text);
+        let settings = place.resolve().unwrap();
+        assert_eq!(settings.client_key.algorithm(), algorithm);
+        assert_eq!(settings.grant.key_id.as_deref(), key_id);
+        assert!(!format!("{settings:?}").contains("PRIVATE"));
+    }
+}
+
+#[test]
+fn what_is_missing_is_named_with_where_it_was_looked_for() {
+    for (name, setting) in [
+        ("OKTA_ORG_URL", Setting::OrgUrl),
+        ("OKTA_CLIENT_ID", Setting::ClientId),
+        ("OKTA_SCOPES", Setting::Scopes),
+        ("OKTA_CC_PRIVATE_KEY_FILE", Setting::ClientKey),
+    ] {
+        let place = Place::new().unset(name);
+        let env_file = place.path().join(".env");
+        let error = place.resolve().unwrap_err();
+        assert!(
+            matches!(&error, SettingsError::Missing { setting: told, .. } if *told == setting),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains(name) && error.advice().contains(name), "{error}");
+        assert!(error.to_string().ends_with(&format!("{} (there is no such file)", env_file.display())));
+        let error = place.with_file(".env", "# nothing\n").resolve().unwrap_err();
+        assert!(error.to_string().ends_with(&env_file.display().to_string()), "{error}");
+    }
+}
+
+#[test]
+fn values_that_can_not_be_are_named_with_where_they_stand() {
+    for (name, value) in [
+        ("OKTA_CLIENT_AUTHORIZATIONMODE", "SSWS"),
+        ("KEYBOUND_DPOP", "maybe"),
+        ("OKTA_CLIENT_DPOPENABLED", "yes"),
+        ("KEYBOUND_EXPOSED_KEYS", "true"),
+    ] {
+        let error = Place::new().set(name, value).resolve().unwrap_err();
+        let SettingsError::UnknownValue { from, value: told, .. } = &error else { panic!("{error:?}") };
+        assert_eq!((from, told.as_str()), (&Source::Environment { name }, value));
+        assert!(error.to_string().contains(name) && error.to_string().contains(value), "{error}");
+    }
+    let place =
+        Place::new().unset("OKTA_SCOPES").with_file(".env", "A=1\nOKTA_SCOPES='okta.users.read \"x\"'\n");
+    let error = place.resolve().unwrap_err();
+    assert!(matches!(&error, SettingsError::Scope { scope, .. } if scope == "\"x\""), "{error:?}");
+    assert!(error.to_string().contains(".env:2"), "{error}");
+}
+
+#[test]
+fn an_org_url_that_is_none_is_named() {
+    for (url, problem) in [
+        ("https://{yourOktaDomain}", OrgUrlError::Placeholder),
+        ("dev-1.okta.com", OrgUrlError::NoScheme),
+        ("http://dev-1.okta.com", OrgUrlError::NotHttps),
+        ("https://dev-1-admin.okta.com", OrgUrlError::AdminConsole { org: ORG.to_owned() }),
+        ("https://dev-1.okta.com/oauth2/default", OrgUrlError::HasPath { origin: ORG.to_owned() }),
+    ] {
+        let error = Place::new().set("OKTA_ORG_URL", url).resolve().unwrap_err();
+        assert!(
+            matches!(&error, SettingsError::OrgUrl { problem: told, .. } if *told == problem),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains("OKTA_ORG_URL in the environment") && !error.is_about_key());
+    }
+    let error = Place::new().set("OKTA_ORG_URL", "https://me:secret@dev-1.okta.com").resolve().unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("secret"));
+}
+
+#[test]
+fn an_env_file_that_can_not_be_read_is_named_with_its_line() {
+    let place = Place::new().with_file(".env", "A=1\n-----BEGIN PRIVATE KEY-----\n");
+    let error = place.resolve().unwrap_err();
+    let problem = EnvFileError::NotAnAssignment { line: 2 };
+    assert!(matches!(&error, SettingsError::EnvFile { problem: told, .. } if *told == problem), "{error:?}");
+    assert!(error.to_string().contains("line 2") && !error.to_string().contains("BEGIN"), "{error}");
+
+    let place = Place::new();
+    fs::create_dir(place.path().join(".env")).unwrap();
+    let error = place.resolve().unwrap_err();
+    let problem = EnvFileError::Unreadable(ReadError::NotAFile);
+    assert!(matches!(&error, SettingsError::EnvFile { problem: told, .. } if *told == problem), "{error:?}");
+}
+
+type Check = fn(&KeyProblem) -> bool;
+
+#[test]
+fn a_client_key_that_can_not_be_used_is_told_for_what_it_is() {
+    let key = PrivateKey::generate(KeyKind::P256).unwrap();
+    let public = key.public_key().clone();
+    let cases: Vec<(String, Check, &str)> = vec![
+        (public.to_pem(), |it| matches!(it, KeyProblem::NotUsable(KeyError::WrongPemBlock { .. })), "public"),
+        (
+            public.jwk().to_json(),
+            |it| matches!(it, KeyProblem::NotUsable(KeyError::PrivateMemberMissing)),
+            "public JWK",
+        ),
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(),
+            |it| matches!(it, KeyProblem::NotUsable(KeyError::WrongPemBlock { .. })),
+            "certificate",
+        ),
+        (format!(r#"{{"keys":[{}]}}"#, *key.to_jwk().unwrap()), |it| *it == KeyProblem::KeySet, "key set"),
+        (
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n".to_owned(),
+            |it| *it == KeyProblem::Encrypted,
+            "encrypted",
+        ),
+        ("not a key\n".to_owned(), |it| matches!(it, KeyProblem::NotUsable(KeyError::NotPem)), "no key"),
+        (String::new(), |it| matches!(it, KeyProblem::NotUsable(KeyError::NotPem)), "empty"),
+        ("{}".to_owned(), |it| matches!(it, KeyProblem::NotUsable(_)), "an empty object"),
+        (jwk(KeyKind::P256, r#""alg":"HS256","#), |it| matches!(it, KeyProblem::Algorithm(_)), "symmetric"),
+        (jwk(KeyKind::P256, r#""alg":"RS256","#), |it| matches!(it, KeyProblem::NotUsable(_)), "another's"),
+        (
+            "x".repeat(100_000),
+            |it| matches!(it, KeyProblem::Unreadable(ReadError::TooLong { .. })),
+            "too long",
+        ),
+    ];
+    for (text, is_expected, why) in cases {
+        let error = Place::new().with_file("cc.pem", &text).resolve().unwrap_err();
+        let SettingsError::Key { setting, problem, path, .. } = &error else { panic!("{why}: {error:?}") };
+        assert!(is_expected(problem), "{why}: {problem:?}");
+        assert_eq!(*setting, Setting::ClientKey);
+        assert!(path.as_ref().unwrap().ends_with("cc.pem") && error.is_about_key());
+        assert!(error.to_string().contains("OKTA_CC_PRIVATE_KEY_FILE") && !error.advice().is_empty());
+    }
+}
+
+#[test]
+fn a_key_file_that_is_not_there_or_not_private_is_told() {
+    let error = Place::new().set("OKTA_CC_PRIVATE_KEY_FILE", "gone.pem").resolve().unwrap_err();
+    assert!(error.to_string().contains("gone.pem can't be read: there is no such file"), "{error}");
+    let error = Place::new().set("OKTA_CC_PRIVATE_KEY_FILE", ".").resolve().unwrap_err();
+    assert!(error.to_string().contains("it is not a file"), "{error}");
+
+    for mode in [0o640, 0o604, 0o644, 0o660, 0o610, 0o777] {
+        let place = Place::new();
+        set_mode(&place.path().join("cc.pem"), mode);
+        let error = place.resolve().unwrap_err();
+        let SettingsError::Key { problem, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(**problem, KeyProblem::Exposed { mode });
+        let path = place.path().join("cc.pem");
+        assert!(error.advice().starts_with(&format!("chmod 600 {}", path.display())), "{}", error.advice());
+        place.set("KEYBOUND_EXPOSED_KEYS", "accept").resolve().unwrap();
+    }
+    for mode in [0o600, 0o400, 0o700] {
+        let place = Place::new();
+        set_mode(&place.path().join("cc.pem"), mode);
+        place.resolve().unwrap();
+    }
+}
+
+#[test]
+fn a_key_in_the_settings_themselves_is_as_private_as_they_are_and_is_never_shown() {
+    let text = pem(KeyKind::P256);
+    let env_file = format!("OKTA_CLIENT_PRIVATEKEY=\"{text}\"\n");
+    let place = Place::new().unset("OKTA_CC_PRIVATE_KEY_FILE").with_file(".env", &env_file);
+    assert_eq!(place.resolve().unwrap().client_key.algorithm(), Algorithm::ES256);
+    set_mode(&place.path().join(".env"), 0o644);
+    let error = place.resolve().unwrap_err();
+    let SettingsError::Key { problem, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(**problem, KeyProblem::Exposed { mode: 0o644 });
+
+    let lines: Vec<&str> = text.lines().collect();
+    let bare = lines.get(1..lines.len() - 1).unwrap().concat();
+    let cut = text.replace("-----END", "---END");
+    for value in [bare.clone(), cut, format!("x\n{bare}")] {
+        let error = Place::new().set("OKTA_CC_PRIVATE_KEY_FILE", &value).resolve().unwrap_err();
+        let shown = format!("{error} {error:?} {}", error.advice());
+        let secret = bare.get(bare.len() / 2..bare.len() / 2 + 8).unwrap();
+        assert!(error.is_about_key() && !shown.contains(secret), "{shown}");
+    }
+}
+
+#[test]
+fn the_two_halves_of_the_dpop_key_must_be_of_one_pair() {
+    let key = PrivateKey::generate(KeyKind::P256).unwrap();
+    let place = || {
+        Place::new()
+            .with_file("dpop.pem", &key.to_pkcs8_pem().unwrap())
+            .set("OKTA_DPOP_PRIVATE_KEY_FILE", "dpop.pem")
+            .set("OKTA_DPOP_PUBLIC_KEY_FILE", "dpop.json")
+    };
+    let settings = place().with_file("dpop.json", &key.public_key().jwk().to_json()).resolve().unwrap();
+    assert_eq!(settings.binding.key().unwrap().thumbprint(), key.public_key().thumbprint());
+    place().with_file("dpop.json", &key.public_key().to_pem()).resolve().unwrap();
+
+    let other = PrivateKey::generate(KeyKind::P256).unwrap();
+    let error = place().with_file("dpop.json", &other.public_key().jwk().to_json()).resolve().unwrap_err();
+    assert!(matches!(error, SettingsError::KeyPair { .. }), "{error:?}");
+    assert!(error.to_string().contains("OKTA_DPOP_PUBLIC_KEY_FILE") && error.is_about_key());
+    let error = place().with_file("dpop.json", &key.to_jwk().unwrap()).resolve().unwrap_err();
+    let SettingsError::Key { setting: Setting::DpopPublicKey, problem, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(matches!(**problem, KeyProblem::NotUsable(KeyError::PrivateMember { .. })), "{problem:?}");
+    let error = place().unset("OKTA_DPOP_PRIVATE_KEY_FILE").resolve().unwrap_err();
+    assert!(matches!(error, SettingsError::Missing { setting: Setting::DpopKey, .. }), "{error:?}");
+    place().set("KEYBOUND_DPOP", "off").resolve().unwrap();
+}
+
+#[test]
+fn certificate_authorities_are_read_from_their_file() {
+    let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let place = Place::new().set("KEYBOUND_CA_FILE", "ca.pem");
+    let error = place.resolve().unwrap_err();
+    assert!(matches!(error, SettingsError::CertificateAuthorities { .. }), "{error:?}");
+    let place = place.with_file("ca.pem", "nothing");
+    let error = place.resolve().unwrap_err();
+    assert!(matches!(error, SettingsError::NoCertificate { .. }), "{error:?}");
+    let place = place.with_file("ca.pem", certificate);
+    set_mode(&place.path().join("ca.pem"), 0o644);
+    let settings = place.resolve().unwrap();
+    assert_eq!(settings.certificate_authorities, [certificate]);
+    assert_eq!(settings.transport_options().certificate_authorities, [certificate]);
+}
