@@ -99,3 +99,47 @@ pub enum SignError {
         algorithm: Algorithm,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_der_signature_gets_the_fixed_length_of_its_algorithm() {
+        for (algorithm, length) in [(Algorithm::ES256, 64), (Algorithm::ES384, 96), (Algorithm::ES512, 132)] {
+            let signature = Signature::from_ecdsa_der(algorithm, &[0x30, 7, 2, 2, 0, 0x80, 2, 1, 7]).unwrap();
+            let (r, s) = signature.as_bytes().split_at(length / 2);
+            assert_eq!((r.len(), s.len()), (length / 2, length / 2));
+            assert_eq!((r[length / 2 - 1], s[length / 2 - 1]), (0x80, 7));
+            assert_eq!(signature.as_bytes().iter().filter(|byte| **byte != 0).count(), 2);
+        }
+    }
+
+    #[test]
+    fn a_der_signature_that_is_not_strict_is_refused() {
+        let beyond = [&[0x30, 0x26, 2, 0x21, 1][..], &[0; 32], &[2, 1, 1]].concat();
+        for (der, why) in [
+            (&[][..], "empty"),
+            (&[0x30, 6, 2, 1, 1, 2, 1][..], "cut short"),
+            (&[0x30, 6, 2, 1, 1, 2, 1, 2, 0], "a byte after it"),
+            (&[0x30, 9, 2, 1, 1, 2, 1, 2, 2, 1, 3], "a third number"),
+            (&[0x30, 3, 2, 1, 1], "one number"),
+            (&[0x30, 0x81, 6, 2, 1, 1, 2, 1, 2], "a length that is not in its shortest form"),
+            (&[0x30, 0x80, 2, 1, 1, 2, 1, 2, 0, 0], "an indefinite length"),
+            (&[0x31, 6, 2, 1, 1, 2, 1, 2], "a set"),
+            (&[0x30, 7, 2, 2, 0, 1, 2, 1, 2], "a number that is not in its shortest form"),
+            (&[0x30, 6, 2, 1, 0x80, 2, 1, 2], "a negative number"),
+            (&[0x30, 6, 2, 1, 0, 2, 1, 2], "r = 0"),
+            (&[0x30, 6, 2, 1, 1, 2, 1, 0], "s = 0"),
+            (&[0x30, 5, 2, 0, 2, 1, 1], "an empty number"),
+            (&beyond, "a number longer than the curve's"),
+        ] {
+            let refused = Err(SignError::NotAnEcdsaSignature { algorithm: Algorithm::ES256 });
+            assert_eq!(Signature::from_ecdsa_der(Algorithm::ES256, der), refused, "{why}");
+        }
+        for algorithm in [Algorithm::RS256, Algorithm::EdDSA] {
+            let refused = Err(SignError::NotAnEcdsaSignature { algorithm });
+            assert_eq!(Signature::from_ecdsa_der(algorithm, &[0x30, 6, 2, 1, 1, 2, 1, 2]), refused);
+        }
+    }
+}

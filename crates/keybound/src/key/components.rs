@@ -5,6 +5,8 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
     RsaParameters, RsaPublicKeyComponents,
 };
+use pkcs1::{RsaPublicKeyRef, UintRef};
+use pkcs8::der::{self, Encode as _};
 
 use super::{Curve, KeyError, KeyKind, MAX_RSA_BITS, MIN_RSA_BITS};
 use crate::algorithm::Algorithm;
@@ -61,13 +63,21 @@ impl Components {
         match self {
             Self::Rsa(components) => {
                 let parameters = rsa_parameters(algorithm).ok_or(FAILED)?;
-                components.to_parsed_public_key(parameters).map_err(|_| FAILED)
+                let der = pkcs1_der(components).map_err(|_| FAILED)?;
+                ParsedPublicKey::new(parameters, der).map_err(|_| FAILED)
             }
             Self::Elliptic(point) => ParsedPublicKey::new(point.curve.verification(), &point.octets)
                 .map_err(|_| KeyError::NotOnCurve { curve: point.curve.name() }),
             Self::Ed25519(octets) => ParsedPublicKey::new(&ED25519, octets).map_err(|_| FAILED),
         }
     }
+}
+
+/// The `RSAPublicKey` of PKCS#1 (RFC 8017 appendix A.1.1).
+pub(super) fn pkcs1_der(components: &RsaPublicKeyComponents<Vec<u8>>) -> der::Result<Vec<u8>> {
+    let modulus = UintRef::new(&components.n)?;
+    let public_exponent = UintRef::new(&components.e)?;
+    RsaPublicKeyRef { modulus, public_exponent }.to_der()
 }
 
 /// A point of an elliptic curve, uncompressed (SEC 1 section 2.3.3).

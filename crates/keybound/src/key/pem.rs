@@ -93,7 +93,7 @@ pub(super) const ELLIPTIC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.
 pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// What people have in their files, and what it is called.
-const OTHER_NAMES: [(&str, &str); 9] = [
+const OTHER_NAMES: [(&str, &str); 12] = [
     ("1.2.840.113549.1.1.10", "RSA restricted to RSASSA-PSS"),
     ("1.2.840.113549.1.1.7", "RSA restricted to RSAES-OAEP"),
     ("1.2.840.10040.4.1", "DSA"),
@@ -103,6 +103,9 @@ const OTHER_NAMES: [(&str, &str); 9] = [
     ("1.3.132.0.10", "secp256k1"),
     ("1.3.132.0.33", "P-224"),
     ("1.2.840.10045.3.1.1", "P-192"),
+    ("1.2.840.113549.2.7", "PBKDF2 with SHA-1"),
+    ("1.2.840.113549.3.7", "triple DES"),
+    ("1.2.840.113549.1.12.1.3", "PBES1 with SHA-1 and triple DES"),
 ];
 
 fn name(identifier: ObjectIdentifier) -> String {
@@ -113,6 +116,10 @@ fn name(identifier: ObjectIdentifier) -> String {
 
 pub(super) fn unsupported_key_type(identifier: ObjectIdentifier) -> KeyError {
     KeyError::unsupported_key_type(&name(identifier))
+}
+
+pub(super) fn unsupported_encryption(identifier: ObjectIdentifier) -> KeyError {
+    KeyError::UnsupportedEncryption { found: name(identifier) }
 }
 
 /// The curve that a key names; one that is described by its parameters is not accepted (RFC 5480

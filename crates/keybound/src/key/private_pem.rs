@@ -52,7 +52,8 @@ impl PrivateKey {
         pem::encode(PKCS8, &self.pair.to_pkcs8()?)
     }
 
-    /// The key as PKCS#8, encrypted with a password; that takes a good part of a second.
+    /// The key as PKCS#8, encrypted with a password; that takes a tenth of a second and more, by
+    /// design.
     pub fn to_encrypted_pkcs8_pem(&self, password: &[u8], random: &dyn Random) -> Result<String, KeyError> {
         let encrypted = encryption::encrypt(&self.pair.to_pkcs8()?, password, random)?;
         pem::encode(ENCRYPTED_PKCS8, encrypted.as_bytes()).map(|mut pem| std::mem::take(&mut *pem))

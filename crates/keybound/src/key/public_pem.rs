@@ -6,7 +6,7 @@ use pkcs8::der::asn1::{AnyRef, BitStringRef};
 use pkcs8::der::{self, Encode as _};
 use pkcs8::spki::{AlgorithmIdentifier, SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
 
-use super::components::{Components, Point};
+use super::components::{Components, Point, pkcs1_der};
 use super::pem::{self, Block};
 use super::{KeyError, PublicKey};
 use crate::jwk::Attributes;
@@ -27,7 +27,11 @@ impl PublicKey {
     }
 
     /// The key as PEM (`PUBLIC KEY`).
-    #[expect(clippy::expect_used, reason = "only a key of gigabytes cannot be written")]
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "only a key of gigabytes cannot be written"
+    )]
     pub fn to_pem(&self) -> String {
         let der = spki(&self.components).expect("a key of bounded size is written");
         let mut pem = pem::encode(SPKI, &der).expect("a key of bounded size is written");
@@ -69,10 +73,7 @@ impl From<RsaPublicKeyRef<'_>> for Components {
 
 fn spki(components: &Components) -> der::Result<Vec<u8>> {
     match components {
-        Components::Rsa(RsaPublicKeyComponents { n, e }) => {
-            let key = RsaPublicKeyRef { modulus: UintRef::new(n)?, public_exponent: UintRef::new(e)? };
-            info(pem::RSA, Some(AnyRef::NULL), &key.to_der()?)
-        }
+        Components::Rsa(components) => info(pem::RSA, Some(AnyRef::NULL), &pkcs1_der(components)?),
         Components::Elliptic(point) => {
             let curve = point.curve().object_identifier();
             info(pem::ELLIPTIC, Some(AnyRef::from(&curve)), point.octets())
