@@ -210,6 +210,7 @@ fn what_is_missing_is_named_with_where_it_was_looked_for() {
 fn values_that_can_not_be_are_named_with_where_they_stand() {
     for (name, value) in [
         ("OKTA_CLIENT_AUTHORIZATIONMODE", "SSWS"),
+        ("OKTA_CLIENT_ID", "{yourClientId}"),
         ("KEYBOUND_DPOP", "maybe"),
         ("OKTA_CLIENT_DPOPENABLED", "yes"),
         ("KEYBOUND_EXPOSED_KEYS", "true"),

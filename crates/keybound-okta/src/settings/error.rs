@@ -124,12 +124,12 @@ impl SettingsError {
                  quotes, or name its file instead."
                     .to_owned()
             }
-            Self::Key { path, problem, .. } => problem.advice(path.as_deref()),
-            Self::KeyPair { .. } => {
+            Self::KeyPair { .. } | Self::Key { setting: Setting::DpopPublicKey, .. } => {
                 "Give both halves of one key pair, or leave the public one out: it is made from the private \
                  one."
                     .to_owned()
             }
+            Self::Key { path, problem, .. } => problem.advice(path.as_deref()),
             Self::CertificateAuthorities { .. } | Self::NoCertificate { .. } => {
                 "Set KEYBOUND_CA_FILE to a PEM file with the certificate of the authority; a local org says \
                  where its own is when it starts."

@@ -94,8 +94,9 @@ impl KeyText {
         let value = found.value.trim();
         if is_key(value) {
             // A PEM text that had to be one line has `\n` for its line ends.
-            let text = Zeroizing::new(value.replace("\\n", "\n"));
-            return Ok(Self { text, exposed_mode: found.exposed_mode });
+            let is_jwk = value.starts_with('{');
+            let text = if is_jwk { value.to_owned() } else { value.replace("\\n", "\n") };
+            return Ok(Self { text: Zeroizing::new(text), exposed_mode: found.exposed_mode });
         }
         if is_bare_key(value) {
             return Err(KeyProblem::NeitherFileNorKey);

@@ -61,9 +61,7 @@ impl Settings {
             certificate_authorities: certificate_authorities(&sources)?,
         })
     }
-}
 
-impl Settings {
     /// A network that trusts what these settings trust.
     pub fn transport_options(&self) -> TransportOptions {
         let mut options = TransportOptions::default();
@@ -93,10 +91,19 @@ fn grant(sources: &OpenSources<'_>) -> Result<(OrgUrl, ClientCredentials), Setti
     let found = sources.require(Setting::OrgUrl)?;
     let wrong = |problem| SettingsError::OrgUrl { from: found.source.clone(), problem };
     let org_url = OrgUrl::parse(&found.value).map_err(wrong)?;
-    let client_id = sources.require(Setting::ClientId)?;
-    let grant = ClientCredentials::new(&org_url.token_endpoint(), client_id.value.trim(), scopes(sources)?)
+    let grant = ClientCredentials::new(&org_url.token_endpoint(), client_id(sources)?, scopes(sources)?)
         .map_err(|error| wrong(error.into()))?;
     Ok((org_url, grant))
+}
+
+fn client_id(sources: &OpenSources<'_>) -> Result<String, SettingsError> {
+    let found = sources.require(Setting::ClientId)?;
+    let value = found.value.trim();
+    if value.contains(['{', '}', '<', '>', ' ']) {
+        let (setting, value) = (Setting::ClientId, field::readable(value));
+        return Err(SettingsError::UnknownValue { setting, from: found.source, value, expected: "0oa…" });
+    }
+    Ok(value.to_owned())
 }
 
 fn scopes(sources: &OpenSources<'_>) -> Result<Vec<String>, SettingsError> {
