@@ -73,11 +73,16 @@ for (const algorithm of ['RS256', 'ES256']) {
     });
 
     test('a write with a token for reading, naming the scope that it wants (R3)', async () => {
-      const body = JSON.stringify({ profile: { firstName: 'A', lastName: 'B', email: 'a@b.example', login: 'a@b.example' } });
+      const body = JSON.stringify({
+        profile: { firstName: 'A', lastName: 'B', email: 'a@b.example', login: 'a@b.example' },
+      });
       const write = client.call(accessToken, request.url, { method: 'POST', body, headers: JSON_BODY });
       await assert.rejects(write, ({ status, cause: challenges }) => {
         const { error, scope } = dpopChallenge(challenges);
-        assert.deepEqual({ status, error, scope }, { status: 403, error: 'insufficient_scope', scope: 'okta.users.manage' });
+        assert.deepEqual(
+          { status, error, scope },
+          { status: 403, error: 'insufficient_scope', scope: 'okta.users.manage' },
+        );
         return true;
       });
     });
@@ -118,7 +123,10 @@ for (const algorithm of ['RS256', 'ES256']) {
     }
 
     test('a token without a proof, where the app requires one (A6)', async () => {
-      await assert.rejects(newClient({ dpopKey: undefined }).token(SCOPE), { status: 400, error: 'invalid_dpop_proof' });
+      await assert.rejects(newClient({ dpopKey: undefined }).token(SCOPE), {
+        status: 400,
+        error: 'invalid_dpop_proof',
+      });
     });
 
     test('a proof with a nonce that it did not give (A3)', async () => {

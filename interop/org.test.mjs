@@ -76,7 +76,10 @@ for (const algorithm of OKTA_ALGORITHMS) {
       responses.length = 0;
 
       const pages = await caller.pages(accessToken, `${org.url}${USERS_PATH}?limit=60`);
-      assert.deepEqual(pages.map(({ length }) => length), [60, 60, 60, 20]);
+      assert.deepEqual(
+        pages.map(({ length }) => length),
+        [60, 60, 60, 20],
+      );
       assert.equal(new Set(pages.flat().map(({ id }) => id)).size, MADE_UP_USERS);
       assert.deepEqual(statuses(responses), [200, 200, 200, 200]);
     });

@@ -75,7 +75,10 @@ for (const algorithm of ['RS256', 'ES256']) {
       });
     }
 
-    for (const [name, nonce] of [['lacks the nonce', undefined], ['has another nonce', 'another']]) {
+    for (const [name, nonce] of [
+      ['lacks the nonce', undefined],
+      ['has another nonce', 'another'],
+    ]) {
       test(`${name} (check 10)`, async () => {
         const proof = await makeProof(key, { ...REQUEST, nonce });
         assertRefused(await inspect(proof, { ...REQUEST, nonce: 'a-nonce' }), 'RFC 9449 section 4.3, check 10');

@@ -7,6 +7,8 @@ import { KeyPair } from './keys.mjs';
 import { makeProof, now, proofParts, signProof } from './proof.mjs';
 
 const check = (number) => `RFC 9449 section 4.3, check ${number}`;
+const CRITICAL = 'RFC 7515 section 4.1.11';
+const EXPIRY = 'RFC 7519 sections 4.1.4 and 4.1.5';
 const KEY_QUALITY = 'RFC 7518 sections 3.3 and 6';
 const KEY_USE = 'RFC 7517 sections 4.2 to 4.4';
 
@@ -39,15 +41,13 @@ const BROKEN_PROOFS = [
   changed(check(3), 'has no iat', ({ claims }) => delete claims.iat),
   changed(check(3), 'has a number for jti', ({ claims }) => (claims.jti = 7)),
   changed(check(3), 'has a string for iat', ({ claims }) => (claims.iat = String(claims.iat))),
-  
+
   changed(check(4), 'has no typ', ({ header }) => delete header.typ),
   changed(check(4), 'has the typ of another JWT', ({ header }) => (header.typ = 'JWT')),
 
   { rule: check(5), name: 'has alg none', make: unsigned },
   { rule: check(5), name: 'is signed by HMAC', make: signedByHmac },
-  tampered(KEY_USE, 'has an alg that does not fit the key', (proof, key) =>
-    replacePart(proof, 0, encode({ typ: 'dpop+jwt', alg: key.algorithm === 'ES256' ? 'RS256' : 'ES256', jwk: key.jwk })),
-  ),
+  tampered(KEY_USE, 'has an alg that does not fit the key', withUnfitAlgorithm),
 
   tampered(check(6), 'has one bit of its signature flipped', flipSignatureBit),
   tampered(check(6), 'has claims that were not signed', (proof, key, request) =>
@@ -73,10 +73,8 @@ const BROKEN_PROOFS = [
   changed(check(12), 'is for another access token', ({ claims }) => (claims.ath = 'A'.repeat(43))),
   changed(check(12), 'has a padded ath', ({ claims }) => (claims.ath += '=')),
 
-  changed('RFC 7515 section 4.1.11', 'has a critical extension that nobody knows', ({ header }) =>
-    Object.assign(header, { crit: ['b'], b: 1 }),
-  ),
-  changed('RFC 7519 sections 4.1.4 and 4.1.5', 'says itself that it has expired', ({ claims }) => (claims.exp = now() - 60)),
+  changed(CRITICAL, 'has an extension that nobody knows', ({ header }) => Object.assign(header, { crit: ['b'], b: 1 })),
+  changed(EXPIRY, 'says itself that it has expired', ({ claims }) => (claims.exp = now() - 60)),
 
   { rule: KEY_QUALITY, name: 'is signed with a 1024 bit RSA key', make: signedWithWeakRsa },
   changed(KEY_USE, 'has a key that is meant for another algorithm', ({ header }) => (header.jwk.alg = 'ES256K')),
@@ -99,6 +97,11 @@ export function brokenProofsWithoutToken(algorithm) {
 
 function replacePart(proof, index, part) {
   return proof.split('.').with(index, part).join('.');
+}
+
+function withUnfitAlgorithm(proof, key) {
+  const alg = key.algorithm === 'ES256' ? 'RS256' : 'ES256';
+  return replacePart(proof, 0, encode({ typ: 'dpop+jwt', alg, jwk: key.jwk }));
 }
 
 function flipSignatureBit(proof) {

@@ -41,15 +41,14 @@ export class Client {
   async call(accessToken, url, { method = 'GET', body, headers } = {}) {
     const target = new URL(url);
     const fields = new Headers(headers);
-    const request = () =>
-      oauth.protectedResourceRequest(accessToken, method, target, fields, body, this.#options);
+    const request = () => oauth.protectedResourceRequest(accessToken, method, target, fields, body, this.#options);
     return answeringNonceChallenge(request);
   }
 
   /** All pages of a list, by the Link header. */
   async pages(accessToken, url) {
     const pages = [];
-    for (let next = url; next; ) {
+    for (let next = url; next;) {
       const response = await this.call(accessToken, next);
       if (!response.ok) throw new Error(`${next}: ${response.status} ${await response.text()}`);
       pages.push(await response.json());

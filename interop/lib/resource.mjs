@@ -70,7 +70,12 @@ class Guard {
     const token = await this.#verifyToken(accessToken).catch(() => undefined);
     if (!token?.cnf?.jkt) return refusal('the token is not good here', 'invalid_token'); // R3, R4
 
-    const expected = { method: request.method, url: this.#issuer + request.url, accessToken, thumbprint: token.cnf.jkt };
+    const expected = {
+      method: request.method,
+      url: this.#issuer + request.url,
+      accessToken,
+      thumbprint: token.cnf.jkt,
+    };
     let proof;
     try {
       proof = await checkProof(request.headers.dpop, expected);
