@@ -116,6 +116,7 @@ fn parameter_value(after_name: &str) -> Option<(String, &str)> {
 mod tests {
     use super::*;
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     fn answer(fields: &[&str]) -> HeaderMap {
         let value = |field: &&str| HeaderValue::from_bytes(field.as_bytes()).unwrap();
@@ -184,5 +185,20 @@ mod tests {
         assert!(parse_all(&answer(&[&schemes])).len() <= MAX_CHALLENGES);
         let parameters = format!("DPoP {}", "a=b,".repeat(10_000));
         assert_eq!(parse_all(&answer(&[&parameters])).first().unwrap().parameters.len(), MAX_PARAMETERS);
+    }
+
+    proptest! {
+        #[test]
+        fn any_field_is_read_to_its_end(field in r#"([ -~]|DPoP|Bearer|error|[=",\\ ]){0,200}"#) {
+            Challenge::refusal(&answer(&[&field]));
+        }
+
+        #[test]
+        fn a_description_is_read_back_as_it_was_written(description in "[ -~]{0,100}") {
+            let quoted = description.replace('\\', r"\\").replace('"', r#"\""#);
+            let field = format!(r#"DPoP error="e", error_description="{quoted}", algs="ES256""#);
+            let challenge = Challenge::refusal(&answer(&[&field])).unwrap();
+            prop_assert_eq!(challenge.error_description, Some(description));
+        }
     }
 }

@@ -83,6 +83,7 @@ fn parameter(text: &str) -> Option<(&str, String, &str)> {
 mod tests {
     use super::*;
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     #[test]
     fn the_next_page_is_found_and_nothing_else() {
@@ -132,5 +133,13 @@ mod tests {
         let many = "</a>; rel=self, ".repeat(100_000);
         let field = HeaderValue::from_str(&format!("{many}</b>; rel=next")).unwrap();
         assert_eq!(super::next(&HeaderMap::from_iter([(header::LINK, field)])), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_field_is_read_to_its_end(field in r#"([ -~]|rel|next|[<>;=",\\ ]){0,200}"#) {
+            let field = HeaderValue::from_str(&field).unwrap();
+            super::next(&HeaderMap::from_iter([(header::LINK, field)]));
+        }
     }
 }

@@ -163,6 +163,7 @@ fn lines_between(text: &str, rest: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn get(text: &str, name: &str) -> Option<(String, usize)> {
         parse(text).unwrap().get(name).map(|entry| (entry.value.to_string(), entry.line))
@@ -219,6 +220,19 @@ mod tests {
             ("A='x' y", E::AfterQuote { line: 1 }),
         ] {
             assert_eq!(parse(text).err(), Some(error), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_to_its_end(text in r#"(\PC|A=|export|[ #='"`\\\n\r]){0,200}"#) {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn a_value_in_single_quotes_is_read_back_as_it_was_written(value in r"[^']{0,100}", before in "\n{0,5}") {
+            let (read, line) = get(&format!("{before}A='{value}'\nB=1"), "A").unwrap();
+            prop_assert_eq!((read, line), (value, before.len() + 1));
         }
     }
 }
