@@ -1,20 +1,12 @@
-//! Public JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2): reading and writing.
+//! Public keys as JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2), as they are written.
 
 use aws_lc_rs::signature::RsaPublicKeyComponents;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::algorithm::Algorithm;
 use crate::base64url;
-use crate::json::Object;
 use crate::key::{Components, Curve, KeyError};
 use crate::thumbprint::Thumbprint;
-
-/// Bytes of a JWK, at most. A private RSA key of 8192 bits has 6.5 KB; a chain of certificates (`x5c`)
-/// may come on top.
-pub const MAX_JWK_BYTES: usize = 16 * 1024;
-
-/// The members that only a private or a secret key has (RFC 7518 section 6, RFC 8037 section 2).
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// A public key as a JWK, in its one canonical spelling: the required members, then `kid`, `use`, `alg`
 /// and `key_ops` where they are there.
@@ -144,20 +136,6 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    pub(crate) fn read(jwk: &Object<'_>) -> Result<Self, KeyError> {
-        let string = |name| jwk.optional_string(name).map(|value| value.map(str::to_owned));
-        let read = || {
-            let operations = jwk.optional_strings("key_ops")?;
-            Ok(Self {
-                key_id: string("kid")?,
-                key_use: string("use")?,
-                algorithm: string("alg")?,
-                key_operations: operations.map(|all| all.into_iter().map(str::to_owned).collect()),
-            })
-        };
-        read().map_err(KeyError::Member)
-    }
-
     /// Refuses a purpose that the key's owner has excluded.
     pub(crate) fn allow(&self, algorithm: Algorithm) -> Result<(), KeyError> {
         let is_algorithm =
@@ -179,20 +157,4 @@ impl Attributes {
 #[expect(clippy::expect_used, reason = "only maps with other keys than strings cannot be written")]
 pub(crate) fn write(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("maps of strings are written")
-}
-
-/// Parses a JWK of bounded size.
-pub(crate) fn parse(text: &[u8]) -> Result<Object<'_>, KeyError> {
-    if text.len() > MAX_JWK_BYTES {
-        return Err(KeyError::TooLarge { container: "JWK", found: text.len(), limit: MAX_JWK_BYTES });
-    }
-    Object::parse(text).map_err(KeyError::NotStrictJson)
-}
-
-/// Refuses a JWK with a member of a private key, whatever its value (RFC 9449 section 4.3, check 7).
-pub(crate) fn without_private_members(jwk: &Object<'_>) -> Result<(), KeyError> {
-    match PRIVATE_MEMBERS.into_iter().find(|member| jwk.contains(member)) {
-        Some(member) => Err(KeyError::PrivateMember { member }),
-        None => Ok(()),
-    }
 }

@@ -53,7 +53,7 @@ mod thumbprint;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
 pub use htu::{MAX_TARGET_URI_BYTES, TargetUri, TargetUriError};
-pub use jwk::{MAX_JWK_BYTES, PublicJwk};
+pub use jwk::PublicJwk;
 pub use jwk_set::{JwkSet, MAX_JWK_SET_BYTES, MAX_JWK_SET_KEYS};
 pub use jws::{
     HeaderAlgorithmError, JwsError, UnsignedJws, UnverifiedJws, has_critical_extensions, header_algorithm,

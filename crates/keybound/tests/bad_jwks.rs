@@ -7,9 +7,10 @@
 
 use keybound::base64url::{decode, encode};
 use keybound::json::MemberError;
+use keybound::key::MAX_JWK_BYTES;
 use keybound::{
-    Algorithm, JwkSet, KeyError, KeyKind, MAX_JWK_BYTES, MAX_JWK_SET_BYTES, MAX_JWK_SET_KEYS, PrivateKey,
-    PublicKey, SigningKey, VerifyingKey,
+    Algorithm, JwkSet, KeyError, KeyKind, MAX_JWK_SET_BYTES, MAX_JWK_SET_KEYS, PrivateKey, PublicKey,
+    SigningKey, VerifyingKey,
 };
 use serde_json::{Value, json};
 

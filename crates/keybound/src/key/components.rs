@@ -10,8 +10,6 @@ use pkcs8::der::{self, Encode as _};
 
 use super::{Curve, KeyError, KeyKind, MAX_RSA_BITS, MIN_RSA_BITS};
 use crate::algorithm::Algorithm;
-use crate::base64url;
-use crate::json::Object;
 
 /// Bits of an RSA public exponent, at most; larger ones are in no use, and make verification slow.
 const MAX_EXPONENT_BITS: usize = 33;
@@ -28,25 +26,6 @@ pub(crate) enum Components {
 }
 
 impl Components {
-    /// Reads the members of a public JWK; says nothing about whether they make a good key.
-    pub(crate) fn read_jwk(jwk: &Object<'_>) -> Result<Self, KeyError> {
-        match jwk.string("kty").map_err(KeyError::Member)? {
-            "RSA" => Ok(Self::Rsa(RsaPublicKeyComponents { n: number(jwk, "n")?, e: number(jwk, "e")? })),
-            "EC" => {
-                let name = jwk.string("crv").map_err(KeyError::Member)?;
-                let curve = Curve::named(name).ok_or_else(|| KeyError::unsupported_curve(name))?;
-                let point = Point::new(curve, &coordinate(jwk, "x", curve)?, &coordinate(jwk, "y", curve)?);
-                Ok(Self::Elliptic(point))
-            }
-            "OKP" => match jwk.string("crv").map_err(KeyError::Member)? {
-                "Ed25519" => ed25519(jwk, "x").map(Self::Ed25519),
-                name => Err(KeyError::unsupported_curve(name)),
-            },
-            "oct" => Err(KeyError::SharedSecret),
-            other => Err(KeyError::unsupported_key_type(other)),
-        }
-    }
-
     /// What kind of key this is, if it is strong enough and well-formed. Whether a point is on its curve
     /// is seen when it is parsed.
     pub(crate) fn kind(&self) -> Result<KeyKind, KeyError> {
@@ -92,7 +71,7 @@ const UNCOMPRESSED: u8 = 4;
 
 impl Point {
     /// The point of two coordinates that have the curve's length.
-    fn new(curve: Curve, x: &[u8], y: &[u8]) -> Self {
+    pub(super) fn new(curve: Curve, x: &[u8], y: &[u8]) -> Self {
         Self { curve, octets: [&[UNCOMPRESSED], x, y].concat() }
     }
 
@@ -154,36 +133,4 @@ fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
             None
         }
     }
-}
-
-/// A `Base64urlUInt` in its shortest form (RFC 7518 sections 2 and 6.3.1).
-pub(super) fn number(jwk: &Object<'_>, member: &'static str) -> Result<Vec<u8>, KeyError> {
-    let number = octets(jwk, member)?;
-    if number.first() == Some(&0) { Err(KeyError::LeadingZero { member }) } else { Ok(number) }
-}
-
-/// A coordinate in the full length of its curve (RFC 7518 section 6.2.1.2).
-pub(super) fn coordinate(jwk: &Object<'_>, member: &'static str, curve: Curve) -> Result<Vec<u8>, KeyError> {
-    let coordinate = octets(jwk, member)?;
-    let (found, expected) = (coordinate.len(), curve.coordinate_bytes());
-    if found == expected { Ok(coordinate) } else { Err(KeyError::WrongLength { member, found, expected }) }
-}
-
-/// A key of Ed25519, public or private (RFC 8037 section 2).
-pub(super) fn ed25519(
-    jwk: &Object<'_>,
-    member: &'static str,
-) -> Result<[u8; ED25519_PUBLIC_KEY_LEN], KeyError> {
-    let octets = octets(jwk, member)?;
-    let wrong_length = |octets: Vec<u8>| KeyError::WrongLength {
-        member,
-        found: octets.len(),
-        expected: ED25519_PUBLIC_KEY_LEN,
-    };
-    octets.try_into().map_err(wrong_length)
-}
-
-pub(super) fn octets(jwk: &Object<'_>, member: &'static str) -> Result<Vec<u8>, KeyError> {
-    let text = jwk.string(member).map_err(KeyError::Member)?;
-    base64url::decode(text).map_err(|_| KeyError::NotBase64Url { member })
 }

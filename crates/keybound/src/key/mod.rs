@@ -13,6 +13,7 @@ mod private;
 mod private_jwk;
 mod private_pem;
 mod public;
+mod public_jwk;
 mod public_pem;
 mod signing;
 mod verifying;
@@ -28,6 +29,7 @@ pub use error::KeyError;
 pub use pem::MAX_PEM_BYTES;
 pub use private::PrivateKey;
 pub use public::PublicKey;
+pub use public_jwk::MAX_JWK_BYTES;
 pub use signing::SigningKey;
 pub use verifying::{SignatureMismatch, VerifyingKey};
 

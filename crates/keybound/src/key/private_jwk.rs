@@ -6,21 +6,25 @@ use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair, RsaPublicKe
 use pkcs1::RsaPrivateKeyRef;
 use zeroize::Zeroizing;
 
-use super::components::{Components, Point, coordinate, ed25519, octets};
+use super::components::{Components, Point};
 use super::private::KeyPair;
 use super::private_pem::inner_key;
+use super::public_jwk::{octets, parse};
 use super::{KeyError, PrivateKey, PublicKey};
 use crate::base64url;
 use crate::json::Object;
-use crate::jwk::{self, Attributes};
+use crate::jwk::Attributes;
 
 type Secret = Zeroizing<Vec<u8>>;
+
+/// Bytes of a private key of Ed25519 (RFC 8032 section 5.1.5).
+const SEED_BYTES: usize = 32;
 
 impl PrivateKey {
     /// Reads a private JWK. Its private and its public members must be of one key, and an RSA key must
     /// have all of `d`, `p`, `q`, `dp`, `dq` and `qi`.
     pub fn from_jwk(json: &[u8]) -> Result<Self, KeyError> {
-        let jwk = jwk::parse(json)?;
+        let jwk = parse(json)?;
         let components = Components::read_jwk(&jwk)?;
         let public = PublicKey::new(components, attributes_of_public_half(&jwk)?)?;
         if !jwk.contains("d") {
@@ -56,7 +60,7 @@ impl PrivateKey {
 
 /// What the private half may do says nothing about the public half, so `key_ops` ends here.
 fn attributes_of_public_half(jwk: &Object<'_>) -> Result<Attributes, KeyError> {
-    let mut attributes = Attributes::read(jwk)?;
+    let mut attributes = Attributes::read_jwk(jwk)?;
     match attributes.key_operations.take() {
         Some(operations) if !operations.iter().any(|one| one == "sign") => Err(KeyError::NotForSigning),
         _ => Ok(attributes),
@@ -84,17 +88,23 @@ fn read_rsa(jwk: &Object<'_>, public: &RsaPublicKeyComponents<Vec<u8>>) -> Resul
 
 fn read_elliptic(jwk: &Object<'_>, point: &Point) -> Result<KeyPair, KeyError> {
     let curve = point.curve();
-    let private = Zeroizing::new(coordinate(jwk, "d", curve)?);
+    let private = secret_of(jwk, curve.coordinate_bytes())?;
     EcdsaKeyPair::from_private_key_and_public_key(curve.signing(), &private, point.octets())
         .map(|pair| KeyPair::Elliptic(curve, pair))
         .map_err(|_| KeyError::Inconsistent)
 }
 
 fn read_ed25519(jwk: &Object<'_>, public: &[u8]) -> Result<KeyPair, KeyError> {
-    let seed = Zeroizing::new(ed25519(jwk, "d")?);
-    Ed25519KeyPair::from_seed_and_public_key(&*seed, public)
+    Ed25519KeyPair::from_seed_and_public_key(&secret_of(jwk, SEED_BYTES)?, public)
         .map(KeyPair::Ed25519)
         .map_err(|_| KeyError::Inconsistent)
+}
+
+/// The member `d` in its full length (RFC 7518 section 6.2.2.1, RFC 8037 section 2).
+fn secret_of(jwk: &Object<'_>, expected: usize) -> Result<Secret, KeyError> {
+    let secret = secret(jwk, "d")?;
+    let found = secret.len();
+    if found == expected { Ok(secret) } else { Err(KeyError::WrongLength { member: "d", found, expected }) }
 }
 
 fn secret(jwk: &Object<'_>, member: &'static str) -> Result<Secret, KeyError> {

@@ -6,8 +6,7 @@ use std::sync::OnceLock;
 use super::components::Components;
 use super::{KeyError, KeyKind, VerifyingKey};
 use crate::algorithm::Algorithm;
-use crate::json::Object;
-use crate::jwk::{self, Attributes, PublicJwk};
+use crate::jwk::{Attributes, PublicJwk};
 use crate::thumbprint::Thumbprint;
 
 /// A public key that has been checked: strong enough, and on its curve.
@@ -33,18 +32,7 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a public JWK; one with a private member is refused.
-    pub fn from_jwk(json: &[u8]) -> Result<Self, KeyError> {
-        Self::from_jwk_object(&jwk::parse(json)?)
-    }
-
-    /// Reads a public JWK that is part of a larger text; one with a private member is refused.
-    pub fn from_jwk_object(jwk: &Object<'_>) -> Result<Self, KeyError> {
-        jwk::without_private_members(jwk)?;
-        Self::new(Components::read_jwk(jwk)?, Attributes::read(jwk)?)
-    }
-
-    pub(crate) fn new(components: Components, attributes: Attributes) -> Result<Self, KeyError> {
+    pub(super) fn new(components: Components, attributes: Attributes) -> Result<Self, KeyError> {
         let kind = components.kind()?;
         let parsed = OnceLock::new();
         if let Some(algorithm) = only_algorithm(kind) {
