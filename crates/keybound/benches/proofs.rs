@@ -7,7 +7,12 @@
 //!
 //! `cargo bench -p keybound --bench proofs`
 
-#![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark is no library")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a benchmark may panic"
+)]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -154,7 +159,10 @@ fn resource() -> ProtectedResource {
     }
 }
 
-fn raw_signer(algorithm: Algorithm) -> Box<dyn Fn(&[u8]) -> usize> {
+/// Signs, and gives the length of the signature.
+type RawSigner = Box<dyn Fn(&[u8]) -> usize>;
+
+fn raw_signer(algorithm: Algorithm) -> RawSigner {
     let random = SystemRandom::new();
     match algorithm {
         Algorithm::RS256 => {

@@ -9,7 +9,7 @@
 //! Host names must be ASCII: an internationalised name is given as its A-labels (`xn--…`), the only form
 //! that goes over the wire.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::Ipv6Addr;
 
 /// Bytes of a URI, at most: what common servers take for a whole request line.
@@ -159,7 +159,7 @@ fn push_authority(text: &mut String, authority: &str, default_port: u16) -> Resu
 fn push_host(text: &mut String, host: &str) -> Result<(), TargetUriError> {
     if let Some(address) = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
         let address: Ipv6Addr = address.parse().map_err(|_| TargetUriError::IllegalHost)?;
-        text.push_str(&format!("[{address}]"));
+        let _ = write!(text, "[{address}]");
         return Ok(());
     }
     let start = text.len();
@@ -182,7 +182,7 @@ fn push_port(text: &mut String, digits: &str, default_port: u16) -> Result<(), T
     }
     let port: u16 = digits.parse().map_err(|_| TargetUriError::IllegalPort)?;
     if port != default_port {
-        text.push_str(&format!(":{port}"));
+        let _ = write!(text, ":{port}");
     }
     Ok(())
 }

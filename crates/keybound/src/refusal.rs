@@ -143,8 +143,13 @@ impl Refusal {
             Self::Proof(refusal) if refusal.wants_nonce() => {
                 RefusalAnswer::nonce_challenge(StatusCode::UNAUTHORIZED)
             }
-            // It is the token that does not fit: with its own key the proof would be a good one.
-            Self::Proof(ProofRefusal::WrongKey) => unauthorized(ErrorCode::InvalidToken),
+            // With the wrong key it is the token that does not fit: with its own the proof is a good one.
+            Self::Proof(ProofRefusal::WrongKey)
+            | Self::AccessToken(_)
+            | Self::BoundTokenAsBearer
+            | Self::UnboundTokenAsDpop
+            | Self::BearerToken
+            | Self::Assertion(_) => unauthorized(ErrorCode::InvalidToken),
             Self::Proof(_) | Self::Replay(ReplayRefusal::Replayed) => {
                 unauthorized(ErrorCode::InvalidDpopProof)
             }
@@ -152,11 +157,6 @@ impl Refusal {
             Self::InsufficientScope { .. } => {
                 RefusalAnswer::new(StatusCode::FORBIDDEN, ErrorCode::InsufficientScope)
             }
-            Self::AccessToken(_)
-            | Self::BoundTokenAsBearer
-            | Self::UnboundTokenAsDpop
-            | Self::BearerToken
-            | Self::Assertion(_) => unauthorized(ErrorCode::InvalidToken),
         }
     }
 

@@ -1,4 +1,12 @@
 //! Bad client assertions: each breaks one rule of RFC 7523 section 3 and is refused by that rule.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

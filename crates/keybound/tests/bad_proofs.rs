@@ -1,5 +1,12 @@
 //! Bad proofs: each breaks one rule of RFC 9449 section 4.3 or its companions, and is refused by that
 //! rule with exactly one refusal.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

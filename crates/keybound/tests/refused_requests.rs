@@ -1,5 +1,13 @@
 //! Requests to a protected resource: who is admitted, and for each refusal the rule, the status, the
 //! error code and the challenge of the answer (RFC 9449 section 7, RFC 6750 section 3).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

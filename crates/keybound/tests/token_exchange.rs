@@ -1,5 +1,12 @@
 //! The token exchange against scripted servers: every fault is a line of a table
 //! (RFC 6749 section 5, RFC 9449 sections 5 and 8).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

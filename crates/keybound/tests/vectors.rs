@@ -1,4 +1,11 @@
 //! The test vectors of the specifications (`vectors.json`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use http::Method;
 use keybound::proof::{AccessTokenHash, BoundToken, ProofContext, ProofPolicy, ProofRefusal};

@@ -94,18 +94,14 @@ fn inspect_header(
     notes.check(right_type(header));
     let algorithm = notes.check(policy.allowed_algorithm(header));
     let key = notes.check(public_key(header));
-    match (algorithm, &key) {
-        (Some(algorithm), Some(key)) => {
-            if notes.check(verifying_key(key, algorithm)).is_some() {
-                notes.check(signed(jws, key, algorithm));
-            } else {
-                notes.unchecked(Rule::ProofSignature, "the key does not fit the algorithm");
-            }
-        }
-        _ => {
-            notes.unchecked(Rule::KeyUse, "there is no usable key or algorithm");
-            notes.unchecked(Rule::ProofSignature, "there is no usable key or algorithm");
-        }
+    if let (Some(algorithm), Some(key)) = (algorithm, &key) {
+        match notes.check(verifying_key(key, algorithm)) {
+            Some(_) => notes.check(signed(jws, key, algorithm)),
+            None => notes.unchecked(Rule::ProofSignature, "the key does not fit the algorithm"),
+        };
+    } else {
+        notes.unchecked(Rule::KeyUse, "there is no usable key or algorithm");
+        notes.unchecked(Rule::ProofSignature, "there is no usable key or algorithm");
     }
     match (known.thumbprint, &key) {
         (Some(thumbprint), Some(key)) => notes.check(right_key(key, thumbprint)),

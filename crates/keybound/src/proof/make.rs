@@ -128,7 +128,9 @@ pub struct ProofTemplate {
 impl ProofTemplate {
     /// The template for proofs of this key, made with this algorithm.
     pub fn new(key: &PublicKey, algorithm: Algorithm) -> Self {
-        let header = json::write(&Header { typ: PROOF_TYPE, alg: algorithm.name(), jwk: key });
+        // Only what the key is: a proof gains nothing from `kid`, `use` and the like.
+        let jwk = key.jwk().required_members();
+        let header = json::write(&Header { typ: PROOF_TYPE, alg: algorithm.name(), jwk });
         Self { encoded_header: base64url::encode(header).into() }
     }
 
@@ -152,11 +154,10 @@ impl ProofTemplate {
 }
 
 #[derive(Serialize)]
-struct Header<'a> {
+struct Header<'a, K> {
     typ: &'a str,
     alg: &'a str,
-    #[serde(serialize_with = "required_members")]
-    jwk: &'a PublicKey,
+    jwk: K,
 }
 
 #[derive(Serialize)]
@@ -169,9 +170,4 @@ struct Claims<'a> {
     ath: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
-}
-
-/// Only what the key is: a proof gains nothing from `kid`, `use` and the like.
-fn required_members<S: serde::Serializer>(key: &&PublicKey, serializer: S) -> Result<S::Ok, S::Error> {
-    key.jwk().required_members().serialize(serializer)
 }

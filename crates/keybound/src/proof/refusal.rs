@@ -165,7 +165,9 @@ impl ProofRefusal {
             Self::Unreadable(_) => Rule::WellFormedProof,
             Self::CriticalExtensions => Rule::CriticalExtensions,
             Self::TypeMissing | Self::WrongType { .. } => Rule::ProofType,
-            Self::UnusableAlgorithm(_) | Self::AlgorithmNotAllowed { .. } => Rule::ProofAlgorithm,
+            Self::UnusableAlgorithm(_) | Self::AlgorithmNotAllowed { .. } | Self::KeyMissing(_) => {
+                Rule::ProofAlgorithm
+            }
             Self::Claim(_) | Self::JwtIdEmpty => Rule::ProofClaims,
             Self::WrongMethod { .. } => Rule::Method,
             Self::UnusableTargetUri(_) | Self::WrongTargetUri { .. } => Rule::TargetUri,
@@ -173,7 +175,6 @@ impl ProofRefusal {
             Self::Expired { .. } | Self::NotYetValid { .. } => Rule::ProofExpiry,
             Self::NonceMissing | Self::NonceRefused(_) => Rule::ServerNonce,
             Self::AccessTokenHashMissing | Self::WrongAccessTokenHash => Rule::AccessTokenHash,
-            Self::KeyMissing(_) => Rule::ProofAlgorithm,
             Self::PrivateKey { .. } => Rule::PublicKeyOnly,
             Self::UnusableKey(_) => Rule::KeyQuality,
             Self::KeyNotForAlgorithm { .. } => Rule::KeyUse,

@@ -1,5 +1,6 @@
 //! A workshop for tests: tokens of any header and any claims, signed or forged.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::sync::LazyLock;
 
