@@ -22,8 +22,8 @@ use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayRefusal, ReplayStore};
 use keybound::resource::{Admitted, ProtectedResource, ResourceRequest};
 use keybound::{
-    Algorithm, NoncePolicy, NonceSecret, Nonces, NumericDate, Refusal, Rule, SigningKey, TargetUri,
-    Thumbprint,
+    Algorithm, ErrorCode, NoncePolicy, NonceSecret, Nonces, NumericDate, Refusal, Rule, SigningKey,
+    TargetUri, Thumbprint,
 };
 use support::{NOW, TOKEN, target};
 
@@ -220,7 +220,7 @@ fn others_are_refused_with_the_right_answer() {
         assert_eq!(found, refusal, "{why}");
         assert_eq!(found.rule(), rule, "{why}");
         let answer = found.at_resource();
-        assert_eq!((answer.status.as_u16(), answer.code.map(|code| code.as_str())), (status, code), "{why}");
+        assert_eq!((answer.status.as_u16(), answer.code.map(ErrorCode::as_str)), (status, code), "{why}");
     }
 }
 
