@@ -19,7 +19,7 @@
 mod api_error;
 mod client;
 mod error;
-mod link;
+pub mod link;
 mod org_url;
 mod pages;
 mod settings;

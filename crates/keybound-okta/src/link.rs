@@ -9,7 +9,7 @@ const MAX_LINKS: usize = 32;
 /// The target of the link to the next page (`rel="next"`) as the server wrote it, if there is one.
 ///
 /// It is another's word: whoever follows it checks first where it leads.
-pub(crate) fn next(answer: &HeaderMap) -> Option<String> {
+pub fn next(answer: &HeaderMap) -> Option<String> {
     let fields = answer.get_all(header::LINK).iter().filter_map(|field| field.to_str().ok());
     fields.flat_map(Links).take(MAX_LINKS).find(Link::is_next).map(|link| link.target.to_owned())
 }
