@@ -47,7 +47,7 @@ pub enum Rule {
     KeyUse,
     /// `jti` was not seen before.
     Replay,
-    /// The token request of an app that requires DPoP carries a proof.
+    /// A proof comes with the request for a key-bound token, and with every request that presents one.
     ProofRequired,
     /// One `Authorization` header field with one well-formed credential.
     OneCredential,
@@ -168,8 +168,8 @@ impl Rule {
                 ("RFC 9449 section 11.1", "a jti is accepted once for a target within the window")
             }
             Self::ProofRequired => (
-                "RFC 9449 section 5.2",
-                "a client with dpop_bound_access_tokens sends a proof with its token request",
+                "RFC 9449 sections 5 and 7.1",
+                "a key-bound token is asked for, and presented, together with a DPoP proof",
             ),
             Self::OneCredential => (
                 "RFC 6750 section 3.1",
