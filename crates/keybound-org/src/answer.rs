@@ -1,0 +1,37 @@
+//! What every answer of the org has, whichever part it comes from: identifiers, a line in the log, and the
+//! body of its error.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue};
+use keybound::Rule;
+use keybound::random::{Random, jwt_id};
+
+use crate::management::ApiError;
+use crate::okta_id::{self, IdKind};
+
+/// What Okta's support would ask for.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-okta-request-id");
+
+/// Finishes the answer to a request.
+pub(crate) async fn finish(State(random): State<Arc<dyn Random>>, request: Request, next: Next) -> Response {
+    // Without randomness an answer has no identifiers; it is an answer still.
+    let request_id = jwt_id(random.as_ref()).unwrap_or_default();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut answer = next.run(request).await;
+    let mut rule = None;
+    if let Some(error) = answer.extensions_mut().remove::<ApiError>() {
+        rule = error.rule;
+        let error_id = okta_id::generate(IdKind::ErrorReport, random.as_ref()).unwrap_or_default();
+        answer = error.complete(answer, &error_id);
+    }
+    let status = answer.status().as_u16();
+    tracing::info!(%request_id, %method, path, status, rule = rule.map(Rule::source), "answered");
+    if let Ok(request_id) = HeaderValue::from_str(&request_id) {
+        answer.headers_mut().insert(REQUEST_ID, request_id);
+    }
+    answer
+}

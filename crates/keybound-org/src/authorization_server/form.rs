@@ -1,0 +1,140 @@
+//! The form of a token request (RFC 6749 section 4.4.2), read strictly.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use url::form_urlencoded;
+
+/// Bytes of a form, at most: an assertion of 16 KiB, and as much for the scopes of all of Okta's API.
+pub(super) const MAX_FORM_BYTES: usize = 32 * 1024;
+
+/// Parameters of a form, at most; a token request has six.
+const MAX_PARAMETERS: usize = 32;
+
+/// The parameters of a token request. One without a value is as if it were not there (RFC 6749 section
+/// 3.2).
+pub(super) struct TokenForm {
+    parameters: BTreeMap<String, String>,
+}
+
+/// Why a form cannot be read. The answer to all is `invalid_request`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FormRefusal {
+    #[error("The body must be sent as application/x-www-form-urlencoded.")]
+    ContentType,
+    #[error("The body is larger than {MAX_FORM_BYTES} bytes.")]
+    TooLarge,
+    #[error("The body is not a form: it has characters that must be percent-encoded, or is no UTF-8.")]
+    Malformed,
+    #[error("The body has more than {MAX_PARAMETERS} parameters.")]
+    TooManyParameters,
+    #[error("The body has a parameter more than once (RFC 6749 section 3.2).")]
+    Repeated,
+    #[error("The parameter {0} is missing.")]
+    Missing(&'static str),
+}
+
+impl TokenForm {
+    /// Reads the body of a request with these header fields.
+    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, FormRefusal> {
+        if !is_form(headers) {
+            return Err(FormRefusal::ContentType);
+        }
+        if !body.iter().all(u8::is_ascii_graphic) || !is_percent_encoded(body) {
+            return Err(FormRefusal::Malformed);
+        }
+        let mut parameters = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(body) {
+            if parameters.len() == MAX_PARAMETERS {
+                return Err(FormRefusal::TooManyParameters);
+            }
+            if [&name, &value].into_iter().any(|text| text.contains(char::REPLACEMENT_CHARACTER)) {
+                return Err(FormRefusal::Malformed);
+            }
+            if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
+                return Err(FormRefusal::Repeated);
+            }
+        }
+        parameters.retain(|_, value| !value.is_empty());
+        Ok(Self { parameters })
+    }
+
+    /// The parameter of this name.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str)
+    }
+
+    /// The parameter of this name, which must be there.
+    pub(super) fn require(&self, name: &'static str) -> Result<&str, FormRefusal> {
+        self.get(name).ok_or(FormRefusal::Missing(name))
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let mut fields = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(field), None) = (fields.next(), fields.next()) else { return false };
+    let media_type = field.to_str().ok().and_then(|field| field.split(';').next()).unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// Whether two hexadecimal digits stand behind each `%`.
+fn is_percent_encoded(text: &[u8]) -> bool {
+    let is_encoded =
+        |rest: &[u8]| matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    text.split(|byte| *byte == b'%').skip(1).all(is_encoded)
+}
+
+impl fmt::Debug for TokenForm {
+    /// The names alone: a value may be a client assertion.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.parameters.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn read(content_type: &'static str, body: &str) -> Result<TokenForm, FormRefusal> {
+        let headers = [(CONTENT_TYPE, HeaderValue::from_static(content_type))].into_iter().collect();
+        TokenForm::read(&headers, body.as_bytes())
+    }
+
+    #[test]
+    fn a_form_is_read_strictly() {
+        use FormRefusal as R;
+        const FORM: &str = "application/x-www-form-urlencoded";
+        let many = (0..=MAX_PARAMETERS).map(|number| format!("a{number}=1")).collect::<Vec<_>>().join("&");
+        for (content_type, body, expected) in [
+            (FORM, "scope=a+b%20c&grant_type=x", Ok(Some("a b c"))),
+            ("Application/X-WWW-form-urlencoded; charset=UTF-8", "scope=a", Ok(Some("a"))),
+            (FORM, "", Ok(None)),
+            (FORM, "scope=", Ok(None)),
+            (FORM, "scope=%C3%A9", Ok(Some("é"))),
+            ("application/json", "{}", Err(R::ContentType)),
+            ("", "scope=a", Err(R::ContentType)),
+            (FORM, "scope=a&scope=a", Err(R::Repeated)),
+            (FORM, "scope=a&scope=", Err(R::Repeated)),
+            (FORM, "scope=%4", Err(R::Malformed)),
+            (FORM, "scope=%zz", Err(R::Malformed)),
+            (FORM, "scope=%FF", Err(R::Malformed)),
+            (FORM, "scope=a b", Err(R::Malformed)),
+            (FORM, "scope=é", Err(R::Malformed)),
+            (FORM, "scope=a\r\n", Err(R::Malformed)),
+            (FORM, &many, Err(R::TooManyParameters)),
+        ] {
+            let found = read(content_type, body);
+            let found = found.as_ref().map(|form| form.get("scope"));
+            assert_eq!(found, expected.as_ref().map(|scope| *scope), "{content_type} {body}");
+        }
+    }
+
+    #[test]
+    fn values_are_in_no_debug_text() {
+        let form = read("application/x-www-form-urlencoded", "client_assertion=secret").unwrap();
+        assert_eq!(format!("{form:?}"), r#"{"client_assertion"}"#);
+    }
+}

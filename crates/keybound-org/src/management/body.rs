@@ -1,0 +1,43 @@
+//! The JSON body of a request.
+
+use axum::extract::{FromRequest, Request};
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::error::ApiError;
+
+/// Bytes of a body, at most. A user with every member of Okta's base profile has three.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// A body that was read as a JSON object.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let (head, body) = request.into_parts();
+        if !is_json(&head.headers) {
+            return Err(ApiError::unreadable_body("The body must be sent as application/json."));
+        }
+        let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await;
+        let body = body.map_err(|_| ApiError::body_too_large(MAX_BODY_BYTES))?;
+        read(&body).map(Self).map_err(ApiError::unreadable_body)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let field = headers.get(CONTENT_TYPE).and_then(|field| field.to_str().ok()).unwrap_or_default();
+    let media_type = field.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// The error says where the body is not as it must be, and never what stands there: it may be a password.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    let object: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
+        format!("There is no JSON object, as seen at line {} column {}.", error.line(), error.column())
+    })?;
+    serde_json::from_value(Value::Object(object)).map_err(|_| "A member has the wrong type.".to_owned())
+}

@@ -1,0 +1,213 @@
+//! The errors of the management API, with Okta's codes and words.
+//!
+//! Where a rule was broken, `errorCauses` says which: more than Okta tells, and what a developer needs.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use keybound::{Refusal, Rule, description};
+use serde_json::json;
+
+use crate::background::Unfinished;
+use crate::okta_algorithms::OKTA_ALGORITHMS;
+use crate::store::{StoreError, UserChangeError};
+use crate::user::{InvalidMember, LifecycleStep, StepNotAllowed};
+
+/// What an error answer says. It becomes a response in two steps: here with its status and header fields,
+/// and with its body where the request's identifiers are made ([`crate::answer`]).
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    summary: String,
+    causes: Vec<String>,
+    /// The rule that was broken, for the log.
+    pub(crate) rule: Option<Rule>,
+    fields: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Characters of an identifier that an error repeats, at most: a hostile one may have kilobytes.
+const SHOWN_CHARACTERS: usize = 100;
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, summary: impl Into<String>) -> Self {
+        let summary = summary.into();
+        Self { status, code, summary, causes: Vec::new(), rule: None, fields: Vec::new() }
+    }
+
+    fn because(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// What was sent breaks a rule for `subject`.
+    pub(super) fn invalid(subject: &str, causes: impl IntoIterator<Item = String>) -> Self {
+        let error =
+            Self::new(StatusCode::BAD_REQUEST, "E0000001", format!("Api validation failed: {subject}"));
+        Self { causes: causes.into_iter().collect(), ..error }
+    }
+
+    /// The body is not the JSON that it should be.
+    pub(super) fn unreadable_body(cause: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "E0000003", "The request body was not well-formed.").because(cause)
+    }
+
+    /// The body is larger than is taken.
+    pub(super) fn body_too_large(limit: usize) -> Self {
+        Self {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            ..Self::unreadable_body(format!("The body is larger than {limit} bytes."))
+        }
+    }
+
+    /// The token is good, and whoever has it may not do this.
+    pub(super) fn no_permission(cause: impl Into<String>) -> Self {
+        let summary = "You do not have permission to perform the requested action";
+        Self::new(StatusCode::FORBIDDEN, "E0000006", summary).because(cause)
+    }
+
+    /// The SSWS token is not this org's.
+    pub(super) fn unknown_admin_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "E0000011", "Invalid token provided")
+            .because("the SSWS token is not the one that this org was started with")
+    }
+
+    /// There is no user of this id or login.
+    pub(super) fn no_such_user(id_or_login: &str) -> Self {
+        let shown: String = id_or_login.chars().take(SHOWN_CHARACTERS).collect();
+        Self::new(StatusCode::NOT_FOUND, "E0000007", format!("Not found: Resource not found: {shown} (User)"))
+    }
+
+    /// There is nothing at this path.
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "E0000007", "Not found: Resource not found: the path (Endpoint)")
+    }
+
+    /// There is something at this path, and not for this method.
+    pub(crate) fn no_such_method() -> Self {
+        let summary = "The endpoint does not support the provided HTTP method";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "E0000022", summary)
+    }
+
+    /// The filter, search or order is one that this org does not know.
+    pub(super) fn invalid_search(cause: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "E0000031", "Invalid search criteria.").because(cause)
+    }
+
+    /// The minute's requests are used up.
+    pub(super) fn rate_limited() -> Self {
+        let summary = "API call exceeded rate limit due to too many requests.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "E0000047", summary)
+    }
+
+    /// The fault is the org's.
+    pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(%error, "the org failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "E0000009", "Internal Server Error")
+    }
+
+    /// The answer with its body; header fields that it got on its way stay.
+    pub(crate) fn complete(self, mut answer: Response, error_id: &str) -> Response {
+        let causes: Vec<_> = self.causes.iter().map(|cause| json!({ "errorSummary": cause })).collect();
+        let body = json!({
+            "errorCode": self.code,
+            "errorSummary": self.summary,
+            "errorLink": self.code,
+            "errorId": error_id,
+            "errorCauses": causes,
+        });
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        answer.headers_mut().remove(CONTENT_LENGTH);
+        *answer.body_mut() = Body::from(body.to_string());
+        answer
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        for (name, value) in &self.fields {
+            response.headers_mut().append(name, value.clone());
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Refusal> for ApiError {
+    /// With Okta's error body and the challenge of the RFCs.
+    fn from(refusal: Refusal) -> Self {
+        let answer = refusal.at_resource();
+        let (code, summary) = match answer.status {
+            StatusCode::FORBIDDEN => {
+                ("E0000006", "You do not have permission to perform the requested action")
+            }
+            StatusCode::SERVICE_UNAVAILABLE => ("E0000009", "Internal Server Error"),
+            _ => ("E0000011", "Invalid token provided"),
+        };
+        let challenges = refusal.challenges(&OKTA_ALGORITHMS, true).into_iter();
+        let challenges = challenges.map(|challenge| (WWW_AUTHENTICATE, challenge));
+        let retry_after = answer.retry_after.map(|after| (RETRY_AFTER, HeaderValue::from(after.as_secs())));
+        let error = Self::new(answer.status, code, summary).because(description(&refusal));
+        Self { rule: Some(refusal.rule()), fields: challenges.chain(retry_after).collect(), ..error }
+    }
+}
+
+impl From<Vec<InvalidMember>> for ApiError {
+    fn from(invalid: Vec<InvalidMember>) -> Self {
+        let subject = invalid.first().map_or("profile", |member| member.name);
+        Self::invalid(subject, invalid.iter().map(ToString::to_string))
+    }
+}
+
+impl From<StepNotAllowed> for ApiError {
+    fn from(StepNotAllowed(step): StepNotAllowed) -> Self {
+        match step {
+            LifecycleStep::Activate => {
+                let summary = "Activation failed because the user is already active";
+                Self::new(StatusCode::FORBIDDEN, "E0000016", summary)
+            }
+            LifecycleStep::Deactivate => {
+                let summary = "This operation is not allowed in the user's current status.";
+                Self::new(StatusCode::FORBIDDEN, "E0000038", summary)
+            }
+            LifecycleStep::Suspend => {
+                Self::invalid("suspendUser", ["Cannot suspend a user that is not active".to_owned()])
+            }
+            LifecycleStep::Unsuspend => {
+                Self::invalid("unsuspendUser", ["Cannot unsuspend a user that is not suspended".to_owned()])
+            }
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::LoginTaken => {
+                let cause = "login: An object with this field already exists in the current organization";
+                Self::invalid("login", [cause.to_owned()])
+            }
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl ApiError {
+    /// Why the user that a request names was not changed.
+    pub(super) fn not_changed(id_or_login: &str, error: UserChangeError) -> Self {
+        match error {
+            UserChangeError::NotFound => Self::no_such_user(id_or_login),
+            UserChangeError::Invalid(invalid) => invalid.into(),
+            UserChangeError::StepNotAllowed(refusal) => refusal.into(),
+            UserChangeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Unfinished> for ApiError {
+    fn from(error: Unfinished) -> Self {
+        Self::internal(&error)
+    }
+}

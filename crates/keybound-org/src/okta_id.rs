@@ -1,0 +1,57 @@
+//! Okta's identifiers: three characters for the kind of thing, then seventeen letters and digits.
+
+use keybound::random::{Random, RandomUnavailable};
+
+/// What an identifier is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IdKind {
+    App,
+    ErrorReport,
+    User,
+}
+
+impl IdKind {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::App => "0oa",
+            Self::ErrorReport => "oae",
+            Self::User => "00u",
+        }
+    }
+}
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Characters after the prefix: 101 bits.
+const LENGTH: usize = 17;
+
+/// A new identifier.
+pub(crate) fn generate(kind: IdKind, random: &dyn Random) -> Result<String, RandomUnavailable> {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes)?;
+    // 62^17 is 2^27 times smaller than 2^128, so no character is noticeably more frequent than another.
+    let mut number = u128::from_be_bytes(bytes);
+    let characters = (0..LENGTH).filter_map(|_| {
+        let digit = number % ALPHABET.len() as u128;
+        number /= ALPHABET.len() as u128;
+        ALPHABET.get(usize::try_from(digit).ok()?).map(|byte| char::from(*byte))
+    });
+    Ok(kind.prefix().chars().chain(characters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keybound::random::OperatingSystem;
+
+    #[test]
+    fn an_identifier_is_its_prefix_and_seventeen_letters_and_digits() {
+        for (kind, prefix) in [(IdKind::App, "0oa"), (IdKind::ErrorReport, "oae"), (IdKind::User, "00u")] {
+            let id = generate(kind, &OperatingSystem).unwrap();
+            let (found, rest) = id.split_at(3);
+            assert_eq!((found, rest.len()), (prefix, 17), "{id}");
+            assert!(rest.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{id}");
+            assert_ne!(id, generate(kind, &OperatingSystem).unwrap());
+        }
+    }
+}

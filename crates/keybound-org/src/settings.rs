@@ -1,0 +1,130 @@
+//! How a local org is to be started.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use keybound::SigningKey;
+use keybound::random::{OperatingSystem, Random};
+
+use crate::clock::{Clock, SystemClock};
+
+/// What a local org is made from. The default is safe and complete: https on a free loopback port, with
+/// data that ends with the org.
+pub struct OrgSettings {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// http or https.
+    pub scheme: Scheme,
+    /// Listens with https where other machines can reach it, as one does in a container. The certificate
+    /// stays one for `localhost`, and so does the org's URL. Plain http never listens there.
+    pub listen_beyond_loopback: bool,
+    /// Where the database and the certificate authority are.
+    pub data: Data,
+    /// How many users a new org is furnished with.
+    pub seed_users: usize,
+    /// Requests that the management API takes in a minute.
+    pub requests_per_minute: u32,
+    /// The key that signs access tokens. Without one the org makes an RSA key at its first start, which
+    /// takes a tenth of a second and more, and keeps it in its data.
+    pub signing_key: Option<SigningKey>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes identifiers, secrets and nonces.
+    pub random: Arc<dyn Random>,
+}
+
+/// How requests come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear, on loopback alone.
+    Http,
+    /// With TLS, by a certificate of the org's own authority.
+    Https,
+}
+
+impl Scheme {
+    /// The scheme of the org's URL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// Where an org's data is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// In this folder, which is made if it is not there.
+    Directory(PathBuf),
+    /// In a folder of its own that is removed when the org ends.
+    Temporary,
+}
+
+/// Okta's own limit for `/api/v1/users`.
+const OKTA_REQUESTS_PER_MINUTE: u32 = 600;
+
+/// A page of users, as long as pages are.
+const SEED_USERS: usize = 200;
+
+impl Default for OrgSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            scheme: Scheme::Https,
+            listen_beyond_loopback: false,
+            data: Data::Temporary,
+            seed_users: SEED_USERS,
+            requests_per_minute: OKTA_REQUESTS_PER_MINUTE,
+            signing_key: None,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OperatingSystem),
+        }
+    }
+}
+
+impl OrgSettings {
+    /// Whether it is asked to listen only where it may.
+    pub(crate) fn may_listen(&self) -> bool {
+        self.listen.ip().is_loopback() || (self.scheme == Scheme::Https && self.listen_beyond_loopback)
+    }
+
+    /// The URL of an org that listens at this port: what its tokens name as their issuer, and what proofs
+    /// are made for.
+    pub(crate) fn url(&self, port: u16) -> String {
+        let host = match self.listen.ip() {
+            IpAddr::V4(address) if address.is_loopback() => address.to_string(),
+            IpAddr::V6(address) if address.is_loopback() => format!("[{address}]"),
+            _ => "localhost".to_owned(),
+        };
+        format!("{}://{host}:{port}", self.scheme.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_may_listen_beyond_loopback_and_only_if_told_so() {
+        use Scheme::{Http, Https};
+        for (listen, scheme, beyond, expected) in [
+            ("127.0.0.1:1", Http, false, Some("http://127.0.0.1:7")),
+            ("127.9.9.9:1", Https, false, Some("https://127.9.9.9:7")),
+            ("[::1]:1", Http, false, Some("http://[::1]:7")),
+            ("0.0.0.0:1", Http, false, None),
+            ("0.0.0.0:1", Http, true, None),
+            ("192.0.2.1:1", Https, false, None),
+            ("192.0.2.1:1", Https, true, Some("https://localhost:7")),
+            ("[::]:1", Https, true, Some("https://localhost:7")),
+            ("[::ffff:127.0.0.1]:1", Http, false, None),
+        ] {
+            let listen = listen.parse().unwrap();
+            let settings =
+                OrgSettings { listen, scheme, listen_beyond_loopback: beyond, ..OrgSettings::default() };
+            let url = settings.may_listen().then(|| settings.url(7));
+            assert_eq!(url.as_deref(), expected, "{listen} {scheme:?} {beyond}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The org's database: one SQLite file in the org's folder.
+//!
+//! Several processes may have it open at once (`keybound org app create` writes into it while the org
+//! runs), so nothing is cached: each request reads what is there. In one process reads run side by side
+//! and writes one after the other; between processes SQLite's own locks decide.
+//!
+//! A write is there when it has been acknowledged, whatever then happens to the process. After a power
+//! cut the database is whole, and may lack the last writes.
+
+mod apps;
+mod migrations;
+mod secrets;
+mod single_use;
+mod users;
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use keybound::random::RandomUnavailable;
+use keybound::{KeyError, NumericDate};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use apps::{AdminRole, App, NewApp, UnknownAdminRole};
+pub(crate) use single_use::Once;
+pub(crate) use users::{Selection, UserChangeError};
+
+/// The database's name in the org's folder.
+const FILE_NAME: &str = "org.sqlite3";
+
+/// How long a write waits for one of another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections that are kept for reading; more are opened when needed and closed after use.
+const IDLE_READERS: usize = 8;
+
+/// The org's data. Cheap to clone; every clone is the same database.
+///
+/// All functions wait for the disk: an asynchronous caller runs them on a thread for blocking work.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    file: PathBuf,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The folder or the database file in it cannot be used.
+    #[error("the org's data in {} cannot be used: {source}; check that it is a folder you may write to", path.display())]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// SQLite failed.
+    #[error("the org's database failed: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// A later version of this program wrote the database.
+    #[error(
+        "the org's database has schema version {found}, and this program knows versions up to {known}; use the \
+         program that wrote it, or start with another data folder"
+    )]
+    FromNewerVersion {
+        /// The database's version.
+        found: u32,
+        /// The newest version that this program knows.
+        known: u32,
+    },
+    /// Something in the database is not what this program writes.
+    #[error("the org's database is damaged: {what}; start with another data folder")]
+    Damaged {
+        /// What is not as it must be.
+        what: &'static str,
+    },
+    /// No app has the client id.
+    #[error("no app has the client id `{client_id}`; `keybound org app list` shows those that are there")]
+    UnknownApp {
+        /// The client id.
+        client_id: String,
+    },
+    /// An app needs a key to authenticate with.
+    #[error("an app needs a public key to authenticate with, and none was given")]
+    NoKey,
+    /// The app has a key of that name already.
+    #[error("the app already has a key with the id `{key_id}`; give the new one another `kid`")]
+    KeyTaken {
+        /// The key's `kid`, or its thumbprint if it has none.
+        key_id: String,
+    },
+    /// The key is good, and of no use to authenticate to Okta with.
+    #[error(
+        "the public key `{key_id}` is of no use here: Okta takes RS256, RS384, RS512, ES256, ES384 and ES512"
+    )]
+    UnsupportedKey {
+        /// The key's `kid`, or its thumbprint if it has none.
+        key_id: String,
+    },
+    /// Not a scope.
+    #[error("`{scope}` is not a scope: it must be one word of printable ASCII, such as okta.users.read")]
+    InvalidScope {
+        /// What was given.
+        scope: String,
+    },
+    /// Another user has the login.
+    #[error("another user of the org has this login")]
+    LoginTaken,
+    /// A key could not be made, read or written.
+    #[error("the org's signing key cannot be used: {0}")]
+    Key(#[from] KeyError),
+    /// No randomness to make an identifier or a secret with.
+    #[error(transparent)]
+    Random(#[from] RandomUnavailable),
+}
+
+impl Store {
+    /// Opens the database in `folder`; makes it, and the folder, if they are not there. Both can be read
+    /// by their owner alone, since the org's private keys are in them.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let unusable = |path: &Path, source| StoreError::Folder { path: path.to_owned(), source };
+        make_private_folder(folder).map_err(|error| unusable(folder, error))?;
+        let file = folder.join(FILE_NAME);
+        make_private_file(&file).map_err(|error| unusable(&file, error))?;
+
+        let mut writer = connect(&file)?;
+        use_write_ahead_log(&writer)?;
+        migrations::migrate(&mut writer)?;
+        let shared = Shared { file, writer: Mutex::new(writer), readers: Mutex::default() };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Reads; all that `work` sees is of one instant.
+    fn read<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = lock(&self.shared.readers).pop();
+        let mut connection = idle.map_or_else(|| connect(&self.shared.file), Ok)?;
+        let found = work(&connection.transaction()?);
+        let mut readers = lock(&self.shared.readers);
+        if readers.len() < IDLE_READERS {
+            readers.push(connection);
+        }
+        found
+    }
+
+    /// Writes all that `work` does, or nothing if it fails.
+    fn write<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut writer = lock(&self.shared.writer);
+        let transaction =
+            writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+        let done = work(&transaction)?;
+        transaction.commit().map_err(StoreError::from)?;
+        Ok(done)
+    }
+}
+
+/// A thread that panicked left nothing behind: its transaction was rolled back.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn connect(file: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(file)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // The log is handed to the operating system with each commit, which survives the process.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    Ok(connection)
+}
+
+/// Readers then don't wait for the writer. It is a property of the file; setting it needs the file alone.
+fn use_write_ahead_log(connection: &Connection) -> Result<(), StoreError> {
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+    }
+    Ok(())
+}
+
+fn make_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// SQLite gives its log and index files the mode of the database.
+fn make_private_file(file: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map(drop)
+}
+
+/// A date as it stands in a column.
+fn column(date: NumericDate) -> i64 {
+    i64::try_from(date.seconds()).unwrap_or(i64::MAX)
+}
+
+/// The date in a column.
+fn date(column: i64) -> NumericDate {
+    NumericDate::from_seconds(u64::try_from(column).unwrap_or_default())
+}
