@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::{api, exit_code, init, inspect, keys, proof, users};
+use crate::{api, demo, exit_code, init, inspect, keys, org, proof, users};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,6 +32,8 @@ pub(crate) struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Tell the whole story on a local org: Bearer, then DPoP, then what a thief can do with each.
+    Demo(demo::Arguments),
     /// Make keys and settings for an org; never overwrites.
     Init(init::Arguments),
     /// Call the management API.
@@ -46,4 +48,7 @@ pub(crate) enum Verb {
     Proof(proof::Arguments),
     /// Decode a proof, client assertion or access token and hold it to every rule.
     Inspect(inspect::Arguments),
+    /// Run a local org that behaves as Okta's does.
+    #[command(subcommand)]
+    Org(org::Verb),
 }

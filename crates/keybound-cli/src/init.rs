@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// Make a DPoP key too. Without it every run makes a fresh ES256 key in memory.
     #[arg(long, value_name = "ALG")]
     dpop_key: Option<Algorithm>,
+    /// The certificate authority of an org that has one of its own, as a local org does.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// The folder for .env and the keys.
     #[arg(long, default_value = ".")]
     dir: PathBuf,
@@ -58,10 +61,15 @@ struct Files {
     env: PathBuf,
     client: KeyFiles,
     dpop: Option<(KeyFiles, Algorithm)>,
+    /// Not written but named: the certificate authority's.
+    authority: Option<PathBuf>,
 }
 
 impl Files {
     fn in_folder(arguments: &Arguments) -> Outcome<Self> {
+        let authority = arguments.ca_file.as_ref().map(fs::canonicalize).transpose().map_err(|error| {
+            Failure::new(ExitCode::Settings, "the file of --ca-file cannot be used").because(error)
+        })?;
         let folder = fs::create_dir_all(&arguments.dir).and_then(|()| fs::canonicalize(&arguments.dir));
         let folder = folder.map_err(|error| {
             Failure::new(
@@ -74,6 +82,7 @@ impl Files {
             env: folder.join(".env"),
             client: KeyFiles::with_prefix(&folder.join("cc")),
             dpop: arguments.dpop_key.map(|alg| (KeyFiles::with_prefix(&folder.join("dpop")), alg)),
+            authority,
         })
     }
 
@@ -109,6 +118,9 @@ impl Files {
         if let Some((files, _)) = &self.dpop {
             lines.push(("OKTA_DPOP_PRIVATE_KEY_FILE", file_name(&files.private)));
             lines.push(("OKTA_DPOP_PUBLIC_KEY_FILE", file_name(&files.public)));
+        }
+        if let Some(authority) = &self.authority {
+            lines.push(("KEYBOUND_CA_FILE", authority.display().to_string()));
         }
         lines.iter().fold(String::new(), |mut text, (name, value)| {
             // Writing to a string does not fail.

@@ -1,6 +1,6 @@
 //! Logs for whoever looks for a fault: to standard error, and only when asked for.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 
@@ -18,5 +18,11 @@ pub(crate) fn start(verbose: u8) {
         }
         (Err(_), _) => "trace".to_owned(),
     };
-    tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr).init();
+    let coloured =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_ansi(coloured)
+        .with_writer(io::stderr)
+        .init();
 }

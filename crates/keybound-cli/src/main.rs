@@ -6,16 +6,19 @@ mod api;
 mod clock;
 mod command_line;
 mod connection;
+mod demo;
 mod exit_code;
 mod init;
 mod inspect;
 mod key_file;
 mod keys;
 mod logging;
+mod org;
 mod output;
 mod proof;
 mod report;
 mod runtime;
+mod signals;
 mod users;
 
 use std::process;
@@ -39,11 +42,13 @@ fn main() -> process::ExitCode {
 
 fn run(verb: Verb, output: Output) -> Outcome {
     match verb {
+        Verb::Demo(arguments) => demo::run(&arguments, output),
         Verb::Init(arguments) => init::run(&arguments, output),
         Verb::Api(arguments) => api::run(&arguments, output),
         Verb::Users(verb) => users::run(&verb, output),
         Verb::Keys(verb) => keys::run(&verb, output),
         Verb::Proof(arguments) => proof::run(&arguments, output),
         Verb::Inspect(arguments) => inspect::run(&arguments, output),
+        Verb::Org(verb) => org::run(&verb, output),
     }
 }

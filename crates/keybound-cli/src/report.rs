@@ -6,6 +6,7 @@ use std::io;
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use keybound_okta::{ErrorKind, SettingsError};
+use keybound_org::{StartError, StoreError};
 
 use crate::exit_code::ExitCode;
 
@@ -109,6 +110,37 @@ impl From<SettingsError> for Failure {
             next.push_str("\n`keybound init` makes keys and a .env with all names in it.");
         }
         failure
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Store(error) => error.into(),
+            error => {
+                let next = match error {
+                    StartError::Listen { .. } => {
+                        "end what listens there, or choose another port; port 0 takes a free one"
+                    }
+                    StartError::NotLoopback(_) => {
+                        "listen on 127.0.0.1; or, with https, add --listen-beyond-loopback"
+                    }
+                    _ => "choose another folder for --data; a new one is made from nothing",
+                };
+                Self::new(ExitCode::LocalOrg, "the local org cannot start").because(error).do_next(next)
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::UnsupportedKey { .. } | StoreError::KeyTaken { .. } => ExitCode::KeyFile,
+            StoreError::InvalidScope { .. } => ExitCode::Usage,
+            _ => ExitCode::LocalOrg,
+        };
+        Self::new(code, error)
     }
 }
 

@@ -1,31 +1,24 @@
 //! An access token that is a JWT, by the rules of RFC 9068 section 4 and RFC 9449 section 6.1.
-//!
-//! The check stops at the first rule that is broken. To see the others too, it is asked again with that
-//! rule relaxed, until it stops at one that cannot be.
-
-use std::time::Duration;
 
 use keybound::access_token::{AccessTokenPolicy, AccessTokenRefusal};
 use keybound::{Algorithm, JwkSet};
 
 use super::Arguments;
 use super::document::Document;
-use super::findings::{Finding, Judgement, given_keys};
+use super::findings::{ANY_TIME, Finding, Judgement, Refusals, given_keys};
 use crate::report::Outcome;
 
-/// Longer than any clock is off, and short enough not to overflow.
-const ANY_TIME: Duration = Duration::from_secs(u32::MAX as u64 * 1024);
-
 /// What RFC 9068 asks for is one rule to a resource; a person wants to know which part of it is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// In the order in which they are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     WellFormed,
     Type,
     Algorithm,
+    Binding,
     Issuer,
     Audience,
     Times,
-    Binding,
     Signature,
 }
 
@@ -34,10 +27,10 @@ impl Part {
         Self::WellFormed,
         Self::Type,
         Self::Algorithm,
+        Self::Binding,
         Self::Issuer,
         Self::Audience,
         Self::Times,
-        Self::Binding,
         Self::Signature,
     ];
 
@@ -80,43 +73,14 @@ impl Part {
 
 pub(super) fn inspect(document: &Document<'_>, arguments: &Arguments) -> Outcome<Vec<Finding>> {
     let keys = given_keys(arguments)?;
-    let no_keys = JwkSet::from_keys(Vec::new());
-    let mut policy = policy(document, arguments);
-    let mut broken: Vec<AccessTokenRefusal> = Vec::new();
-    let mut stopped = false;
-    while let Err(refusal) = policy.verify(document.text, keys.as_ref().unwrap_or(&no_keys), arguments.now())
-    {
-        if refusal == AccessTokenRefusal::NoSuchKey && keys.is_none() {
-            break;
-        }
-        stopped = !relax(&mut policy, Part::of(&refusal), document) || broken.contains(&refusal);
-        broken.push(refusal);
-        if stopped {
-            break;
-        }
-    }
-    let stop = broken.last().filter(|_| stopped).map(Part::of);
+    let refusals = refusals(document, arguments, keys.as_ref());
     let judge = |part: Part| {
-        if let Some(refusal) = broken.iter().find(|refusal| Part::of(refusal) == part) {
+        if let Some(refusal) = refusals.all.iter().find(|refusal| Part::of(refusal) == part) {
             return Judgement::failed(refusal);
         }
-        match part {
-            Part::Signature if keys.is_none() => {
-                Judgement::not_checked("no keys of the issuer were given (--jwks)")
-            }
-            Part::Issuer if arguments.issuer.is_none() => {
-                Judgement::not_checked("the issuer that the resource trusts is not known (--issuer)")
-            }
-            Part::Audience if arguments.audience.is_none() => {
-                Judgement::not_checked("what the resource calls itself is not known (--audience)")
-            }
-            _ if stop.is_some_and(|stop| is_before(stop, part)) => {
-                Judgement::not_checked("another rule is broken")
-            }
-            Part::Binding if document.claim("cnf").is_none() => {
-                Judgement::not_checked("the token has no cnf: it is a bearer token, of use to whoever has it")
-            }
-            _ => Judgement::Passed,
+        match not_checked(part, document, arguments, keys.is_some(), &refusals) {
+            Some(reason) => Judgement::not_checked(reason),
+            None => Judgement::Passed,
         }
     };
     let finding = |part: Part| {
@@ -126,9 +90,28 @@ pub(super) fn inspect(document: &Document<'_>, arguments: &Arguments) -> Outcome
     Ok(Part::ALL.into_iter().map(finding).collect())
 }
 
-fn is_before(stop: Part, part: Part) -> bool {
-    let place = |wanted: Part| Part::ALL.iter().position(|part| *part == wanted);
-    place(stop) < place(part)
+fn refusals(
+    document: &Document<'_>,
+    arguments: &Arguments,
+    keys: Option<&JwkSet>,
+) -> Refusals<AccessTokenRefusal> {
+    let none = JwkSet::from_keys(Vec::new());
+    let check = |policy: &AccessTokenPolicy| {
+        let verified = policy.verify(document.text, keys.unwrap_or(&none), arguments.now());
+        // Without keys the check can only come as far as the signature.
+        verified.err().filter(|refusal| keys.is_some() || *refusal != AccessTokenRefusal::NoSuchKey)
+    };
+    let relax = |policy: &mut AccessTokenPolicy, refusal: &AccessTokenRefusal| {
+        match Part::of(refusal) {
+            Part::Type => policy.accept_untyped_tokens = true,
+            Part::Issuer => document.text_claim("iss").unwrap_or_default().clone_into(&mut policy.issuer),
+            Part::Audience => policy.audience = document.audiences().into_iter().next().unwrap_or_default(),
+            Part::Times => policy.leeway = ANY_TIME,
+            _ => return false,
+        }
+        true
+    };
+    Refusals::find(&mut policy(document, arguments), check, relax)
 }
 
 /// What is not known is taken from the token, and told to be not checked.
@@ -141,14 +124,26 @@ fn policy(document: &Document<'_>, arguments: &Arguments) -> AccessTokenPolicy {
     }
 }
 
-/// Lets the policy look past what was just refused, if it can.
-fn relax(policy: &mut AccessTokenPolicy, part: Part, document: &Document<'_>) -> bool {
+fn not_checked(
+    part: Part,
+    document: &Document<'_>,
+    arguments: &Arguments,
+    has_keys: bool,
+    refusals: &Refusals<AccessTokenRefusal>,
+) -> Option<&'static str> {
+    let stopped_at = refusals.all.last().filter(|_| refusals.stopped).map(Part::of);
     match part {
-        Part::Type if !policy.accept_untyped_tokens => policy.accept_untyped_tokens = true,
-        Part::Issuer => document.text_claim("iss").unwrap_or_default().clone_into(&mut policy.issuer),
-        Part::Audience => policy.audience = document.audiences().into_iter().next().unwrap_or_default(),
-        Part::Times => policy.leeway = ANY_TIME,
-        _ => return false,
+        Part::Signature if !has_keys => Some("no keys of the issuer were given (--key or --jwks)"),
+        Part::Issuer if arguments.issuer.is_none() => {
+            Some("the issuer that the resource trusts is not known (--issuer)")
+        }
+        Part::Audience if arguments.audience.is_none() => {
+            Some("what the resource calls itself is not known (--audience)")
+        }
+        _ if stopped_at.is_some_and(|stop| stop < part) => Some("another rule is broken"),
+        Part::Binding if document.claim("cnf").is_none() => {
+            Some("the token has no cnf: it is a bearer token, of use to whoever has it")
+        }
+        _ => None,
     }
-    true
 }

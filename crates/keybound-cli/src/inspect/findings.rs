@@ -1,5 +1,7 @@
 //! How something stands by one rule.
 
+use std::time::Duration;
+
 use keybound::{JwkSet, Rule};
 use serde::Serialize;
 
@@ -44,6 +46,36 @@ impl Judgement {
         Self::NotChecked { reason: reason.to_string() }
     }
 }
+
+/// All that a check refuses, though it stops at the first.
+pub(super) struct Refusals<R> {
+    pub(super) all: Vec<R>,
+    /// Whether there may be more behind the last one.
+    pub(super) stopped: bool,
+}
+
+impl<R: PartialEq> Refusals<R> {
+    /// Asks `check` again and again, each time with what it refused relaxed, until it refuses nothing, or
+    /// something that cannot be relaxed.
+    pub(super) fn find<P>(
+        policy: &mut P,
+        check: impl Fn(&P) -> Option<R>,
+        relax: impl Fn(&mut P, &R) -> bool,
+    ) -> Self {
+        let mut all = Vec::new();
+        while let Some(refusal) = check(policy) {
+            let stopped = all.contains(&refusal) || !relax(policy, &refusal);
+            all.push(refusal);
+            if stopped {
+                return Self { all, stopped };
+            }
+        }
+        Self { all, stopped: false }
+    }
+}
+
+/// Longer than any clock is off, and short enough not to overflow: relaxes every rule about time.
+pub(super) const ANY_TIME: Duration = Duration::from_secs(1 << 40);
 
 /// The keys of `--key` or `--jwks`, if one was given.
 pub(super) fn given_keys(arguments: &Arguments) -> Outcome<Option<JwkSet>> {

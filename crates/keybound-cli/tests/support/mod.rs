@@ -71,6 +71,17 @@ impl Workspace {
         path
     }
 
+    /// As a private key has to be.
+    #[cfg(unix)]
+    pub(crate) fn make_private(&self, name: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn make_private(&self, _name: &str) {}
+
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keybound"));
         command.args(arguments).current_dir(self.folder.path()).env_clear().env("HOME", self.folder.path());

@@ -1,0 +1,220 @@
+//! `keybound org`: a local org, its apps and their keys.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use clap::{Args, Subcommand, ValueEnum};
+use comfy_table::{Table, presets};
+use keybound::NumericDate;
+use keybound::random::OperatingSystem;
+use keybound_org::{AdminRole, App as RegisteredApp, Data, LocalOrg, NewApp, OrgSettings, Scheme, Store};
+use serde_json::{Value, json};
+
+use crate::exit_code::ExitCode;
+use crate::key_file;
+use crate::output::Output;
+use crate::report::{Failure, Outcome};
+use crate::runtime;
+use crate::signals::Signals;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Start the local org; one JSON line says where it serves. Ctrl-C ends it.
+    Start(Start),
+    /// Register and list apps, also while the org runs.
+    #[command(subcommand)]
+    App(App),
+    /// Register keys, also while the org runs.
+    #[command(subcommand)]
+    Key(Key),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keybound org start --listen 127.0.0.1:8443 --data ./org
+  keybound org start --listen 127.0.0.1:8080 --http --data ./org")]
+pub(crate) struct Start {
+    /// Address to serve at; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
+    listen: SocketAddr,
+    /// Serve plain http, on loopback only.
+    #[arg(long)]
+    http: bool,
+    /// Listen where other machines can reach it, as one does in a container; https only.
+    #[arg(long, conflicts_with = "http")]
+    listen_beyond_loopback: bool,
+    /// Folder of the database, the certificate authority and the keys; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum App {
+    /// Register a service app; its client id is printed as JSON.
+    Create(CreateApp),
+    /// List the apps.
+    List(ListApps),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Register another public key of an app.
+    Add(AddKey),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CreateApp {
+    /// Folder of the org's data.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The app's name.
+    #[arg(long)]
+    label: String,
+    /// The app's public key, a JWK.
+    #[arg(long, value_name = "FILE")]
+    public_jwk: PathBuf,
+    /// A scope to grant; may be given several times.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// An admin role to assign; may be given several times.
+    #[arg(long = "role", value_name = "ROLE", default_value = "READ_ONLY_ADMIN")]
+    roles: Vec<AdminRole>,
+    /// Whether token requests must carry a proof.
+    #[arg(long, value_enum, default_value = "required")]
+    dpop: Dpop,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dpop {
+    Required,
+    Off,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ListApps {
+    /// Folder of the org's data.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AddKey {
+    /// Folder of the org's data.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The app's client id.
+    #[arg(long, value_name = "ID")]
+    client_id: String,
+    /// The public key, a JWK.
+    #[arg(long, value_name = "FILE")]
+    public_jwk: PathBuf,
+}
+
+pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
+    match verb {
+        Verb::Start(arguments) => start(arguments, output),
+        Verb::App(App::Create(arguments)) => create_app(arguments, output),
+        Verb::App(App::List(arguments)) => list_apps(arguments, output),
+        Verb::Key(Key::Add(arguments)) => add_key(arguments, output),
+    }
+}
+
+/// Serves until it is told to end: Ctrl-C, or SIGTERM.
+fn start(arguments: &Start, output: Output) -> Outcome {
+    let settings = OrgSettings {
+        listen: arguments.listen,
+        scheme: if arguments.http { Scheme::Http } else { Scheme::Https },
+        listen_beyond_loopback: arguments.listen_beyond_loopback,
+        data: Data::Directory(arguments.data.clone()),
+        ..OrgSettings::default()
+    };
+    let unable =
+        |error: io::Error| Failure::new(ExitCode::LocalOrg, "the local org cannot start").because(error);
+    runtime::start()?.block_on(async {
+        // Listened for from the start, so that no signal is missed.
+        let signals = Signals::listen().map_err(unable)?;
+        let org = LocalOrg::start(settings).await?;
+        let ca_file = org.ca_file().map(fs::canonicalize).transpose().map_err(unable)?;
+        let line = json!({ "url": org.url(), "ca_file": ca_file, "admin_token": org.admin_token() });
+        output.line(line)?;
+        signals.told_to_end().await;
+        org.stop().await;
+        Ok(())
+    })
+}
+
+fn create_app(arguments: &CreateApp, output: Output) -> Outcome {
+    let new = NewApp {
+        label: arguments.label.clone(),
+        public_keys: vec![key_file::read_public(&arguments.public_jwk)?],
+        scopes: arguments.scopes.clone(),
+        roles: arguments.roles.clone(),
+        dpop_bound_access_tokens: arguments.dpop == Dpop::Required,
+    };
+    let app = Store::open(&arguments.data)?.create_app(&new, now(), &OperatingSystem)?;
+    output.json(&json!({ "client_id": app.client_id }))
+}
+
+/// The data of an org that is there: a wrong path must not make a new one.
+fn open_existing(data: &Path) -> Outcome<Store> {
+    if data.is_dir() {
+        return Ok(Store::open(data)?);
+    }
+    Err(Failure::new(ExitCode::LocalOrg, format_args!("there is no org's data in {}", data.display()))
+        .because("there is no such folder")
+        .do_next("give the folder that `keybound org start --data` was given"))
+}
+
+fn list_apps(arguments: &ListApps, output: Output) -> Outcome {
+    let apps = open_existing(&arguments.data)?.list_apps()?;
+    if output.is_terminal() {
+        table(&apps, output)
+    } else {
+        output.json(&json!(apps.iter().map(shown).collect::<Vec<_>>()))
+    }
+}
+
+fn shown(app: &RegisteredApp) -> Value {
+    json!({
+        "client_id": app.client_id,
+        "label": app.label,
+        "scopes": app.scopes,
+        "roles": app.roles.iter().map(|role| role.name()).collect::<Vec<_>>(),
+        "dpop": dpop(app),
+        "key_ids": key_ids(app),
+        "created": app.created.seconds(),
+    })
+}
+
+fn table(apps: &[RegisteredApp], output: Output) -> Outcome {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["CLIENT ID", "LABEL", "DPOP", "SCOPES", "KEYS"]);
+    for app in apps {
+        let keys = key_ids(app).join("\n");
+        table.add_row([&app.client_id, &app.label, dpop(app), &app.scopes.join("\n"), &keys]);
+    }
+    output.line(table.trim_fmt())
+}
+
+const fn dpop(app: &RegisteredApp) -> &'static str {
+    if app.dpop_bound_access_tokens { "required" } else { "off" }
+}
+
+fn key_ids(app: &RegisteredApp) -> Vec<&str> {
+    app.keys.keys().iter().filter_map(|key| key.key_id()).collect()
+}
+
+fn add_key(arguments: &AddKey, output: Output) -> Outcome {
+    let key = key_file::read_public(&arguments.public_jwk)?;
+    open_existing(&arguments.data)?.add_key(&arguments.client_id, &key, now())?;
+    let key_id = key.key_id().map_or_else(|| key.thumbprint().to_string(), str::to_owned);
+    output.json(&json!({ "client_id": arguments.client_id, "kid": key_id }))
+}
+
+fn now() -> NumericDate {
+    SystemTime::now().into()
+}

@@ -1,0 +1,152 @@
+//! The program against its own local org: what scripts rely on.
+
+mod support;
+
+use std::fs;
+use std::io::Read as _;
+use std::process::Stdio;
+
+use serde_json::Value;
+use support::{Org, SCOPE, Service, USERS, Workspace};
+
+#[test]
+fn the_org_says_in_one_line_where_it_serves_and_ends_when_it_is_asked() {
+    let workspace = Workspace::new();
+    let org = Org::start(&workspace);
+    assert!(org.url.starts_with("http://127.0.0.1:"), "{}", org.url);
+    assert_eq!(org.ca_file, None);
+    assert!(!org.admin_token.is_empty());
+    assert_eq!(org.terminate().code(), Some(0));
+
+    let org = Org::start_with(&workspace, &[]);
+    assert!(org.url.starts_with("https://"), "{}", org.url);
+    let authority = fs::read_to_string(org.ca_file.as_ref().unwrap()).unwrap();
+    assert!(authority.contains("BEGIN CERTIFICATE"));
+    assert_eq!(org.terminate().code(), Some(0));
+}
+
+#[test]
+fn apps_and_keys_are_registered_while_the_org_runs() {
+    let service = Service::start();
+    let Service { workspace, org, client_id } = &service;
+    let listed = workspace.run(&["org", "app", "list", "--data", org.data()]).json();
+    let app = listed.as_array().unwrap().iter().find(|app| app["client_id"] == client_id.as_str()).unwrap();
+    assert_eq!((&app["label"], &app["dpop"]), (&"An app".into(), &"required".into()), "{app}");
+
+    workspace.run(&["keys", "new", "--alg", "RS256", "--out", "second"]).json();
+    let with_second = [("OKTA_CC_PRIVATE_KEY_FILE", "second_private_key.pem")];
+    assert_eq!(workspace.run_with(&["users", "list"], &with_second, "").code, Some(7), "not yet");
+    let add = ["org", "key", "add", "--data", org.data(), "--client-id", client_id];
+    workspace.run(&[&add[..], &["--public-jwk", "second_public_key.json"]].concat()).json();
+    assert_eq!(workspace.run_with(&["users", "list"], &with_second, "").code, Some(0));
+}
+
+#[test]
+fn an_org_that_cannot_start_says_why() {
+    let workspace = Workspace::new();
+    let org = Org::start(&workspace);
+    let taken = org.url.trim_start_matches("http://");
+    let start =
+        |listen: &str| workspace.run(&["org", "start", "--http", "--data", "other", "--listen", listen]);
+    start(taken).assert_failed(14, &[taken, "another port"]);
+    start("0.0.0.0:0").assert_failed(14, &["other machines", "127.0.0.1"]);
+    workspace.write("file", "");
+    let into_file = ["org", "start", "--http", "--listen", "127.0.0.1:0", "--data", "file"];
+    workspace.run(&into_file).assert_failed(14, &["file"]);
+    workspace.run(&["org", "app", "list", "--data", "typo"]).assert_failed(14, &["typo", "org start"]);
+    assert!(!workspace.path("typo").exists());
+}
+
+#[test]
+fn a_private_key_is_not_registered() {
+    let service = Service::start();
+    let create = ["org", "app", "create", "--data", service.org.data(), "--label", "x", "--scope", SCOPE];
+    service
+        .workspace
+        .run(&[&create[..], &["--public-jwk", "cc_private_key.pem"]].concat())
+        .assert_failed(4, &["not a public key", "_public_key.json"]);
+}
+
+#[test]
+fn users_are_listed_for_programs() {
+    let service = Service::start();
+    let all = service.workspace.run(&["users", "list"]).json();
+    assert_eq!(all.as_array().unwrap().len(), 200);
+    assert!(all[0]["profile"]["login"].is_string());
+    let some = service.workspace.run(&["users", "list", "--limit", "3"]).json();
+    assert_eq!(some.as_array().unwrap(), &all.as_array().unwrap()[..3]);
+}
+
+#[test]
+fn any_call_of_the_management_api_can_be_made() {
+    let service = Service::start();
+    let run = |arguments: &[&str]| service.workspace.run(&[&["api"], arguments].concat());
+
+    let page = run(&["/api/v1/users?limit=2"]);
+    assert_eq!(page.json().as_array().unwrap().len(), 2);
+    let pages = run(&["/api/v1/users?limit=90", "--paginate"]);
+    assert_eq!(pages.json().as_array().unwrap().len(), 200);
+    assert_eq!(pages.json(), service.workspace.run(&["users", "list"]).json());
+
+    let included = run(&["/api/v1/users?limit=1", "--include"]);
+    let (head, body) = included.stdout.split_once("\n\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\n"), "{head}");
+    assert!(head.contains("\nlink: "), "{head}");
+    assert!(serde_json::from_str::<Value>(body).unwrap().is_array());
+
+    let id = page.json()[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(run(&[&format!("{USERS}/{id}")]).json()["id"], id.as_str());
+    // A read-only app with a read scope may not write: the guard, not the program, says so.
+    let refused = run(&[&format!("{USERS}/{id}"), "-X", "DELETE"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(8), ""), "{refused:?}");
+}
+
+#[test]
+fn what_is_set_in_an_argument_comes_before_the_environment_and_that_before_the_file() {
+    let service = Service::start();
+    let wrong = [("OKTA_CLIENT_ID", "0oaNoSuchClient00000")];
+    assert_eq!(service.workspace.run_with(&["api", USERS], &wrong, "").code, Some(7), "over .env");
+    let given = ["api", USERS, "--client-id", &service.client_id];
+    assert_eq!(service.workspace.run_with(&given, &wrong, "").code, Some(0), "over the environment");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let service = Service::start();
+    let mut child = service.workspace.command(&["users", "list"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut first = [0; 1];
+    stdout.read_exact(&mut first).unwrap();
+    drop(stdout);
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+    assert_eq!(ended.status.code(), Some(0));
+}
+
+#[test]
+fn init_makes_what_a_new_user_needs_and_overwrites_nothing() {
+    let workspace = Workspace::new();
+    let org = Org::start_with(&workspace, &[]);
+    let authority = org.ca_file.as_ref().unwrap();
+    let init = ["init", "--org-url", &org.url, "--ca-file", authority, "--dpop-key", "ES256", "--dir", "app"];
+    let made = workspace.run(&init).json();
+    assert_eq!(made["public_jwk"]["alg"], "RS256");
+    let client_id = org.create_app(&workspace, &workspace.path("app/cc_public_key.json"), "required");
+    let env = workspace.path("app/.env");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&env).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let settings = fs::read_to_string(&env).unwrap();
+    fs::write(&env, settings.replace("OKTA_CLIENT_ID=\n", &format!("OKTA_CLIENT_ID={client_id}\n"))).unwrap();
+    let listed = workspace
+        .command(&["users", "list", "--limit", "1"])
+        .current_dir(workspace.path("app"))
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+
+    workspace.run(&["init", "--dir", "app"]).assert_failed(15, &[".env", "is there already"]);
+    assert_eq!(fs::read_dir(workspace.path("app")).unwrap().count(), 5);
+}

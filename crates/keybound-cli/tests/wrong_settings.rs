@@ -1,0 +1,162 @@
+//! Wrong settings, tried as a new user would: each says what failed, why, and what to do, and has an exit
+//! code of its own.
+
+mod support;
+
+use std::net::TcpListener;
+
+use support::{Ended, SCOPE, Service, USERS, Workspace};
+
+const SETTINGS: i32 = 3;
+const KEY_FILE: i32 = 4;
+const CONNECTION: i32 = 5;
+const CLOCK: i32 = 6;
+const CLIENT: i32 = 7;
+const SCOPE_REFUSED: i32 = 8;
+const DPOP: i32 = 9;
+const API_REFUSED: i32 = 10;
+
+impl Service {
+    fn call_with(&self, environment: &[(&str, &str)]) -> Ended {
+        self.workspace.run_with(&["api", USERS], environment, "")
+    }
+}
+
+#[test]
+fn a_missing_or_senseless_setting_is_named() {
+    let workspace = Workspace::new();
+    workspace.run(&["users", "list"]).assert_failed(SETTINGS, &["OKTA_ORG_URL", "keybound init"]);
+    workspace
+        .run_with(&["users", "list"], &[("OKTA_ORG_URL", "https://example.okta.com")], "")
+        .assert_failed(SETTINGS, &["OKTA_CLIENT_ID"]);
+
+    let service = Service::start();
+    for (name, value, words) in [
+        ("OKTA_ORG_URL", "https://{yourOktaDomain}", &["OKTA_ORG_URL", "placeholder"][..]),
+        ("OKTA_ORG_URL", "example.okta.com", &["OKTA_ORG_URL", "https://"]),
+        ("OKTA_ORG_URL", "http://example.okta.com", &["OKTA_ORG_URL", "http"]),
+        ("OKTA_ORG_URL", "https://example-admin.okta.com", &["OKTA_ORG_URL", "-admin"]),
+    ] {
+        service.call_with(&[(name, value)]).assert_failed(SETTINGS, words);
+    }
+    service.workspace.write(".env", "OKTA_ORG_URL\n");
+    service.call_with(&[]).assert_failed(SETTINGS, &[".env", "line 1"]);
+}
+
+#[test]
+fn a_key_file_that_cannot_be_used_is_named() {
+    let service = Service::start();
+    service
+        .call_with(&[("OKTA_CC_PRIVATE_KEY_FILE", "missing.pem")])
+        .assert_failed(KEY_FILE, &["OKTA_CC_PRIVATE_KEY_FILE", "missing.pem"]);
+    service.workspace.write("text.pem", "hello");
+    service.workspace.make_private("text.pem");
+    service
+        .call_with(&[("OKTA_CC_PRIVATE_KEY_FILE", "text.pem")])
+        .assert_failed(KEY_FILE, &["OKTA_CC_PRIVATE_KEY_FILE", "text.pem"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_dpop_key_file_of_the_wrong_mode_or_content_is_named() {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let service = Service::start();
+    let made = service.workspace.run(&["keys", "new", "--alg", "ES256", "--out", "dpop"]);
+    assert_eq!(made.code, Some(0));
+    let setting = [("OKTA_DPOP_PRIVATE_KEY_FILE", "dpop_private_key.pem")];
+    let file = service.workspace.path("dpop_private_key.pem");
+    assert_eq!(service.call_with(&setting).code, Some(0), "the good key");
+
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    service.call_with(&setting).assert_failed(KEY_FILE, &["dpop_private_key.pem", "644", "chmod 600"]);
+
+    service.workspace.make_private("dpop_public_key.json");
+    service
+        .call_with(&[("OKTA_DPOP_PRIVATE_KEY_FILE", "dpop_public_key.json")])
+        .assert_failed(KEY_FILE, &["OKTA_DPOP_PRIVATE_KEY_FILE", "dpop_public_key.json"]);
+}
+
+#[test]
+fn an_org_url_where_no_org_is_is_told() {
+    let service = Service::start();
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    service
+        .call_with(&[("OKTA_ORG_URL", &format!("http://{unused}"))])
+        .assert_failed(CONNECTION, &[&unused.to_string(), "the org's URL"]);
+    service
+        .call_with(&[("OKTA_ORG_URL", "https://no-such-org.invalid")])
+        .assert_failed(CONNECTION, &["no-such-org.invalid", "the org's URL"]);
+    service
+        .call_with(&[("OKTA_ORG_URL", &service.org.url.replace("http://", "https://"))])
+        .assert_failed(CONNECTION, &["the org's URL"]);
+}
+
+#[test]
+fn a_certificate_of_an_unknown_authority_is_told() {
+    let workspace = Workspace::new();
+    let org = support::Org::start_with(&workspace, &[]);
+    workspace.run(&["keys", "new", "--alg", "ES256", "--out", "cc"]).json();
+    let client_id = org.create_app(&workspace, &workspace.path("cc_public_key.json"), "required");
+    let settings = [
+        ("OKTA_ORG_URL", org.url.as_str()),
+        ("OKTA_CLIENT_ID", &client_id),
+        ("OKTA_SCOPES", SCOPE),
+        ("OKTA_CC_PRIVATE_KEY_FILE", "cc_private_key.pem"),
+    ];
+    workspace
+        .run_with(&["api", USERS], &settings, "")
+        .assert_failed(CONNECTION, &["certificate", "KEYBOUND_CA_FILE"]);
+    let trusted = [&settings[..], &[("KEYBOUND_CA_FILE", org.ca_file.as_deref().unwrap())]].concat();
+    assert_eq!(workspace.run_with(&["api", USERS], &trusted, "").code, Some(0));
+}
+
+#[test]
+fn a_clock_an_hour_off_is_told() {
+    let service = Service::start();
+    for offset in ["3600", "-3600"] {
+        service
+            .workspace
+            .run(&["api", USERS, "--clock-offset", offset])
+            .assert_failed(CLOCK, &["clock", "3600 s"]);
+    }
+    assert_eq!(service.workspace.run(&["api", USERS, "--clock-offset", "30"]).code, Some(0), "corrected");
+}
+
+#[test]
+fn a_key_that_is_not_registered_is_told() {
+    let service = Service::start();
+    service.workspace.run(&["keys", "new", "--alg", "ES256", "--out", "other"]).json();
+    service
+        .call_with(&[("OKTA_CC_PRIVATE_KEY_FILE", "other_private_key.pem")])
+        .assert_failed(CLIENT, &["invalid_client", "regist"]);
+    service
+        .call_with(&[("OKTA_CLIENT_ID", "0oaNoSuchClient00000")])
+        .assert_failed(CLIENT, &["invalid_client"]);
+}
+
+#[test]
+fn a_scope_that_is_unknown_or_not_granted_is_told() {
+    let service = Service::start();
+    for scope in ["okta.nonsense", "okta.groups.read"] {
+        service
+            .call_with(&[("OKTA_SCOPES", scope)])
+            .assert_failed(SCOPE_REFUSED, &["invalid_scope", "grant"]);
+    }
+}
+
+#[test]
+fn an_app_that_requires_dpop_gets_none_without() {
+    let service = Service::start();
+    service.workspace.run(&["api", USERS, "--no-dpop"]).assert_failed(DPOP, &["invalid_dpop_proof", "DPoP"]);
+}
+
+#[test]
+fn a_refusal_of_the_api_is_told_with_its_body() {
+    let service = Service::start();
+    let missing = service.workspace.run(&["api", "/api/v1/users/00uNoSuchUser0000000"]);
+    missing.assert_failed(API_REFUSED, &["404", "E0000007"]);
+    let elsewhere = service.workspace.run(&["api", "https://elsewhere.example/api/v1/users"]);
+    elsewhere.assert_failed(2, &["elsewhere.example", &service.org.url]);
+}
