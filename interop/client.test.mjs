@@ -32,7 +32,7 @@ for (const [ofAssertions, ofProofs] of PAIRS) {
       tokenRequests = service.wire.to(TOKEN_PATH);
       calls = service.wire.to(THINGS_PATH);
     });
-    after(() => Promise.all([service?.close(), workspace?.remove()]));
+    after(() => service?.close());
 
     test('prints all things of all pages', () => {
       assert.equal(result.code, 0, result.stderr);
@@ -122,7 +122,7 @@ describe('`keybound api` fails, in words, where the server', () => {
     clientKey = await KeyPair.generate('ES256');
     service = await openService({ clientId: CLIENT_ID, clientKey, tokenAlgorithm: 'RS256' });
   });
-  after(() => Promise.all([service?.close(), workspace?.remove()]));
+  after(() => service?.close());
 
   test('does not know the key (J3)', async () => {
     const stranger = await KeyPair.generate('ES256');

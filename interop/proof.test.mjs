@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import * as dpop from 'dpop';
 import * as jose from 'jose';
 import { brokenProofs } from './lib/broken-proofs.mjs';
@@ -15,7 +15,6 @@ const REQUEST = { method: 'GET', url: 'https://api.example.com/orders/7?limit=2#
 
 let workspace;
 before(async () => (workspace = await Workspace.create()));
-after(() => workspace?.remove());
 
 /** What `keybound inspect` finds in a proof for this request. */
 async function inspect(proof, { method, url, accessToken, nonce }) {

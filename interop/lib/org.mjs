@@ -44,9 +44,8 @@ export class Org {
     return clientId;
   }
 
-  async stop() {
-    await endOf(this.#child);
-    await this.#workspace.remove();
+  stop() {
+    return endOf(this.#child);
   }
 }
 

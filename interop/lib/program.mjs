@@ -1,7 +1,8 @@
 // The program under test: runs `keybound` with nothing of this machine's settings, in a folder of its own.
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -12,10 +13,21 @@ if (!BINARY) throw new Error('KEYBOUND must name the keybound binary; interop/ru
 /** No command that ends by itself takes longer, even in a debug build on a busy machine. */
 const DEADLINE = 20_000;
 
-/** A folder that is the program's home and working folder; `remove()` it when done. */
+/** What the suite leaves running or lying about when it ends, also where it is ended from outside. */
+const children = new Set();
+const folders = new Set();
+process.once('exit', () => {
+  children.forEach((child) => child.kill('SIGKILL'));
+  folders.forEach((folder) => rmSync(folder, { recursive: true, force: true }));
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
+/** A folder that is the program's home and working folder. */
 export class Workspace {
   static async create() {
-    return new Workspace(await mkdtemp(join(tmpdir(), 'keybound-interop-')));
+    const folder = await mkdtemp(join(tmpdir(), 'keybound-interop-'));
+    folders.add(folder);
+    return new Workspace(folder);
   }
 
   constructor(folder) {
@@ -26,10 +38,13 @@ export class Workspace {
     return join(this.folder, name);
   }
 
-  /** Starts the program; the caller ends it. */
+  /** Starts the program, which the caller ends. */
   start(args, { environment = {} } = {}) {
     const { PATH } = process.env;
-    return spawn(BINARY, args, { cwd: this.folder, env: { PATH, HOME: this.folder, ...environment } });
+    const child = spawn(BINARY, args, { cwd: this.folder, env: { PATH, HOME: this.folder, ...environment } });
+    children.add(child);
+    child.once('close', () => children.delete(child));
+    return child;
   }
 
   /** Runs the program to its end; never throws for its exit code. */
@@ -52,9 +67,5 @@ export class Workspace {
     const { code, stdout, stderr } = await this.run(args, options);
     if (code !== 0) throw new Error(`keybound ${args.join(' ')} ended with ${code}: ${stderr}`);
     return JSON.parse(stdout);
-  }
-
-  remove() {
-    return rm(this.folder, { recursive: true, force: true });
   }
 }
