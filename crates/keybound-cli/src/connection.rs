@@ -15,28 +15,28 @@ use crate::report::{Failure, Outcome};
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Connection (each has a variable, which may stand in .env)")]
 pub(crate) struct Connection {
-    /// The org's URL [OKTA_ORG_URL].
+    /// The org's URL (OKTA_ORG_URL).
     #[arg(long, value_name = "URL")]
     org_url: Option<String>,
-    /// The app's client id [OKTA_CLIENT_ID].
+    /// The app's client id (OKTA_CLIENT_ID).
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// A scope to ask for; may be given several times [OKTA_SCOPES].
+    /// A scope to ask for; may be given several times (OKTA_SCOPES).
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// The app's private key, PEM or JWK [OKTA_CC_PRIVATE_KEY_FILE].
+    /// The app's private key, PEM or JWK (OKTA_CC_PRIVATE_KEY_FILE).
     #[arg(long, value_name = "FILE")]
     private_key_file: Option<PathBuf>,
-    /// The id under which that key is registered [OKTA_CLIENT_KID].
+    /// The id under which that key is registered (OKTA_CLIENT_KID).
     #[arg(long, value_name = "KID")]
     key_id: Option<String>,
-    /// The key for proofs; a fresh ES256 key, if not given [OKTA_DPOP_PRIVATE_KEY_FILE].
+    /// The key for proofs; a fresh ES256 key, if not given (OKTA_DPOP_PRIVATE_KEY_FILE).
     #[arg(long, value_name = "FILE", conflicts_with = "no_dpop")]
     dpop_private_key_file: Option<PathBuf>,
-    /// Ask for a Bearer token, which anyone who gets hold of it can use [KEYBOUND_DPOP=off].
+    /// Ask for a Bearer token, which anyone who gets hold of it can use (KEYBOUND_DPOP=off).
     #[arg(long)]
     no_dpop: bool,
-    /// A certificate authority to trust beside the system's [KEYBOUND_CA_FILE].
+    /// A certificate authority to trust beside the system's (KEYBOUND_CA_FILE).
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
     #[command(flatten)]

@@ -102,6 +102,17 @@ fn any_call_of_the_management_api_can_be_made() {
 }
 
 #[test]
+fn no_secret_is_logged_however_much_is() {
+    let service = Service::start();
+    let logged = service.workspace.run(&["-vvv", "users", "list", "--limit", "1"]);
+    assert_eq!(logged.code, Some(0), "{logged:?}");
+    assert!(logged.stderr.contains("access token granted"), "{logged:?}");
+    for secret in ["eyJ", "client_assertion=", "BEGIN PRIVATE KEY"] {
+        assert!(!logged.stderr.contains(secret), "{secret} is in {}", logged.stderr);
+    }
+}
+
+#[test]
 fn what_is_set_in_an_argument_comes_before_the_environment_and_that_before_the_file() {
     let service = Service::start();
     let wrong = [("OKTA_CLIENT_ID", "0oaNoSuchClient00000")];
