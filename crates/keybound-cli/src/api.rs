@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
-use keybound_okta::{Call, OktaClient};
+use keybound_okta::{Call, Error, OktaClient};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -52,12 +52,23 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         if arguments.paginate {
             return all_pages(&okta, call, output).await;
         }
-        let response = okta.call(call).await?;
-        if arguments.include {
-            head(&response, output)?;
+        match okta.call(call).await {
+            Ok(response) => show(&response, arguments, output),
+            // What the org says of a refusal is an answer too, and a script may want to read it.
+            Err(Error::Api(refused)) => {
+                show(&refused.response, arguments, output)?;
+                Err(Error::Api(refused).into())
+            }
+            Err(error) => Err(error.into()),
         }
-        body(response.body(), output)
     })
+}
+
+fn show(response: &Response<Bytes>, arguments: &Arguments, output: Output) -> Outcome {
+    if arguments.include {
+        head(response, output)?;
+    }
+    body(response.body(), output)
 }
 
 fn call(arguments: &Arguments) -> Outcome<Call> {

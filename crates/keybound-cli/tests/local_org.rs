@@ -98,7 +98,7 @@ fn any_call_of_the_management_api_can_be_made() {
     assert_eq!(run(&[&format!("{USERS}/{id}")]).json()["id"], id.as_str());
     // A read-only app with a read scope may not write: the guard, not the program, says so.
     let refused = run(&[&format!("{USERS}/{id}"), "-X", "DELETE"]);
-    assert_eq!((refused.code, refused.stdout.as_str()), (Some(8), ""), "{refused:?}");
+    assert_eq!(refused.code, Some(8), "{refused:?}");
 }
 
 #[test]

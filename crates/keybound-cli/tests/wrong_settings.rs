@@ -156,7 +156,10 @@ fn an_app_that_requires_dpop_gets_none_without() {
 fn a_refusal_of_the_api_is_told_with_its_body() {
     let service = Service::start();
     let missing = service.workspace.run(&["api", "/api/v1/users/00uNoSuchUser0000000"]);
-    missing.assert_failed(API_REFUSED, &["404", "E0000007"]);
+    assert_eq!(missing.code, Some(API_REFUSED), "{missing:?}");
+    assert!(missing.stderr.starts_with("error: the org answered 404 Not Found, E0000007"), "{missing:?}");
+    let body: serde_json::Value = serde_json::from_str(&missing.stdout).unwrap();
+    assert_eq!(body["errorCode"], "E0000007", "the body is for the script");
     let elsewhere = service.workspace.run(&["api", "https://elsewhere.example/api/v1/users"]);
     elsewhere.assert_failed(2, &["elsewhere.example", &service.org.url]);
 }

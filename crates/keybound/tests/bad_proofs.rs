@@ -412,7 +412,7 @@ fn the_key_is_a_strong_and_valid_one_that_may_sign() {
     );
     refused!(
         check(&Draft::proof().header("jwk", json!("a key")).sign(&ES256)),
-        ProofAlgorithm,
+        ProofSignature,
         Refusal::KeyMissing(MemberError::WrongType { name: "jwk", .. }),
         "jwk is a string"
     );

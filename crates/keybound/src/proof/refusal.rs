@@ -165,9 +165,7 @@ impl ProofRefusal {
             Self::Unreadable(_) => Rule::WellFormedProof,
             Self::CriticalExtensions => Rule::CriticalExtensions,
             Self::TypeMissing | Self::WrongType { .. } => Rule::ProofType,
-            Self::UnusableAlgorithm(_) | Self::AlgorithmNotAllowed { .. } | Self::KeyMissing(_) => {
-                Rule::ProofAlgorithm
-            }
+            Self::UnusableAlgorithm(_) | Self::AlgorithmNotAllowed { .. } => Rule::ProofAlgorithm,
             Self::Claim(_) | Self::JwtIdEmpty => Rule::ProofClaims,
             Self::WrongMethod { .. } => Rule::Method,
             Self::UnusableTargetUri(_) | Self::WrongTargetUri { .. } => Rule::TargetUri,
@@ -178,7 +176,7 @@ impl ProofRefusal {
             Self::PrivateKey { .. } => Rule::PublicKeyOnly,
             Self::UnusableKey(_) => Rule::KeyQuality,
             Self::KeyNotForAlgorithm { .. } => Rule::KeyUse,
-            Self::WrongSignature => Rule::ProofSignature,
+            Self::KeyMissing(_) | Self::WrongSignature => Rule::ProofSignature,
             Self::WrongKey => Rule::KeyBinding,
         }
     }
