@@ -123,7 +123,12 @@ enum Folder {
 impl Folder {
     fn of(data: &Data) -> Result<Self, StartError> {
         match data {
-            Data::Directory(path) => Ok(Self::Kept(path.clone())),
+            Data::Directory(path) => {
+                // Others are told where files are, whatever folder they work in.
+                let absolute = std::path::absolute(path);
+                let unusable = |source| StoreError::Folder { path: path.clone(), source };
+                Ok(Self::Kept(absolute.map_err(unusable)?))
+            }
             Data::Temporary => {
                 let folder = tempfile::Builder::new().prefix("keybound-org-").tempdir();
                 folder.map(Self::Temporary).map_err(StartError::TemporaryFolder)
@@ -141,7 +146,8 @@ impl Folder {
 
 /// An org that has all it needs, and does not serve yet.
 struct Foundation {
-    url: String,
+    url: TargetUri,
+    address: SocketAddr,
     listener: TcpListener,
     tls: Option<(ServerConfig, PathBuf)>,
     routes: Router,
@@ -161,7 +167,7 @@ impl Foundation {
         let address = settings.listen;
         let unable = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(unable)?;
-        let url = settings.url(listener.local_addr().map_err(unable)?.port());
+        let url = TargetUri::parse(&settings.url(listener.local_addr().map_err(unable)?.port()))?;
         let tls = match settings.scheme {
             Scheme::Http => None,
             Scheme::Https => {
@@ -171,31 +177,33 @@ impl Foundation {
         };
         let admin_token = admin_token::generate(settings.random.as_ref())?;
         let routes = routes(settings, &url, &admin_token, &store)?;
-        Ok(Self { url, listener, tls, routes, admin_token, store, folder })
+        Ok(Self { url, address, listener, tls, routes, admin_token, store, folder })
     }
 
     fn serve(self) -> Result<LocalOrg, StartError> {
-        let Self { url, listener, tls, routes, admin_token, store, folder } = self;
+        let Self { url, address, listener, tls, routes, admin_token, store, folder } = self;
         let (config, certificate_file) = tls.unzip();
-        let address = listener.local_addr();
-        let server = Server::start(listener, config, routes).map_err(|source| StartError::Listen {
-            address: address.unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0))),
-            source,
-        })?;
+        let unable = |source| StartError::Listen { address, source };
+        let server = Server::start(listener, config, routes).map_err(unable)?;
+        let url = url.origin().to_owned();
         tracing::info!(url, "the org serves");
         Ok(LocalOrg { url, certificate_file, admin_token, store, server, folder })
     }
 }
 
 /// All that the org answers to.
-fn routes(settings: OrgSettings, url: &str, admin_token: &str, store: &Store) -> Result<Router, StartError> {
+fn routes(
+    settings: OrgSettings,
+    url: &TargetUri,
+    admin_token: &str,
+    store: &Store,
+) -> Result<Router, StartError> {
     let OrgSettings { clock, random, requests_per_minute, signing_key, .. } = settings;
     let signing_key = Arc::new(signing_key.map_or_else(|| store.signing_key(), Ok)?);
-    let mut access_tokens = AccessTokenPolicy::new(url.to_owned(), url.to_owned());
+    let mut access_tokens = AccessTokenPolicy::new(url.origin().to_owned(), url.origin().to_owned());
     access_tokens.algorithms = vec![signing_key.algorithm()];
-    let url = TargetUri::parse(url)?;
     let authorization_server = AuthorizationServer::new(
-        &url,
+        url,
         signing_key,
         store.nonce_secret(random.as_ref())?,
         store.clone(),
@@ -203,7 +211,7 @@ fn routes(settings: OrgSettings, url: &str, admin_token: &str, store: &Store) ->
         Arc::clone(&random),
     )?;
     let management = Management {
-        url,
+        url: url.clone(),
         resource: ProtectedResource {
             proofs: proof_policy(),
             replay: Arc::new(store.clone()),

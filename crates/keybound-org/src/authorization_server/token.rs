@@ -52,7 +52,9 @@ impl AuthorizationServer {
         let scopes = granted_scopes(&form, &app)?;
         let proof = self.proven(headers, &app, now)?;
         self.use_up(&assertion, proof.as_ref(), now)?;
-        self.issue(&app.client_id, scopes, proof.map(|proof| proof.thumbprint()), now)
+        let issued = self.issue(&app.client_id, scopes, proof.map(|proof| proof.thumbprint()), now)?;
+        tracing::info!(client_id = app.client_id, token_type = issued.scheme.name(), "token granted");
+        Ok(issued)
     }
 
     /// The app that the client assertion is of (RFC 7523 section 3).

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
+use keybound::credentials::CredentialsRefusal;
 use keybound::{Refusal, Rule, description};
 use serde_json::json;
 
@@ -26,6 +27,8 @@ pub(crate) struct ApiError {
     pub(crate) rule: Option<Rule>,
     fields: Vec<(HeaderName, HeaderValue)>,
 }
+
+const NO_PERMISSION: &str = "You do not have permission to perform the requested action";
 
 /// Characters of an identifier that an error repeats, at most: a hostile one may have kilobytes.
 const SHOWN_CHARACTERS: usize = 100;
@@ -63,14 +66,14 @@ impl ApiError {
 
     /// The token is good, and whoever has it may not do this.
     pub(super) fn no_permission(cause: impl Into<String>) -> Self {
-        let summary = "You do not have permission to perform the requested action";
-        Self::new(StatusCode::FORBIDDEN, "E0000006", summary).because(cause)
+        Self::new(StatusCode::FORBIDDEN, "E0000006", NO_PERMISSION).because(cause)
     }
 
     /// The SSWS token is not this org's.
     pub(super) fn unknown_admin_token() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "E0000011", "Invalid token provided")
-            .because("the SSWS token is not the one that this org was started with")
+        let cause = "the SSWS token is not the one that this org was started with";
+        let error = Self::from(Refusal::from(CredentialsRefusal::OtherScheme));
+        Self { causes: vec![cause.to_owned()], ..error }
     }
 
     /// There is no user of this id or login.
@@ -140,9 +143,7 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let answer = refusal.at_resource();
         let (code, summary) = match answer.status {
-            StatusCode::FORBIDDEN => {
-                ("E0000006", "You do not have permission to perform the requested action")
-            }
+            StatusCode::FORBIDDEN => ("E0000006", NO_PERMISSION),
             StatusCode::SERVICE_UNAVAILABLE => ("E0000009", "Internal Server Error"),
             _ => ("E0000011", "Invalid token provided"),
         };

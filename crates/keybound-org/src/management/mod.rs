@@ -14,6 +14,8 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::header::CACHE_CONTROL;
 use keybound::access_token::AccessTokenPolicy;
 use keybound::random::Random;
 use keybound::resource::ProtectedResource;
@@ -68,11 +70,13 @@ struct Limited {
     clock: Arc<dyn Clock>,
 }
 
-/// Answers requests beyond the limit, and tells with every answer what is left of it.
+/// Answers requests beyond the limit itself, and tells with every answer what is left of it.
 async fn limited(State(limit): State<Arc<Limited>>, request: Request, next: Next) -> Response {
     let allowance = limit.rate.count(limit.clock.now());
     let mut answer =
         if allowance.is_allowed { next.run(request).await } else { ApiError::rate_limited().into_response() };
     allowance.write(answer.headers_mut());
+    // What one client may see is for no cache to keep.
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }

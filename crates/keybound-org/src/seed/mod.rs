@@ -2,7 +2,7 @@
 
 mod names;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use keybound::NumericDate;
@@ -121,22 +121,22 @@ impl Person {
 }
 
 /// The item at `index`, counted round and round.
-fn nth<T>(items: &'static [T], index: usize) -> &'static T {
-    let (front, back) = items.split_at(index % items.len());
-    back.first().or(front.first()).unwrap_or_else(|| unreachable!("the lists here are not empty"))
+#[expect(clippy::indexing_slicing, reason = "the remainder is within the list, which is not empty")]
+fn nth<T, const N: usize>(items: &'static [T; N], index: usize) -> &'static T {
+    const { assert!(N > 0) };
+    &items[index % N]
 }
 
 /// The same numbers every time (SplitMix64): for identifiers that need not be secret.
 #[derive(Default)]
 struct Repeatable {
-    state: Mutex<u64>,
+    state: AtomicU64,
 }
 
 impl Repeatable {
     fn next(&self) -> u64 {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let state = self.state.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
     }

@@ -119,3 +119,57 @@ fn record(transaction: &Transaction<'_>, once: &Once) -> Result<(), NotRecorded>
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: NumericDate = NumericDate::from_seconds(1_800_000_000);
+
+    fn assertion(jwt_id: &str, expires: NumericDate) -> Once {
+        let (client_id, jwt_id) = ("0oa1".to_owned(), Some(jwt_id.to_owned()));
+        Once::assertion(&VerifiedAssertion { client_id, jwt_id, expires }, Duration::from_secs(5)).unwrap()
+    }
+
+    fn proof(number: u8) -> Once {
+        Once { kind: Kind::Proof, digest: [number; 32], expires: NOW.after(Duration::from_secs(60)) }
+    }
+
+    #[test]
+    fn what_was_used_stays_used_after_a_restart_and_until_it_expires() {
+        let folder = tempfile::tempdir().unwrap();
+        let used = || assertion("a", NOW.after(Duration::from_secs(300)));
+        let replayed = Err(Refusal::Assertion(AssertionRefusal::Replayed));
+        assert_eq!(Store::open(folder.path()).unwrap().record_once(&[used()], NOW), Ok(()));
+
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.record_once(&[used()], NOW), replayed);
+        assert_eq!(store.record_once(&[used()], NOW.after(Duration::from_secs(305))), replayed, "the leeway");
+        assert_eq!(store.record_once(&[used()], NOW.after(Duration::from_secs(306))), Ok(()), "forgotten");
+    }
+
+    #[test]
+    fn of_two_things_both_are_used_or_neither() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let one = |jwt_id| assertion(jwt_id, NOW);
+        let replayed = Err(Refusal::Replay(ReplayRefusal::Replayed));
+        assert_eq!(store.record_once(&[one("a"), proof(1)], NOW), Ok(()));
+        assert_eq!(store.record_once(&[one("b"), proof(1)], NOW), replayed);
+        assert_eq!(store.record_once(&[one("b"), proof(2)], NOW), Ok(()));
+        assert_eq!(store.record_once(&[], NOW), Ok(()), "an assertion without jti, and no proof");
+    }
+
+    #[test]
+    fn the_same_identifier_of_another_client_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let of = |client_id: &str, jwt_id: &str| {
+            let (client_id, jwt_id) = (client_id.to_owned(), Some(jwt_id.to_owned()));
+            Once::assertion(&VerifiedAssertion { client_id, jwt_id, expires: NOW }, Duration::ZERO).unwrap()
+        };
+        for (client_id, jwt_id) in [("0oa1", "2"), ("0oa12", ""), ("0oa", "12"), ("0oa2", "2")] {
+            assert_eq!(store.record_once(&[of(client_id, jwt_id)], NOW), Ok(()), "{client_id} {jwt_id}");
+        }
+    }
+}
