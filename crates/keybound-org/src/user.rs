@@ -150,9 +150,9 @@ pub(crate) struct InvalidMember {
 const REQUIRED_MEMBERS: [(&str, usize); 4] =
     [("firstName", 50), ("lastName", 50), ("email", 100), ("login", 100)];
 
-/// Members of a profile, at most: the base profile has 31, and partial updates must not make one grow
-/// without bound.
-const MAX_MEMBERS: usize = 200;
+/// Bytes of a profile as JSON, at most, which is what a request may bring: updates that each bring a part
+/// must not make one grow without bound.
+pub(crate) const MAX_PROFILE_BYTES: usize = 64 * 1024;
 
 impl Profile {
     /// A profile of these members; those that are `null` are left out.
@@ -162,10 +162,7 @@ impl Profile {
             let problem = problem_of(name, limit, members.get(name))?;
             Some(InvalidMember { name, problem })
         };
-        let mut invalid: Vec<_> = REQUIRED_MEMBERS.into_iter().filter_map(problem).collect();
-        if members.len() > MAX_MEMBERS {
-            invalid.push(InvalidMember { name: "profile", problem: "There are more than 200 properties" });
-        }
+        let invalid: Vec<_> = REQUIRED_MEMBERS.into_iter().filter_map(problem).collect();
         if invalid.is_empty() { Ok(Self(members)) } else { Err(invalid) }
     }
 
@@ -173,7 +170,12 @@ impl Profile {
     pub(crate) fn merged(&self, changes: Map<String, Value>) -> Result<Self, Vec<InvalidMember>> {
         let mut members = self.0.clone();
         members.extend(changes);
-        Self::new(members)
+        let merged = Self::new(members)?;
+        if serde_json::to_string(&merged.0).is_ok_and(|text| text.len() <= MAX_PROFILE_BYTES) {
+            Ok(merged)
+        } else {
+            Err(vec![InvalidMember { name: "profile", problem: "The profile is larger than 64 KiB" }])
+        }
     }
 
     /// All members.
@@ -273,10 +275,11 @@ mod tests {
 
     #[test]
     fn a_profile_does_not_grow_without_bound() {
-        let many = |count| (0..count).map(|number| (format!("member{number}"), json!(1))).collect();
-        assert!(isaac().merged(many(MAX_MEMBERS - 4)).is_ok());
-        let invalid = isaac().merged(many(MAX_MEMBERS - 3)).unwrap_err();
+        let half = json!("x".repeat(MAX_PROFILE_BYTES / 2));
+        let once = isaac().merged(members(&json!({ "one": half }))).unwrap();
+        let invalid = once.merged(members(&json!({ "two": half }))).unwrap_err();
         assert_eq!(invalid.first().unwrap().name, "profile");
+        assert!(once.merged(members(&json!({ "one": null, "two": half }))).is_ok());
     }
 
     #[test]

@@ -7,9 +7,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use crate::user::MAX_PROFILE_BYTES;
 
-/// Bytes of a body, at most. A user with every member of Okta's base profile has three.
-const MAX_BODY_BYTES: usize = 64 * 1024;
+/// Bytes of a body, at most: a profile of the largest size. One with every member of Okta's base profile
+/// has three kilobytes.
+const MAX_BODY_BYTES: usize = MAX_PROFILE_BYTES;
 
 /// A body that was read as a JSON object.
 pub(super) struct JsonBody<T>(pub(super) T);
