@@ -1,29 +1,13 @@
-//! The clock and the wait that callers may put in place of the system's, so that nothing here depends on
-//! real time.
+//! How far the local clock is from a server's, and the wait that callers may put in place of the
+//! system's, so that nothing here depends on real time.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::{HeaderMap, header};
 use keybound::NumericDate;
-
-/// Tells the time.
-pub trait Clock: Send + Sync {
-    /// The time now.
-    fn now(&self) -> NumericDate;
-}
-
-/// The clock of the machine.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> NumericDate {
-        SystemTime::now().into()
-    }
-}
 
 /// Waits: for the reset of a rate limit.
 pub trait Sleep: Send + Sync {

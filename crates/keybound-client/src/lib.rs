@@ -39,7 +39,8 @@ mod transport;
 
 pub use challenge::Challenge;
 pub use client::{CallError, Client, Refused};
-pub use clock::{Clock, ClockOffset, Sleep, SystemClock, TokioTimer};
+pub use clock::{ClockOffset, Sleep, TokioTimer};
+pub use keybound::{Clock, SystemClock};
 pub use system::System;
 pub use token_source::{RENEWED_BEFORE_EXPIRY, Token, TokenBinding, TokenError, TokenSource};
 pub use transport::{

@@ -8,9 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
 use keybound::exchange::newest_nonce;
-use keybound::{Nonce, NumericDate, TargetUri};
+use keybound::{Clock, Nonce, NumericDate, TargetUri};
 
-use crate::clock::{Clock, ClockOffset};
+use crate::clock::ClockOffset;
 
 /// Servers that are remembered, at most. A client talks to a few; when there are more, all are forgotten,
 /// which costs one more challenge for each.

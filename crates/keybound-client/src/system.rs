@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use keybound::random::{OperatingSystem, Random};
+use keybound::{Clock, SystemClock};
 
-use crate::clock::{Clock, Sleep, SystemClock, TokioTimer};
+use crate::clock::{Sleep, TokioTimer};
 use crate::transport::{Transport, TransportOptions};
 
 /// The surroundings of a client; clones share them.

@@ -32,7 +32,6 @@ mod answer;
 mod authorization_server;
 mod background;
 mod certificate_authority;
-mod clock;
 mod local_org;
 mod management;
 mod okta_algorithms;
@@ -46,7 +45,7 @@ mod user;
 
 pub use background::Unfinished;
 pub use certificate_authority::CertificateError;
-pub use clock::{Clock, SystemClock};
+pub use keybound::{Clock, SystemClock};
 pub use local_org::{LocalOrg, StartError};
 pub use settings::{Data, OrgSettings, Scheme};
 pub use store::{AdminRole, App, NewApp, Store, StoreError, UnknownAdminRole};

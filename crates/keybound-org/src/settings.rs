@@ -4,10 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use keybound::SigningKey;
 use keybound::random::{OperatingSystem, Random};
-
-use crate::clock::{Clock, SystemClock};
+use keybound::{Clock, SigningKey, SystemClock};
 
 /// What a local org is made from. The default is safe and complete: https on a free loopback port, with
 /// data that ends with the org.

@@ -30,6 +30,7 @@ pub mod access_token;
 mod algorithm;
 pub mod assertion;
 pub mod base64url;
+mod clock;
 pub mod credentials;
 mod excerpt;
 pub mod exchange;
@@ -52,6 +53,7 @@ mod signer;
 mod thumbprint;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
+pub use clock::{Clock, SystemClock};
 pub use htu::{MAX_TARGET_URI_BYTES, TargetUri, TargetUriError};
 pub use jwk::PublicJwk;
 pub use jwk_set::{JwkSet, MAX_JWK_SET_BYTES, MAX_JWK_SET_KEYS};

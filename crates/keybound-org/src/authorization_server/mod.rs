@@ -14,9 +14,8 @@ use axum::routing::{get, post};
 use keybound::assertion::AssertionPolicy;
 use keybound::proof::ProofPolicy;
 use keybound::random::Random;
-use keybound::{NoncePolicy, NonceSecret, Nonces, NumericDate, SigningKey, TargetUri, TargetUriError};
+use keybound::{Clock, NoncePolicy, NonceSecret, Nonces, NumericDate, SigningKey, TargetUri, TargetUriError};
 
-use crate::clock::Clock;
 use crate::okta_algorithms::OKTA_ALGORITHMS;
 use crate::store::Store;
 

@@ -19,10 +19,9 @@ use http::header::CACHE_CONTROL;
 use keybound::access_token::AccessTokenPolicy;
 use keybound::random::Random;
 use keybound::resource::ProtectedResource;
-use keybound::{JwkSet, TargetUri};
+use keybound::{Clock, JwkSet, TargetUri};
 
 use crate::admin_token::AdminTokenHash;
-use crate::clock::Clock;
 use crate::store::Store;
 
 pub(crate) use error::ApiError;

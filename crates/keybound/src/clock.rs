@@ -1,8 +1,10 @@
-//! The org's clock, which its caller can replace.
+//! The seam for a clock, for those who run over time: clients, servers, stores.
+//!
+//! Nothing else in this crate looks at a clock: its functions take `now` as an argument.
 
 use std::time::SystemTime;
 
-use keybound::NumericDate;
+use crate::numeric_date::NumericDate;
 
 /// Tells the time. A closure is a clock too: `Arc::new(|| NumericDate::from_seconds(1_800_000_000))`.
 pub trait Clock: Send + Sync {
