@@ -1,5 +1,7 @@
 //! The grammar that header fields share (RFC 9110 section 5.6).
 
+use keybound::excerpt::{SENTENCE, excerpt};
+
 /// A token at the start of `text` (RFC 9110 section 5.6.2), and what follows it.
 pub fn token(text: &str) -> Option<(&str, &str)> {
     let end = text.find(|character| !is_token_character(character)).unwrap_or(text.len());
@@ -30,8 +32,7 @@ pub fn skip_white_space(text: &str) -> &str {
 /// A server's words as a person can be shown them: without control characters, which could write over a
 /// terminal, and not endless.
 pub fn readable(text: &str) -> String {
-    const SHOWN_CHARACTERS: usize = 500;
-    text.chars().filter(|character| !character.is_control()).take(SHOWN_CHARACTERS).collect()
+    excerpt(text, SENTENCE)
 }
 
 fn is_token_character(character: char) -> bool {

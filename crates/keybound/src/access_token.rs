@@ -19,6 +19,9 @@ pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 /// Bytes of an access token, at most: what servers take for all header fields of a request together.
 pub const MAX_ACCESS_TOKEN_BYTES: usize = 16 * 1024;
 
+/// How long after its expiry a token is taken, so that the issuer's clock may be a little behind.
+pub const EXPIRY_LEEWAY: Duration = Duration::from_secs(5);
+
 /// What an access token says, once it has been verified or introspected.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessToken {
@@ -65,7 +68,8 @@ pub struct AccessTokenPolicy {
     pub audience: String,
     /// Algorithms that this issuer signs with; never taken from the token (RFC 8725 section 3.1).
     pub algorithms: Vec<Algorithm>,
-    /// How far the issuer's clock may be off.
+    /// How far the issuer's clock may be off; beyond [`EXPIRY_LEEWAY`] it holds for tokens from the
+    /// future alone.
     pub leeway: Duration,
     /// Accepts tokens whose `typ` is absent or `JWT`, which RFC 9068 forbids and Okta's custom
     /// authorization servers issue. Other JWTs of the same issuer could then be taken for access tokens.
@@ -80,7 +84,7 @@ impl AccessTokenPolicy {
             issuer,
             audience,
             algorithms: vec![Algorithm::RS256],
-            leeway: Duration::from_secs(5),
+            leeway: EXPIRY_LEEWAY,
             accept_untyped_tokens: false,
         }
     }

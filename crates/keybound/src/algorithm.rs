@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::excerpt::{NAME, excerpt};
 use crate::key::KeyKind;
 
 /// An asymmetric signature algorithm, as the header's `alg` names it.
@@ -99,12 +100,10 @@ impl FromStr for Algorithm {
 
     /// Names have case (RFC 7515 section 4.1.1).
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        /// Enough to recognise a name; a hostile one may have kilobytes.
-        const SHOWN_CHARACTERS: usize = 32;
         Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.name() == name)
-            .ok_or_else(|| UnsupportedAlgorithm { name: name.chars().take(SHOWN_CHARACTERS).collect() })
+            .ok_or_else(|| UnsupportedAlgorithm { name: excerpt(name, NAME) })
     }
 }
 
@@ -116,7 +115,7 @@ impl FromStr for Algorithm {
 )]
 #[non_exhaustive]
 pub struct UnsupportedAlgorithm {
-    /// The name, cut to 32 characters.
+    /// The name, cut to 64 characters.
     pub name: String,
 }
 
@@ -138,7 +137,9 @@ mod tests {
             assert_eq!(name.parse::<Algorithm>(), Err(UnsupportedAlgorithm { name: name.to_owned() }));
         }
         let error = "ü".repeat(1_000).parse::<Algorithm>().unwrap_err();
-        assert_eq!(error.name.chars().count(), 32, "a hostile name is cut");
+        assert_eq!(error.name.chars().count(), NAME, "a hostile name is cut");
+        let error = "\u{1b}[2J\nx".parse::<Algorithm>().unwrap_err();
+        assert_eq!(error.name, "[2Jx", "a hostile name cannot write over a terminal");
     }
 
     #[test]

@@ -82,8 +82,8 @@ impl CredentialsRefusal {
 impl<'r> Credentials<'r> {
     /// The credentials of the request with these header fields and this query.
     pub fn of_request(headers: &'r HeaderMap, query: Option<&str>) -> Result<Self, CredentialsRefusal> {
-        let is_token = |pair: &str| pair.split('=').next() == Some("access_token");
-        if query.is_some_and(|query| query.split('&').any(is_token)) {
+        let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        if query.into_iter().any(|(name, _)| name == "access_token") {
             return Err(CredentialsRefusal::InQuery);
         }
         let mut fields = headers.get_all(AUTHORIZATION).iter();
@@ -153,6 +153,7 @@ mod tests {
             (vec!["DPoP a", "Bearer a"], None, Err(R::Several)),
             (vec!["DPoP a"], Some("limit=1&access_token=a"), Err(R::InQuery)),
             (vec![], Some("access_token"), Err(R::InQuery)),
+            (vec![], Some("%61ccess%5Ftoken=a"), Err(R::InQuery)),
         ] {
             let mut headers = HeaderMap::new();
             for field in &fields {

@@ -1,13 +1,19 @@
 //! A peer's words in our messages: cut, so that an answer does not repeat kilobytes, and without control
-//! characters, so that they can be shown on a terminal.
+//! characters, so that they can be shown on a terminal, nor characters that change what is seen of others.
 
 /// The first `characters` of `text` that can be shown.
-pub(crate) fn excerpt(text: &str, characters: usize) -> String {
-    text.chars().filter(|character| !character.is_control()).take(characters).collect()
+pub fn excerpt(text: &str, characters: usize) -> String {
+    text.chars().filter(|character| is_shown(*character)).take(characters).collect()
+}
+
+/// Neither a control character nor one that is invisible or turns the direction of what follows.
+fn is_shown(character: char) -> bool {
+    let is_invisible = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    !character.is_control() && !is_invisible
 }
 
 /// Characters of a claim or a name: enough to recognise it.
-pub(crate) const NAME: usize = 64;
+pub const NAME: usize = 64;
 
 /// Characters of a sentence.
-pub(crate) const SENTENCE: usize = 500;
+pub const SENTENCE: usize = 500;

@@ -258,6 +258,7 @@ impl TokenExchange {
             nonce: self.nonce.as_ref(),
         };
         Ok(Attempt {
+            client_algorithm: self.client_algorithm,
             token_endpoint: self.grant.token_endpoint.clone(),
             scope: self.grant.scopes.join(" "),
             assertion: assertion.prepare(self.client_algorithm, now, random)?,
@@ -322,7 +323,7 @@ impl TokenExchange {
             scheme: self.right_scheme(answer.string("token_type").map_err(ExchangeError::Malformed)?)?,
             expires_at: lifetime
                 .map(|lifetime| self.attempted_at.after(Duration::from_secs(lifetime.seconds()))),
-            scopes: scope.map(|scope| scope.split(' ').map(str::to_owned).collect()),
+            scopes: scope.map(scopes),
         })
     }
 
@@ -346,6 +347,11 @@ pub fn newest_nonce(headers: &HeaderMap) -> Option<Nonce> {
         return None;
     }
     Nonce::parse(field.to_str().ok()?).ok()
+}
+
+/// RFC 6749 section 3.3: names with spaces between them.
+fn scopes(scope: &str) -> Vec<String> {
+    scope.split(' ').filter(|name| !name.is_empty()).map(readable).collect()
 }
 
 /// RFC 6749 section 5.2.
@@ -374,6 +380,7 @@ fn readable(text: &str) -> String {
 
 /// One request of an exchange, before its two signatures.
 pub struct Attempt {
+    client_algorithm: Algorithm,
     token_endpoint: Uri,
     scope: String,
     assertion: UnsignedJws,
@@ -397,16 +404,29 @@ impl Attempt {
         client_key: &dyn Signer,
         dpop_key: Option<&DpopKey>,
     ) -> Result<Request<String>, SignError> {
+        let (expected, found) = (self.client_algorithm, client_key.algorithm());
+        if !found.is_same_as(expected) {
+            return Err(SignError::WrongAlgorithm { expected, found });
+        }
         let assertion = client_key.sign(self.assertion.signing_input())?;
         let proof = match (&self.proof, dpop_key) {
             (Some(proof), Some(key)) => Some(key.sign(proof)?),
             _ => None,
         };
-        Ok(self.attach(&assertion, proof.as_ref()))
+        self.attach(&assertion, proof.as_ref())
     }
 
-    /// The request, with signatures that were made elsewhere.
-    pub fn attach(self, assertion: &Signature, proof: Option<&Signature>) -> Request<String> {
+    /// The request, with signatures that were made elsewhere; a proof must have one.
+    pub fn attach(
+        self,
+        assertion: &Signature,
+        proof: Option<&Signature>,
+    ) -> Result<Request<String>, SignError> {
+        let proof = match (self.proof, proof) {
+            (Some(unsigned), Some(signature)) => Some(unsigned.attach(signature)),
+            (Some(_), None) => return Err(SignError::ProofNotSigned),
+            (None, _) => None,
+        };
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials");
         if !self.scope.is_empty() {
@@ -421,10 +441,10 @@ impl Attempt {
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        if let (Some(unsigned), Some(signature)) = (self.proof, proof) {
-            headers.insert(DPOP, proof_field(&unsigned.attach(signature)));
+        if let Some(proof) = proof {
+            headers.insert(DPOP, proof_field(&proof));
         }
-        request
+        Ok(request)
     }
 }
 

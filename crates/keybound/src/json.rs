@@ -10,12 +10,13 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use crate::NumericDate;
+use crate::excerpt::{NAME, excerpt};
 
 /// Members of one object, at most. The largest JWT in the wild has a few dozen.
 pub const MAX_MEMBERS: usize = 128;
 
-/// A JSON value whose strings may borrow from the text.
-#[derive(Clone, Debug, PartialEq)]
+/// A JSON value whose strings may borrow from the text. `Debug` does not show them: they may be secrets.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value<'a> {
     /// `null`
@@ -34,8 +35,8 @@ pub enum Value<'a> {
     Object(Object<'a>),
 }
 
-/// A JSON object with distinct member names, in the order of the text.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A JSON object with distinct member names, in the order of the text. `Debug` shows the names alone.
+#[derive(Clone, Default, PartialEq)]
 pub struct Object<'a> {
     members: Vec<(Cow<'a, str>, Value<'a>)>,
 }
@@ -69,6 +70,10 @@ pub enum MemberError {
 impl<'a> Object<'a> {
     /// Parses `text`, which must be one object and nothing else.
     pub fn parse(text: &'a [u8]) -> Result<Self, NotStrictJson> {
+        // The parser would repeat a text that is something else, and it may be a secret.
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            return Err(NotStrictJson { reason: "it does not begin with `{`".to_owned() });
+        }
         serde_json::from_slice(text).map_err(|error| NotStrictJson { reason: error.to_string() })
     }
 
@@ -166,6 +171,25 @@ impl Value<'_> {
     }
 }
 
+impl fmt::Debug for Object<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.members().map(|(name, _)| name)).finish()
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => formatter.write_str("null"),
+            Self::Bool(_) => formatter.write_str("a boolean"),
+            Self::Unsigned(_) | Self::Number(_) => formatter.write_str("a number"),
+            Self::String(_) => formatter.write_str("a string"),
+            Self::Array(values) => write!(formatter, "an array of {}", values.len()),
+            Self::Object(object) => object.fmt(formatter),
+        }
+    }
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ObjectVisitor;
@@ -183,10 +207,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
 }
 
 fn read_object<'de, A: MapAccess<'de>>(mut map: A) -> Result<Object<'de>, A::Error> {
-    let mut members: Vec<(Cow<'de, str>, Value<'de>)> = Vec::with_capacity(8);
+    let mut members: Vec<(Cow<'de, str>, Value<'de>)> = Vec::new();
     while let Some(Name(name)) = map.next_key()? {
         if members.iter().any(|(seen, _)| *seen == name) {
-            return Err(A::Error::custom(format_args!("the member {name:?} stands there twice")));
+            return Err(A::Error::custom(format_args!(
+                "the member `{}` stands there twice",
+                excerpt(&name, NAME)
+            )));
         }
         if members.len() == MAX_MEMBERS {
             return Err(A::Error::custom(format_args!("more than {MAX_MEMBERS} members")));
@@ -291,6 +318,19 @@ mod tests {
         assert!(Object::parse(format!(r#"{{"a":{deep}"#).as_bytes()).is_err(), "too deep");
         let many = (0..=MAX_MEMBERS).map(|i| format!(r#""{i}":0"#)).collect::<Vec<_>>().join(",");
         assert!(Object::parse(format!("{{{many}}}").as_bytes()).is_err(), "too many members");
+    }
+
+    #[test]
+    fn a_text_that_is_a_secret_is_not_in_the_error() {
+        for text in
+            [&br#""a secret""#[..], br#"  "a secret""#, br#"["a secret"]"#, b"a secret", br#"{"a secret"#]
+        {
+            let error = Object::parse(text).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        }
+        let object = Object::parse(br#"{"d":"a secret","e":["a secret"]}"#).unwrap();
+        assert_eq!(format!("{object:?}"), r#"{"d", "e"}"#);
+        assert_eq!(format!("{:?}", object.get("e").unwrap()), "an array of 1");
     }
 
     #[test]

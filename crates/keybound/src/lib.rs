@@ -13,7 +13,7 @@
 //! **Inward**, a server: [`resource::ProtectedResource::admit`] goes from a request's header fields to
 //! who sent it, or to a [`Refusal`] that names the broken [`Rule`] and becomes the right answer. An
 //! authorization server takes the steps one by one: [`assertion::UnverifiedAssertion`] for the client,
-//! [`proof::ProofPolicy::check`] for the proof, [`replay::ReplayStore::record`] for both.
+//! [`proof::ProofPolicy::check`] and [`replay::ReplayStore::record`] for the proof.
 //!
 //! # Keys elsewhere
 //!
@@ -24,7 +24,8 @@
 //! # What holds everywhere
 //!
 //! No input makes a function panic; every size is bounded by a named constant. Private keys and secrets
-//! are wiped from memory when they are dropped, and are in no error and no `Debug` text.
+//! are wiped from memory when they are dropped, as far as the libraries below do so, and are in no error and
+//! no `Debug` text.
 
 pub mod access_token;
 mod algorithm;
@@ -32,7 +33,7 @@ pub mod assertion;
 pub mod base64url;
 mod clock;
 pub mod credentials;
-mod excerpt;
+pub mod excerpt;
 pub mod exchange;
 mod htu;
 pub mod json;

@@ -147,8 +147,10 @@ pub struct Nonces {
 }
 
 impl Nonces {
-    /// Nonces made and accepted with one secret.
-    pub fn new(policy: NoncePolicy, secret: NonceSecret) -> Self {
+    /// Nonces made and accepted with one secret. A policy that would refuse a nonce while it is still
+    /// given out is widened: a nonce is accepted for two periods at least.
+    pub fn new(mut policy: NoncePolicy, secret: NonceSecret) -> Self {
+        policy.accepted_for = policy.accepted_for.max(policy.renewed_every.saturating_mul(2));
         Self { policy, newest: secret, older: Vec::new() }
     }
 
@@ -244,6 +246,15 @@ mod tests {
             nonces.check(nonce.as_str(), begin.before(DAY + Duration::from_secs(1))),
             Err(NonceRefusal::FromFuture)
         );
+    }
+
+    #[test]
+    fn a_nonce_is_accepted_for_as_long_as_it_is_given_out_whatever_the_policy_says() {
+        let policy = NoncePolicy { renewed_every: DAY, accepted_for: Duration::ZERO };
+        let nonces = Nonces::new(policy, secret(1));
+        let begin = NumericDate::from_seconds(NOW.seconds() / 86_400 * 86_400);
+        let nonce = nonces.current(begin);
+        assert!(nonces.check(nonce.as_str(), begin.after(DAY)).is_ok(), "and one period longer, to be used");
     }
 
     #[test]

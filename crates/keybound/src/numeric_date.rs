@@ -49,9 +49,14 @@ impl From<SystemTime> for NumericDate {
 
 impl From<NumericDate> for SystemTime {
     fn from(date: NumericDate) -> Self {
-        UNIX_EPOCH.checked_add(Duration::from_secs(date.0)).unwrap_or(UNIX_EPOCH)
+        // What the platform cannot express is as good as never.
+        let furthest = Duration::from_secs(LAST_SECOND);
+        UNIX_EPOCH + Duration::from_secs(date.0).min(furthest)
     }
 }
+
+/// The last second of the year 9999, which every platform's `SystemTime` can express.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 impl fmt::Display for NumericDate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,7 +75,7 @@ mod tests {
         assert_eq!(last.after(Duration::from_secs(1)), last);
         assert_eq!(first.before(Duration::from_secs(1)), first);
         assert_eq!(first.since(last), Duration::ZERO);
-        assert_eq!(SystemTime::from(last), UNIX_EPOCH);
+        assert_eq!(SystemTime::from(last), UNIX_EPOCH + Duration::from_secs(LAST_SECOND));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 
-use crate::access_token::{AccessToken, AccessTokenRefusal};
+use crate::access_token::{AccessToken, AccessTokenRefusal, EXPIRY_LEEWAY};
 use crate::credentials::{Credentials, Scheme};
 use crate::htu::TargetUri;
 use crate::nonce::Nonces;
@@ -77,7 +77,8 @@ impl Admitted {
 
 impl ProtectedResource {
     /// Admits `request`, or tells which rule it breaks. `verify_token` is asked about the access token;
-    /// it gives what the token says, owned or, from a cache, shared.
+    /// it gives what the token says, owned or, from a cache, shared. A token that expired more than
+    /// [`EXPIRY_LEEWAY`] ago is refused whatever it says.
     pub fn admit<T: Into<Arc<AccessToken>>>(
         &self,
         request: &ResourceRequest<'_>,
@@ -85,7 +86,7 @@ impl ProtectedResource {
         now: NumericDate,
     ) -> Result<Admitted, Refusal> {
         let credentials = Credentials::of_request(request.headers, request.query)?;
-        let access_token = verify_token(credentials.access_token)?.into();
+        let access_token = current(verify_token(credentials.access_token)?.into(), now)?;
         let Some(bound) = self.binding(&credentials, &access_token)? else {
             return Ok(Admitted { access_token, proof: None });
         };
@@ -128,6 +129,14 @@ impl ProtectedResource {
         };
         self.proofs.check(proof, &context)
     }
+}
+
+/// A cache must not make a token live longer than it does.
+fn current(token: Arc<AccessToken>, now: NumericDate) -> Result<Arc<AccessToken>, AccessTokenRefusal> {
+    if token.expires.after(EXPIRY_LEEWAY) <= now {
+        return Err(AccessTokenRefusal::Expired { expired: token.expires, now });
+    }
+    Ok(token)
 }
 
 impl fmt::Debug for ProtectedResource {

@@ -92,6 +92,20 @@ pub enum SignError {
         /// What it said; without secrets.
         reason: String,
     },
+    /// The key signs with another algorithm than the one in the header of what it was to sign.
+    #[error("the key signs with {found}, and what it was to sign says {expected}")]
+    WrongAlgorithm {
+        /// The algorithm in the header.
+        expected: Algorithm,
+        /// The key's algorithm.
+        found: Algorithm,
+    },
+    /// There is a proof to be signed, and no key or no signature for it.
+    #[error(
+        "the token request has a DPoP proof that nobody signed; without it the token would be bound to no key \
+         (RFC 9449 section 5)"
+    )]
+    ProofNotSigned,
     /// The bytes are not a DER signature of that algorithm.
     #[error("the signer's answer is not a strict DER signature for {algorithm} (RFC 3279 section 2.2.3)")]
     NotAnEcdsaSignature {

@@ -389,3 +389,31 @@ fn a_set_is_bounded() {
     }
     assert!(JwkSet::parse(br#"{"keys":[]}"#).unwrap().keys().is_empty());
 }
+
+#[test]
+fn ed25519_keys_that_anybody_can_sign_for_are_refused() {
+    let key = |octets: [u8; 32]| {
+        format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, keybound::base64url::encode(octets))
+    };
+    let order_8: [u8; 32] =
+        keybound::base64url::decode_array("JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU").unwrap();
+    let mut negative_8 = order_8;
+    negative_8[31] |= 0x80;
+    let with_first = |first: u8, others: u8| {
+        let mut octets = [others; 32];
+        octets[0] = first;
+        octets[31] &= 0x7f;
+        octets
+    };
+    for (octets, why) in [
+        (with_first(1, 0), "the identity, order 1"),
+        (with_first(0xec, 0xff), "order 2"),
+        (with_first(0, 0), "order 4"),
+        (order_8, "order 8"),
+        (negative_8, "order 8, the other x"),
+        (with_first(0xee, 0xff), "the identity in another spelling"),
+    ] {
+        let refused = PublicKey::from_jwk(key(octets).as_bytes());
+        assert_eq!(refused.unwrap_err(), KeyError::SmallOrder, "{why}");
+    }
+}

@@ -32,7 +32,7 @@ impl Components {
         match self {
             Self::Rsa(components) => rsa_kind(&components.n, &components.e),
             Self::Elliptic(point) => Ok(point.curve.kind()),
-            Self::Ed25519(_) => Ok(KeyKind::Ed25519),
+            Self::Ed25519(octets) => ed25519_kind(octets),
         }
     }
 
@@ -94,6 +94,43 @@ impl Point {
         let coordinates = self.octets.get(1..).unwrap_or_default();
         coordinates.split_at_checked(self.curve.coordinate_bytes()).unwrap_or_default()
     }
+}
+
+/// Refuses the points of small order: with such a key a signature can be made that holds for any message,
+/// by anybody (RFC 8032 section 8.9 speaks of cofactors; the points are those of order 1, 2, 4 and 8).
+fn ed25519_kind(octets: &[u8; ED25519_PUBLIC_KEY_LEN]) -> Result<KeyKind, KeyError> {
+    let mut y = *octets;
+    // The highest bit is the sign of x.
+    if let Some(last) = y.last_mut() {
+        *last &= 0x7f;
+    }
+    if SMALL_ORDER_Y.contains(&y) { Err(KeyError::SmallOrder) } else { Ok(KeyKind::Ed25519) }
+}
+
+/// The y coordinates of all points of small order, little-endian: 1, -1, 0, the two of order 8; and 0 and 1
+/// again as p and p + 1.
+const SMALL_ORDER_Y: [[u8; ED25519_PUBLIC_KEY_LEN]; 7] = [
+    near(0x01, 0x00, 0x00),
+    near(0xec, 0xff, 0x7f),
+    near(0x00, 0x00, 0x00),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
+        0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
+        0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+    near(0xed, 0xff, 0x7f),
+    near(0xee, 0xff, 0x7f),
+];
+
+/// A number near 0 or p, little-endian: its first byte, the bytes between, its last byte.
+const fn near(first: u8, between: u8, last: u8) -> [u8; ED25519_PUBLIC_KEY_LEN] {
+    let mut octets = [between; ED25519_PUBLIC_KEY_LEN];
+    octets[0] = first;
+    octets[ED25519_PUBLIC_KEY_LEN - 1] = last;
+    octets
 }
 
 /// Refuses what no honest program makes, and what would be slow to verify with. The modulus is not

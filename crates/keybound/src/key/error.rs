@@ -2,6 +2,7 @@
 
 use super::{KeyKind, MAX_RSA_BITS, MIN_RSA_BITS};
 use crate::algorithm::Algorithm;
+use crate::excerpt::{NAME, excerpt};
 use crate::json::{MemberError, NotStrictJson};
 use crate::random::RandomUnavailable;
 
@@ -63,13 +64,13 @@ pub enum KeyError {
     /// Another type of key.
     #[error("the key type `{found}` is not supported; use RSA, P-256, P-384, P-521 or Ed25519")]
     UnsupportedKeyType {
-        /// The type by its name or object identifier, cut to 32 characters.
+        /// The type by its name or object identifier, cut to 64 characters.
         found: String,
     },
     /// Another curve.
     #[error("the curve `{found}` is not supported; use P-256, P-384, P-521 or Ed25519")]
     UnsupportedCurve {
-        /// The curve by its name or object identifier, cut to 32 characters.
+        /// The curve by its name or object identifier, cut to 64 characters.
         found: String,
     },
     /// A JWK set without an array of keys.
@@ -227,6 +228,9 @@ pub enum KeyError {
         /// The key's kind.
         kind: KeyKind,
     },
+    /// An Ed25519 key of small order.
+    #[error("the Ed25519 key is a point of small order: anybody can make signatures that it verifies")]
+    SmallOrder,
     /// No randomness to encrypt a key with.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
@@ -240,16 +244,10 @@ pub enum KeyError {
 
 impl KeyError {
     pub(crate) fn unsupported_key_type(name: &str) -> Self {
-        Self::UnsupportedKeyType { found: beginning(name) }
+        Self::UnsupportedKeyType { found: excerpt(name, NAME) }
     }
 
     pub(crate) fn unsupported_curve(name: &str) -> Self {
-        Self::UnsupportedCurve { found: beginning(name) }
+        Self::UnsupportedCurve { found: excerpt(name, NAME) }
     }
-}
-
-/// Enough of a name to recognise it; a hostile one may have kilobytes.
-fn beginning(name: &str) -> String {
-    const SHOWN_CHARACTERS: usize = 32;
-    name.chars().take(SHOWN_CHARACTERS).collect()
 }

@@ -1,6 +1,7 @@
 //! Why a proof is refused: a variant for each way to break a rule.
 
 use crate::algorithm::Algorithm;
+use crate::excerpt::{SENTENCE, excerpt};
 use crate::htu::{TargetUri, TargetUriError};
 use crate::json::MemberError;
 use crate::jws::{HeaderAlgorithmError, JwsError};
@@ -72,7 +73,7 @@ pub enum ProofRefusal {
     #[error("the DPoP proof's `htu` cannot be compared: {0}")]
     UnusableTargetUri(TargetUriError),
     /// `htu` is another URI.
-    #[error("the DPoP proof is for {found}, and the request's target is {expected}")]
+    #[error("the DPoP proof is for {}, and the request's target is {}", shown(.found), shown(.expected))]
     WrongTargetUri {
         /// The request's target.
         expected: TargetUri,
@@ -153,6 +154,11 @@ pub enum ProofRefusal {
     /// The token is bound to another key.
     #[error("the access token is bound to another key than the one that signed the DPoP proof")]
     WrongKey,
+}
+
+/// A URI may have kilobytes, and an answer's header fields should not.
+fn shown(uri: &TargetUri) -> String {
+    excerpt(uri.as_str(), SENTENCE)
 }
 
 impl ProofRefusal {

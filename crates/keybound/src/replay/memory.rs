@@ -7,6 +7,9 @@
 //!
 //! A process that starts has an empty store: a proof that the process before accepted, and that is
 //! still fresh, is accepted once more. Nonces made with a secret that is new at each start close that.
+//!
+//! A clock that jumps ahead and back drops what it should have kept. The store then refuses every proof
+//! until the time is reached that it was told of: it cannot know which ones it has forgotten.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -19,6 +22,7 @@ use zeroize::Zeroizing;
 
 use super::{ReplayKey, ReplayRefusal, ReplayStore};
 use crate::numeric_date::NumericDate;
+use crate::proof::ProofPolicy;
 use crate::random::{Random, RandomUnavailable};
 
 /// Bounds of a [`MemoryReplayStore`].
@@ -33,10 +37,18 @@ pub struct MemoryReplayLimits {
     pub longest_life: Duration,
 }
 
+impl MemoryReplayLimits {
+    /// A million proofs (at most 40 MB) with the lives that `policy` allows.
+    pub fn for_policy(policy: &ProofPolicy) -> Self {
+        let longest_life = policy.max_age.saturating_add(policy.future_tolerance);
+        Self { capacity: 1_000_000, longest_life }
+    }
+}
+
 impl Default for MemoryReplayLimits {
-    /// A million proofs (at most 40 MB) with the lives that the default policy allows.
+    /// The limits for the default policy.
     fn default() -> Self {
-        Self { capacity: 1_000_000, longest_life: Duration::from_secs(65) }
+        Self::for_policy(&ProofPolicy::default())
     }
 }
 
