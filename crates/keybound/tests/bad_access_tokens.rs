@@ -138,6 +138,14 @@ fn a_token_that_cannot_be_read_is_refused() {
         check(&large).unwrap_err(),
         Refusal::Unreadable(JwsError::TooLarge { limit: 16_384, .. })
     ));
+    for (bytes, too_large) in [(16_384, false), (16_385, true)] {
+        let refusal = check(&"x".repeat(bytes)).unwrap_err();
+        assert_eq!(
+            matches!(refusal, Refusal::Unreadable(JwsError::TooLarge { .. })),
+            too_large,
+            "{bytes} bytes"
+        );
+    }
 }
 
 #[test]

@@ -18,7 +18,8 @@ use keybound::assertion::{
 use keybound::json::MemberError;
 use keybound::random::OperatingSystem;
 use keybound::{
-    Algorithm, HeaderAlgorithmError, JwkSet, JwsError, NumericDate, Rule, Signer as _, SigningKey,
+    Algorithm, HeaderAlgorithmError, JwkSet, JwsError, KeyKind, NumericDate, PrivateKey, Rule, Signer as _,
+    SigningKey,
 };
 use serde_json::json;
 use support::{Draft, ES256, NOW, RS256};
@@ -63,6 +64,7 @@ fn good_assertions_are_accepted() {
         (draft().claim("aud", json!("https://org.example.com")), "for the issuer"),
         (draft().claim("aud", json!(["https://x.example", TOKEN_ENDPOINT])), "for several"),
         (draft().claim("exp", json!(NOW.seconds() + 3600)), "for an hour"),
+        (draft().claim("exp", json!(NOW.seconds() + 3605)), "for an hour, by a clock that is a little ahead"),
         (draft().claim("iat", json!(NOW.seconds() + 5)), "by a clock that is a little ahead"),
     ] {
         assert_eq!(check(&draft.sign(&ES256)), Ok(()), "{why}");
@@ -185,6 +187,30 @@ fn bad_assertions_are_refused_by_the_rule_they_break() {
         assert_eq!(refused.rule(), rule, "{why}");
     }
     assert!(matches!(check("a.b"), Err(Refusal::Unreadable(JwsError::NotThreeParts))));
+    assert_eq!(
+        check(&"x".repeat(16_384)),
+        Err(Refusal::Unreadable(JwsError::NotThreeParts)),
+        "not too large"
+    );
+    assert!(matches!(
+        check(&"x".repeat(16_385)),
+        Err(Refusal::Unreadable(JwsError::TooLarge { limit: 16_384, .. }))
+    ));
+}
+
+#[test]
+fn a_server_takes_the_algorithms_of_its_policy_alone() {
+    let keys = JwkSet::from_keys(vec![ES256.public_key().clone(), RS256.public_key().clone()]);
+    let mut policy = AssertionPolicy::new(vec![TOKEN_ENDPOINT.to_owned()]);
+    policy.algorithms = vec![Algorithm::RS256];
+    let verify = |draft: &Draft, key| {
+        let assertion = draft.sign(key);
+        UnverifiedAssertion::parse(&assertion).unwrap().verify(&policy, &keys, NOW).map(|_| ())
+    };
+    let draft = draft().without_header("kid");
+    let refusal = Refusal::AlgorithmNotAllowed { found: Algorithm::ES256 };
+    assert_eq!(verify(&draft, &ES256), Err(refusal), "RFC 8725 section 3.1");
+    assert_eq!(verify(&draft.header("alg", json!("RS256")), &RS256), Ok(()));
 }
 
 #[test]
@@ -205,6 +231,45 @@ fn an_assertion_is_signed_by_a_registered_key() {
         Ok(()),
         "all that fit are tried"
     );
+}
+
+#[test]
+fn no_more_than_sixteen_keys_are_tried() {
+    let assertion = draft().without_header("kid").sign(&ES256);
+    for (strangers, expected) in [(15, Ok(())), (16, Err(Refusal::WrongSignature))] {
+        let stranger = |_| PrivateKey::generate(KeyKind::P256).unwrap().public_key().clone();
+        let mut keys: Vec<_> = (0..strangers).map(stranger).collect();
+        keys.push(ES256.public_key().clone().with_key_id("registered"));
+        let keys = JwkSet::from_keys(keys);
+        assert_eq!(check_with(&assertion, &keys), expected, "behind {strangers} other keys");
+        assert_eq!(check_with(&draft().sign(&ES256), &keys), Ok(()), "behind {strangers}, named by kid");
+    }
+}
+
+#[test]
+fn an_assertion_is_made_as_its_client_asks() {
+    for (key_id, lifetime) in [(Some("registered"), 300), (Some("another"), 3600), (None, 1)] {
+        let assertion = ClientAssertion {
+            client_id: CLIENT,
+            audience: TOKEN_ENDPOINT,
+            lifetime: Duration::from_secs(lifetime),
+            key_id,
+        };
+        let unsigned = assertion.prepare(Algorithm::ES256, NOW, &OperatingSystem).unwrap();
+        let made = Draft::read(std::str::from_utf8(unsigned.signing_input()).unwrap());
+        let jwt_id = made.claims["jti"].as_str().unwrap();
+        assert_eq!(jwt_id.len(), 22, "128 bits in base64url");
+        let header = key_id.map_or(json!({"alg": "ES256"}), |kid| json!({"alg": "ES256", "kid": kid}));
+        assert_eq!(made.header, header);
+        assert_eq!(
+            made.claims,
+            json!({
+                "iss": CLIENT, "sub": CLIENT, "aud": TOKEN_ENDPOINT, "jti": jwt_id,
+                "iat": NOW.seconds(), "exp": NOW.seconds() + lifetime,
+            }),
+            "RFC 7523 section 3"
+        );
+    }
 }
 
 #[test]

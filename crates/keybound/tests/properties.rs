@@ -10,12 +10,18 @@
 mod support;
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use http::Method;
 use keybound::proof::{AccessTokenHash, BoundToken, DpopKey, ProofContext, ProofPolicy, ProofRequest};
 use keybound::random::OperatingSystem;
-use keybound::{Algorithm, Nonce, NoncePolicy, NonceSecret, Nonces, NumericDate, SigningKey, TargetUri};
+use keybound::{
+    Algorithm, Nonce, NoncePolicy, NonceSecret, Nonces, NumericDate, PrivateKey, Signer as _, SigningKey,
+    TargetUri,
+};
 use proptest::prelude::*;
+use serde_json::{Value, json};
+use support::{Draft, ES256, RS256};
 
 static KEYS: LazyLock<Vec<DpopKey>> = LazyLock::new(|| {
     let key = |algorithm: &Algorithm| DpopKey::new(Arc::new(SigningKey::generate(*algorithm).unwrap()));
@@ -24,6 +30,47 @@ static KEYS: LazyLock<Vec<DpopKey>> = LazyLock::new(|| {
 
 static NONCES: LazyLock<Nonces> =
     LazyLock::new(|| Nonces::new(NoncePolicy::default(), NonceSecret::from_bytes(&[7; 32])));
+
+/// The members of a JSON object, in alphabetic order.
+fn names(object: &Value) -> Vec<&str> {
+    let mut names: Vec<_> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn a_proof_has_what_the_rule_asks_for_and_nothing_else() {
+    let target = support::target();
+    for (key, members) in [(&*ES256, &["crv", "kty", "x", "y"][..]), (&*RS256, &["e", "kty", "n"])] {
+        let mut jwk: Value = serde_json::from_str(&key.private_key().to_jwk().unwrap()).unwrap();
+        jwk["kid"] = json!("a name that says who it is");
+        jwk["use"] = json!("sig");
+        jwk["alg"] = json!(key.algorithm().name());
+        let named = PrivateKey::from_jwk(jwk.to_string().as_bytes()).unwrap();
+        assert!(names(&support::jwk(named.public_key())).contains(&"kid"), "the key keeps its name");
+        let key = DpopKey::new(Arc::new(SigningKey::new(named, key.algorithm()).unwrap()));
+        let request = ProofRequest { method: &Method::GET, target: &target, access_token: None, nonce: None };
+        let proof = Draft::read(&key.prove(&request, support::NOW, &OperatingSystem).unwrap());
+        assert_eq!(names(&proof.header), ["alg", "jwk", "typ"], "RFC 9449 section 4.2");
+        assert_eq!(names(&proof.header["jwk"]), members, "RFC 7638 section 3.2: what makes the key");
+        assert_eq!(names(&proof.claims), ["htm", "htu", "iat", "jti"], "RFC 9449 section 4.2");
+        let jwt_id = proof.claims["jti"].as_str().unwrap();
+        assert_eq!(jwt_id.len(), 22, "128 bits in base64url; RFC 9449 section 4.2 asks for 96");
+    }
+}
+
+#[test]
+fn nonces_that_are_renewed_at_every_time_are_accepted_while_they_live() {
+    let policy = NoncePolicy { renewed_every: Duration::ZERO, accepted_for: Duration::from_secs(2) };
+    let nonces = Nonces::new(policy, NonceSecret::from_bytes(&[1; 32]));
+    for now in [NumericDate::from_seconds(0), support::NOW] {
+        let nonce = nonces.current(now);
+        for (second, accepted) in [(0, true), (2, true), (3, false)] {
+            let later = now.after(Duration::from_secs(second));
+            assert_eq!(nonces.check(nonce.as_str(), later).is_ok(), accepted, "{now} and {second}");
+        }
+    }
+}
 
 #[test]
 fn a_proof_changed_in_any_one_byte_is_refused() {

@@ -99,6 +99,24 @@ fn the_holder_of_the_key_is_admitted_with_a_fresh_proof_each_time() {
 }
 
 #[test]
+fn an_admitted_request_needs_one_of_the_scopes_of_what_it_asks_for() {
+    let key = key();
+    let headers = dpop(&proof(&key, &Method::GET, support::TARGET, TOKEN));
+    let admitted = admit(&resource(), &headers, Some(access_token(Some(key.thumbprint())))).unwrap();
+    for (any_of, needed, why) in [
+        (&["okta.users.manage", "okta.groups.read"][..], "okta.users.manage", "the first is to be asked for"),
+        (&["okta.users"], "okta.users", "the beginning of a scope is another one"),
+        (&["okta.users.read.self"], "okta.users.read.self", "a longer scope is another one"),
+        (&["OKTA.USERS.READ"], "OKTA.USERS.READ", "scopes compare exactly: RFC 6749 section 3.3"),
+        (&[], "", "what no scope opens is open to nobody"),
+    ] {
+        let refusal = admitted.require_scope(any_of).expect_err(why);
+        assert_eq!(refusal, Refusal::InsufficientScope { needed: needed.to_owned() }, "{why}");
+        assert_eq!(refusal.rule(), Rule::Scope, "{why}");
+    }
+}
+
+#[test]
 fn others_are_refused_with_the_right_answer() {
     let (own, thief) = (key(), key());
     let bound = || Some(access_token(Some(own.thumbprint())));
@@ -331,6 +349,7 @@ fn at_a_token_endpoint_the_same_refusals_are_answered_as_there() {
         (Refusal::Replay(ReplayRefusal::Replayed), 400, "invalid_dpop_proof"),
         (Refusal::Replay(ReplayRefusal::Full), 503, "temporarily_unavailable"),
         (Refusal::Assertion(AssertionRefusal::UnknownClient), 401, "invalid_client"),
+        (Refusal::Credentials(CredentialsRefusal::Several), 400, "invalid_request"),
     ] {
         let answer = refusal.at_token_endpoint();
         assert_eq!((answer.status.as_u16(), answer.code.unwrap().as_str()), (status, code), "{refusal}");

@@ -12,8 +12,10 @@ mod support;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
+use keybound::access_token::MAX_ACCESS_TOKEN_BYTES;
 use keybound::assertion::{AssertionPolicy, UnverifiedAssertion};
 use keybound::credentials::Scheme;
 use keybound::exchange::{ClientCredentials, ExchangeError, GrantedToken, Progress, TokenExchange};
@@ -21,7 +23,8 @@ use keybound::json::MemberError;
 use keybound::proof::{DpopKey, ProofContext, ProofPolicy};
 use keybound::random::OperatingSystem;
 use keybound::{Algorithm, JwkSet, Nonce, Signer as _, SigningKey, TargetUri};
-use support::{NOW, RS256};
+use serde_json::json;
+use support::{Draft, NOW, RS256};
 
 const TOKEN_ENDPOINT: &str = "https://org.example.com/oauth2/v1/token";
 const GRANTED: &str =
@@ -41,11 +44,19 @@ fn dpop_key() -> DpopKey {
     DpopKey::new(Arc::new(SigningKey::generate(Algorithm::ES256).unwrap()))
 }
 
+fn grant() -> ClientCredentials {
+    ClientCredentials::new(TOKEN_ENDPOINT, "0oa1", ["okta.users.read", "okta.groups.read"]).unwrap()
+}
+
 fn run(answers: &[Answer], dpop_key: Option<&DpopKey>) -> Run {
-    let grant =
-        ClientCredentials::new(TOKEN_ENDPOINT, "0oa1", ["okta.users.read", "okta.groups.read"]).unwrap();
+    run_with(None, answers, dpop_key)
+}
+
+/// A run of an exchange that has this nonce from an earlier one.
+fn run_with(nonce: Option<&str>, answers: &[Answer], dpop_key: Option<&DpopKey>) -> Run {
     let proofs = dpop_key.map(|key| key.template().clone());
-    let mut exchange = TokenExchange::new(grant, Algorithm::RS256, proofs, None);
+    let nonce = nonce.map(|nonce| Nonce::parse(nonce).unwrap());
+    let mut exchange = TokenExchange::new(grant(), Algorithm::RS256, proofs, nonce);
     let mut requests = Vec::new();
     let mut answers = answers.iter();
     let result = loop {
@@ -106,6 +117,101 @@ fn a_challenge_is_answered_with_the_nonce_a_fresh_proof_and_a_fresh_assertion() 
 }
 
 #[test]
+fn every_proof_has_the_newest_nonce() {
+    let challenge = |nonce| (400, Some(nonce), CHALLENGE);
+    for (known, answers, expected, why) in [
+        (None, vec![(200, None, GRANTED)], vec![None], "no nonce yet"),
+        (Some("n0"), vec![(200, None, GRANTED)], vec![Some("n0")], "the nonce of an earlier exchange"),
+        (
+            None,
+            vec![challenge("n1"), (200, None, GRANTED)],
+            vec![None, Some("n1")],
+            "the nonce of a challenge: RFC 9449 section 8",
+        ),
+        (
+            Some("n0"),
+            vec![challenge("n1"), challenge("n2"), (200, None, GRANTED)],
+            vec![Some("n0"), Some("n1"), Some("n2")],
+            "a new nonce each time: RFC 9449 section 8.2",
+        ),
+    ] {
+        let run = run_with(known, &answers, Some(&dpop_key()));
+        let proofs: Vec<_> = run
+            .requests
+            .iter()
+            .map(|request| Draft::read(request.headers()["dpop"].to_str().unwrap()))
+            .collect();
+        let nonces: Vec<_> = proofs.iter().map(|proof| proof.claims["nonce"].as_str()).collect();
+        assert_eq!(nonces, expected, "{why}");
+    }
+}
+
+#[test]
+fn an_answer_with_two_nonces_gives_none() {
+    let mut exchange =
+        TokenExchange::new(grant(), Algorithm::RS256, Some(dpop_key().template().clone()), None);
+    exchange.attempt(NOW, &OperatingSystem).unwrap();
+    let answer = Response::builder().status(400).header("DPoP-Nonce", "n1").header("DPoP-Nonce", "n2");
+    let error = exchange.receive(&answer.body(CHALLENGE).unwrap()).unwrap_err();
+    assert_eq!(error, ExchangeError::ChallengeWithoutNonce, "RFC 9449 section 8.1");
+    assert_eq!(exchange.nonce(), None);
+}
+
+#[test]
+fn a_client_assertion_is_for_the_audience_and_names_the_key_of_the_grant() {
+    let issuer = "https://org.example.com";
+    let (mut with_issuer, mut with_key) = (grant(), grant());
+    with_issuer.assertion_audience = issuer.to_owned();
+    with_key.key_id = Some("registered".to_owned());
+    for (grant, audience, key_id, why) in [
+        (grant(), TOKEN_ENDPOINT, json!(null), "as Okta wants it"),
+        (with_issuer, issuer, json!(null), "as RFC 7523bis wants it"),
+        (with_key, TOKEN_ENDPOINT, json!("registered"), "with a key of several"),
+    ] {
+        let mut exchange = TokenExchange::new(grant, Algorithm::RS256, None, None);
+        let attempt = exchange.attempt(NOW, &OperatingSystem).unwrap();
+        let assertion = Draft::read(std::str::from_utf8(attempt.assertion().signing_input()).unwrap());
+        assert_eq!(assertion.claims["aud"], audience, "{why}");
+        assert_eq!(assertion.header["kid"], key_id, "{why}");
+        assert_eq!(assertion.claims["iat"], NOW.seconds(), "{why}");
+        assert_eq!(assertion.claims["exp"], NOW.seconds() + 300, "{why}");
+    }
+}
+
+#[test]
+fn a_token_expires_by_the_clock_of_the_attempt_that_got_it() {
+    for (first, second, why) in [
+        (NOW, NOW.after(Duration::from_secs(10)), "a clock that goes on"),
+        (NOW, NOW.before(Duration::from_secs(100)), "a clock that was set back"),
+    ] {
+        let proofs = Some(dpop_key().template().clone());
+        let mut exchange = TokenExchange::new(grant(), Algorithm::RS256, proofs, None);
+        exchange.attempt(first, &OperatingSystem).unwrap();
+        let challenge = Response::builder().status(400).header("DPoP-Nonce", "n").body(CHALLENGE).unwrap();
+        assert!(matches!(exchange.receive(&challenge), Ok(Progress::AnswerChallenge)), "{why}");
+        exchange.attempt(second, &OperatingSystem).unwrap();
+        let Ok(Progress::Granted(token)) = exchange.receive(&Response::new(GRANTED)) else {
+            panic!("{why}: no token");
+        };
+        assert_eq!(token.expires_at, Some(second.after(Duration::from_secs(3600))), "{why}");
+    }
+}
+
+#[test]
+fn a_token_is_as_long_as_a_header_field_can_carry() {
+    for (bytes, usable) in [(MAX_ACCESS_TOKEN_BYTES, true), (MAX_ACCESS_TOKEN_BYTES + 1, false)] {
+        let body = format!(r#"{{"access_token":"{}","token_type":"DPoP"}}"#, "a".repeat(bytes));
+        let proofs = Some(dpop_key().template().clone());
+        let mut exchange = TokenExchange::new(grant(), Algorithm::RS256, proofs, None);
+        exchange.attempt(NOW, &OperatingSystem).unwrap();
+        match exchange.receive(&Response::new(body)) {
+            Ok(_) => assert!(usable, "{bytes} bytes"),
+            Err(error) => assert_eq!((error, usable), (ExchangeError::UnusableToken, false), "{bytes} bytes"),
+        }
+    }
+}
+
+#[test]
 fn a_second_challenge_is_answered_and_a_third_is_an_error() {
     let key = dpop_key();
     let challenge = |nonce| (400, Some(nonce), CHALLENGE);
@@ -138,6 +244,11 @@ fn what_does_not_end_in_a_bound_token_is_an_error_that_says_why() {
             "an OAuth error",
         ),
         (
+            (400, Some("n"), r#"{"error":"use_dpop_nonces"}"#),
+            refused(400, "use_dpop_nonces", None),
+            "almost a challenge",
+        ),
+        (
             (400, None, "{\"error\":\"invalid_scope\",\"error_description\":\"\\u001b[31mno\\u0007\"}"),
             refused(400, "invalid_scope", Some("[31mno")),
             "an OAuth error with control characters",
@@ -157,6 +268,14 @@ fn what_does_not_end_in_a_bound_token_is_an_error_that_says_why() {
                 content_type: Some("application/json".to_owned()),
             },
             "a redirect",
+        ),
+        (
+            (201, None, GRANTED),
+            ExchangeError::NotATokenEndpoint {
+                status: StatusCode::CREATED,
+                content_type: Some("application/json".to_owned()),
+            },
+            "a token with another status than 200: RFC 6749 section 5.1",
         ),
         (
             (200, None, r#"{"access_token":"t","token_type":"Bearer"}"#),
@@ -182,6 +301,11 @@ fn what_does_not_end_in_a_bound_token_is_an_error_that_says_why() {
             (200, None, r#"{"access_token":"a\r\nb","token_type":"DPoP"}"#),
             ExchangeError::UnusableToken,
             "a token that would split a header",
+        ),
+        (
+            (200, None, r#"{"access_token":"a b","token_type":"DPoP"}"#),
+            ExchangeError::UnusableToken,
+            "a token with a space",
         ),
         (
             (200, None, r#"{"access_token":"","token_type":"DPoP"}"#),

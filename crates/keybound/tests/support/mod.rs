@@ -4,7 +4,9 @@
 
 use std::sync::LazyLock;
 
-use keybound::{Algorithm, NumericDate, PublicKey, Signer as _, SigningKey, TargetUri, UnsignedJws};
+use keybound::{
+    Algorithm, NumericDate, PublicKey, Signer as _, SigningKey, TargetUri, UnsignedJws, base64url,
+};
 use serde_json::{Map, Value, json};
 
 pub const NOW: NumericDate = NumericDate::from_seconds(1_800_000_000);
@@ -68,6 +70,13 @@ impl Draft {
     pub fn without_jwk_member(mut self, name: &str) -> Self {
         members(&mut self.header["jwk"]).remove(name);
         self
+    }
+
+    /// What anyone can read in a JWS, signed or not yet.
+    pub fn read(jws: &str) -> Self {
+        let mut parts =
+            jws.split('.').map(|part| serde_json::from_slice(&base64url::decode(part).unwrap()).unwrap());
+        Self { header: parts.next().unwrap(), claims: parts.next().unwrap() }
     }
 
     pub fn sign(&self, key: &SigningKey) -> String {
