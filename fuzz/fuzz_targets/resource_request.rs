@@ -18,6 +18,7 @@ fuzz_target!(|request: (&[u8], &[u8], &str, &str)| {
     let resource = ProtectedResource {
         proofs: ProofPolicy::default(),
         replay: Arc::new(replay),
+        known_keys: Arc::default(),
         nonces: None,
         accept_bearer_for_unbound_tokens: true,
     };

@@ -216,6 +216,7 @@ fn routes(
             proofs: proof_policy(),
             replay: Arc::new(store.clone()),
             nonces: None,
+            known_keys: Arc::default(),
             accept_bearer_for_unbound_tokens: true,
         },
         access_tokens,

@@ -25,9 +25,10 @@ use aws_lc_rs::signature::{
 };
 use http::{HeaderMap, HeaderValue, Method};
 use keybound::access_token::AccessToken;
+use keybound::base64url::decode;
 use keybound::proof::{AccessTokenHash, DpopKey, ProofPolicy, ProofRequest};
 use keybound::random::OperatingSystem;
-use keybound::replay::{MemoryReplayLimits, MemoryReplayStore};
+use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayStore as _};
 use keybound::resource::{ProtectedResource, ResourceRequest};
 use keybound::{Algorithm, NumericDate, SigningKey, TargetUri};
 
@@ -89,32 +90,31 @@ impl Subject {
     fn check(&self) -> Comparison {
         let proofs: Vec<_> = (0..PROOFS).map(|_| self.prove(&self.target)).collect();
         let requests: Vec<_> = proofs.iter().map(|proof| self.headers(proof)).collect();
-        let raw = raw_verifier(self.algorithm, &proofs[0]);
-        self.compare_admission(&raw, &requests, true)
+        self.compare_admission(&proofs, &requests, true)
     }
 
     fn refuse_junk(&self) -> Comparison {
         let elsewhere = TargetUri::parse("https://org.example.com/api/v1/groups").unwrap();
-        let proof = self.prove(&elsewhere);
-        let raw = raw_verifier(self.algorithm, &proof);
-        self.compare_admission(&raw, &[self.headers(&proof)], false)
+        let proofs: Vec<_> = (0..PROOFS).map(|_| self.prove(&elsewhere)).collect();
+        let requests: Vec<_> = proofs.iter().map(|proof| self.headers(proof)).collect();
+        self.compare_admission(&proofs, &requests, false)
     }
 
-    /// The store is renewed, outside of what is measured, before a proof comes again.
-    fn compare_admission(&self, raw: &dyn Fn(), requests: &[HeaderMap], admitted: bool) -> Comparison {
+    /// Both sides go through the same proofs. The store is renewed, outside of what is measured, before
+    /// they come again.
+    fn compare_admission(&self, proofs: &[String], requests: &[HeaderMap], admitted: bool) -> Comparison {
+        let raw = raw_verifier(self.algorithm, proofs);
         let token = Arc::new(self.token());
         let mut pairs = Vec::new();
         for _ in 0..ROUNDS {
             let resource = resource();
-            let raw_time = time(requests.len().max(200), raw);
-            let mut request = requests.iter().cycle();
-            let whole_time = time(requests.len().max(200), || {
-                let request = ResourceRequest {
-                    method: &Method::GET,
-                    target: &self.target,
-                    query: None,
-                    headers: request.next().unwrap(),
-                };
+            let mut number = 0..requests.len();
+            let raw_time = time(requests.len(), || raw(number.next().unwrap()));
+            let mut requests = requests.iter();
+            let whole_time = time(requests.len(), || {
+                let headers = requests.next().unwrap();
+                let request =
+                    ResourceRequest { method: &Method::GET, target: &self.target, query: None, headers };
                 let result = resource.admit(&request, |_| Ok(Arc::clone(&token)), NOW);
                 assert_eq!(black_box(result).is_ok(), admitted);
             });
@@ -149,15 +149,27 @@ impl Subject {
 /// Distinct proofs in a batch of checks.
 const PROOFS: usize = 400;
 
+/// A resource that has admitted others before: its store has grown to what a server's has.
 fn resource() -> ProtectedResource {
+    const ADMITTED_BEFORE: usize = 50_000;
     let replay = MemoryReplayStore::new(MemoryReplayLimits::default(), &OperatingSystem).unwrap();
+    let (thumbprint, target) =
+        (STRANGER.parse().unwrap(), TargetUri::parse("https://org.example.com/").unwrap());
+    for number in 0..ADMITTED_BEFORE {
+        let key = ReplayKey::new(thumbprint, &target, &number.to_string());
+        replay.record(&key, NOW, NOW).unwrap();
+    }
     ProtectedResource {
         proofs: ProofPolicy::default(),
         replay: Arc::new(replay),
+        known_keys: Arc::default(),
         nonces: None,
         accept_bearer_for_unbound_tokens: false,
     }
 }
+
+/// The thumbprint of RFC 9449 section 6.1.
+const STRANGER: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 
 /// Signs, and gives the length of the signature.
 type RawSigner = Box<dyn Fn(&[u8]) -> usize>;
@@ -185,25 +197,34 @@ fn raw_signer(algorithm: Algorithm) -> RawSigner {
     }
 }
 
-/// The library's verification of `proof`, with the key in it.
-fn raw_verifier(algorithm: Algorithm, proof: &str) -> Box<dyn Fn()> {
-    use keybound::base64url::decode;
-    let (signing_input, signature) = proof.rsplit_once('.').unwrap();
+/// The library's verification of one of `proofs`, by its number, with the key in them.
+fn raw_verifier(algorithm: Algorithm, proofs: &[String]) -> impl Fn(usize) {
+    let key = raw_key(algorithm, &proofs[0]);
+    let split = |proof: &String| {
+        let (signing_input, signature) = proof.rsplit_once('.').unwrap();
+        (signing_input.as_bytes().to_vec(), decode(signature).unwrap())
+    };
+    let parts: Vec<_> = proofs.iter().map(split).collect();
+    move |number| {
+        let (message, signature) = &parts[number];
+        key.verify_sig(black_box(message), signature).unwrap();
+    }
+}
+
+fn raw_key(algorithm: Algorithm, proof: &str) -> ParsedPublicKey {
     let header: serde_json::Value =
-        serde_json::from_slice(&decode(signing_input.split('.').next().unwrap()).unwrap()).unwrap();
+        serde_json::from_slice(&decode(proof.split('.').next().unwrap()).unwrap()).unwrap();
     let member = |name: &str| decode(header["jwk"][name].as_str().unwrap()).unwrap();
     let parse = |algorithm: &'static dyn VerificationAlgorithm, bytes: &[u8]| {
         ParsedPublicKey::new(algorithm, bytes).unwrap()
     };
-    let key = match algorithm {
+    match algorithm {
         Algorithm::RS256 => aws_lc_rs::rsa::PublicKeyComponents { n: member("n"), e: member("e") }
             .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
             .unwrap(),
         Algorithm::ES256 => parse(&ECDSA_P256_SHA256_FIXED, &[vec![4], member("x"), member("y")].concat()),
         _ => parse(&ED25519, &member("x")),
-    };
-    let (message, signature) = (signing_input.as_bytes().to_vec(), decode(signature).unwrap());
-    Box::new(move || key.verify_sig(black_box(&message), &signature).unwrap())
+    }
 }
 
 struct Comparison {

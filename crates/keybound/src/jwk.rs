@@ -5,6 +5,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::algorithm::Algorithm;
 use crate::base64url;
+use crate::json::{Object, Value};
 use crate::key::{Components, Curve, KeyError};
 use crate::thumbprint::Thumbprint;
 
@@ -30,6 +31,11 @@ impl PublicJwk {
 
     pub(crate) fn thumbprint(&self) -> Thumbprint {
         self.required.thumbprint()
+    }
+
+    /// Whether the required members of `jwk` are these, letter by letter: then it is the same key.
+    pub(crate) fn is_spelt_as(&self, jwk: &Object<'_>) -> bool {
+        self.required.members().all(|(name, value)| jwk.get(name).and_then(Value::as_str) == Some(value))
     }
 
     /// The name that the key's owner gave it (`kid`).

@@ -15,7 +15,8 @@ use crate::htu::TargetUri;
 use crate::nonce::Nonces;
 use crate::numeric_date::NumericDate;
 use crate::proof::{
-    AccessTokenHash, BoundToken, ProofContext, ProofPolicy, ProofRefusal, VerifiedProof, proof_header,
+    AccessTokenHash, BoundToken, KnownKeys, ProofContext, ProofPolicy, ProofRefusal, VerifiedProof,
+    proof_header,
 };
 use crate::refusal::Refusal;
 use crate::replay::ReplayStore;
@@ -27,6 +28,8 @@ pub struct ProtectedResource {
     pub proofs: ProofPolicy,
     /// The proofs that were accepted before.
     pub replay: Arc<dyn ReplayStore>,
+    /// The keys of proofs that were accepted before; an empty cache to begin with.
+    pub known_keys: Arc<KnownKeys>,
     /// The nonces that proofs must have; `None` if they need none.
     pub nonces: Option<Arc<Nonces>>,
     /// Admits bearer tokens that are bound to no key. A bound one is never admitted as a bearer token.
@@ -127,7 +130,12 @@ impl ProtectedResource {
             nonces: self.nonces.as_deref(),
             now,
         };
-        self.proofs.check(proof, &context)
+        let known = self.known_keys.get(bound.thumbprint);
+        let proof = self.proofs.check_knowing(proof, &context, known.as_ref())?;
+        if known.is_none() {
+            self.known_keys.keep(proof.public_key());
+        }
+        Ok(proof)
     }
 }
 

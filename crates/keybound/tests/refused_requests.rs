@@ -31,6 +31,7 @@ fn resource() -> ProtectedResource {
     ProtectedResource {
         proofs: ProofPolicy::default(),
         replay: Arc::new(MemoryReplayStore::new(MemoryReplayLimits::default(), &OperatingSystem).unwrap()),
+        known_keys: Arc::default(),
         nonces: None,
         accept_bearer_for_unbound_tokens: false,
     }

@@ -112,6 +112,7 @@ fn a_proof_is_admitted_once_in_its_whole_life() {
         proofs: ProofPolicy::default(),
         replay: Arc::new(MemoryReplayStore::new(MemoryReplayLimits::default(), &OperatingSystem).unwrap()),
         nonces: None,
+        known_keys: Arc::default(),
         accept_bearer_for_unbound_tokens: false,
     };
     let target = target();

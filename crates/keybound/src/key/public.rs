@@ -43,6 +43,11 @@ impl PublicKey {
         Ok(Self { kind, thumbprint: jwk.thumbprint(), jwk, components, parsed })
     }
 
+    pub(super) fn with_attributes(mut self, attributes: Attributes) -> Self {
+        self.jwk.attributes = attributes;
+        self
+    }
+
     /// What the key is.
     pub fn kind(&self) -> KeyKind {
         self.kind

@@ -25,9 +25,19 @@ impl PublicKey {
     /// Reads a public JWK that is part of a larger text; one with a private member is refused, whatever
     /// the member's value (RFC 9449 section 4.3, check 7).
     pub fn from_jwk_object(jwk: &Object<'_>) -> Result<Self, KeyError> {
-        match PRIVATE_MEMBERS.into_iter().find(|member| jwk.contains(member)) {
-            Some(member) => Err(KeyError::PrivateMember { member }),
-            None => Self::new(Components::read_jwk(jwk)?, Attributes::read_jwk(jwk)?),
+        Self::from_jwk_object_knowing(jwk, None)
+    }
+
+    /// As [`PublicKey::from_jwk_object`]; a key that is spelt as `known` is not parsed again.
+    pub(crate) fn from_jwk_object_knowing(jwk: &Object<'_>, known: Option<&Self>) -> Result<Self, KeyError> {
+        if let Some(member) = PRIVATE_MEMBERS.into_iter().find(|member| jwk.contains(member)) {
+            return Err(KeyError::PrivateMember { member });
+        }
+        match known {
+            Some(known) if known.jwk().is_spelt_as(jwk) => {
+                Ok(known.clone().with_attributes(Attributes::read_jwk(jwk)?))
+            }
+            _ => Self::new(Components::read_jwk(jwk)?, Attributes::read_jwk(jwk)?),
         }
     }
 }

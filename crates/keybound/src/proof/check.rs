@@ -141,6 +141,16 @@ impl ProofPolicy {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn check(&self, proof: &str, context: &ProofContext<'_>) -> Result<VerifiedProof, ProofRefusal> {
+        self.check_knowing(proof, context, None)
+    }
+
+    /// As [`ProofPolicy::check`]; `known` is the key that the proof is likely to have.
+    pub(crate) fn check_knowing(
+        &self,
+        proof: &str,
+        context: &ProofContext<'_>,
+        known: Option<&PublicKey>,
+    ) -> Result<VerifiedProof, ProofRefusal> {
         let jws = decode(proof)?;
         let header = jws.header().map_err(ProofRefusal::Unreadable)?;
         let claims = jws.claims().map_err(ProofRefusal::Unreadable)?;
@@ -158,7 +168,7 @@ impl ProofPolicy {
             right_access_token_hash(&claims, &token.hash)?;
         }
 
-        let public_key = public_key(&header)?;
+        let public_key = public_key(&header, known)?;
         if let Some(token) = &context.access_token {
             right_key(&public_key, token.thumbprint)?;
         }
@@ -312,9 +322,9 @@ pub(super) fn right_access_token_hash(
 }
 
 /// Check 7, and the quality of the key.
-pub(super) fn public_key(header: &Object<'_>) -> Result<PublicKey, ProofRefusal> {
+pub(super) fn public_key(header: &Object<'_>, known: Option<&PublicKey>) -> Result<PublicKey, ProofRefusal> {
     let jwk = header.object("jwk").map_err(ProofRefusal::KeyMissing)?;
-    PublicKey::from_jwk_object(jwk).map_err(|error| match error {
+    PublicKey::from_jwk_object_knowing(jwk, known).map_err(|error| match error {
         KeyError::PrivateMember { member } => ProofRefusal::PrivateKey { member },
         error => ProofRefusal::UnusableKey(error),
     })

@@ -5,11 +5,13 @@
 
 mod check;
 mod inspect;
+mod known_keys;
 mod make;
 mod refusal;
 
 pub use check::{BoundToken, ProofContext, ProofPolicy, VerifiedProof, proof_header};
 pub use inspect::{Finding, KnownRequest, Outcome, inspect};
+pub use known_keys::KnownKeys;
 pub use make::{DpopKey, ProofRequest, ProofTemplate, ProveError};
 pub use refusal::ProofRefusal;
 
