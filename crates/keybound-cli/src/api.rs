@@ -19,8 +19,8 @@ use crate::runtime;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  keybound api /api/v1/users?limit=5
-  keybound api '/api/v1/users?search=profile.lastName eq \"Brock\"' --paginate
+  keybound api '/api/v1/users?limit=5'
+  keybound api '/api/v1/users?filter=status eq \"ACTIVE\"' --paginate
   keybound api /api/v1/users -X POST --input user.json
   echo '{\"profile\":{\"title\":\"Director\"}}' | keybound api /api/v1/users/00u1 -d -")]
 pub(crate) struct Arguments {

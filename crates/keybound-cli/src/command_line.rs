@@ -13,7 +13,7 @@ Examples:
   keybound inspect --method GET --url https://api.example/orders < proof.txt
   keybound org start --listen 127.0.0.1:8443 --data ./org";
 
-/// Call, guard and practise with key-bound tokens (DPoP, RFC 9449).
+/// Call, check and practise with key-bound tokens (DPoP, RFC 9449).
 #[derive(Debug, Parser)]
 #[command(
     name = "keybound",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use keybound::{Algorithm, PrivateKey, PublicKey};
+use keybound_okta::{OrgUrl, OrgUrlError};
 use serde_json::json;
 
 use crate::exit_code::ExitCode;
@@ -25,7 +26,7 @@ Examples:
   keybound init --dpop-key ES256                             with a DPoP key on disk that outlives the process")]
 pub(crate) struct Arguments {
     /// The org's URL; left empty in .env if not given.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = org_url)]
     org_url: Option<String>,
     /// The app's client id; left empty in .env if not given.
     #[arg(long, value_name = "ID")]
@@ -42,6 +43,11 @@ pub(crate) struct Arguments {
     /// The folder for .env and the keys.
     #[arg(long, default_value = ".")]
     dir: PathBuf,
+}
+
+/// As it was given, if every later command would take it.
+fn org_url(text: &str) -> Result<String, OrgUrlError> {
+    OrgUrl::parse(text).map(|_| text.to_owned())
 }
 
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {

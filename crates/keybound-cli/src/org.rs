@@ -72,13 +72,13 @@ pub(crate) struct CreateApp {
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// The app's name.
-    #[arg(long)]
+    #[arg(long, value_parser = label)]
     label: String,
     /// The app's public key, a JWK.
     #[arg(long, value_name = "FILE")]
     public_jwk: PathBuf,
     /// A scope to grant; may be given several times.
-    #[arg(long = "scope", value_name = "SCOPE")]
+    #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scope)]
     scopes: Vec<String>,
     /// An admin role to assign; may be given several times.
     #[arg(long = "role", value_name = "ROLE", default_value = "READ_ONLY_ADMIN")]
@@ -147,6 +147,22 @@ fn start(arguments: &Start, output: Output) -> Outcome {
     })
 }
 
+/// A name that can be shown.
+fn label(text: &str) -> Result<String, &'static str> {
+    let is_name = !text.trim().is_empty() && !text.chars().any(char::is_control);
+    if is_name { Ok(text.to_owned()) } else { Err("a label is a text without control characters") }
+}
+
+/// A scope-token (RFC 6749 section 3.3).
+fn scope(text: &str) -> Result<String, &'static str> {
+    let is_scope = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+    if !text.is_empty() && text.bytes().all(is_scope) {
+        Ok(text.to_owned())
+    } else {
+        Err("a scope is printable ASCII without spaces; give --scope once for each")
+    }
+}
+
 fn create_app(arguments: &CreateApp, output: Output) -> Outcome {
     let new = NewApp {
         label: arguments.label.clone(),
@@ -161,11 +177,11 @@ fn create_app(arguments: &CreateApp, output: Output) -> Outcome {
 
 /// The data of an org that is there: a wrong path must not make a new one.
 fn open_existing(data: &Path) -> Outcome<Store> {
-    if data.is_dir() {
+    if Store::is_in(data) {
         return Ok(Store::open(data)?);
     }
     Err(Failure::new(ExitCode::LocalOrg, format_args!("there is no org's data in {}", data.display()))
-        .because("there is no such folder")
+        .because("the folder holds no database of an org")
         .do_next("give the folder that `keybound org start --data` was given"))
 }
 

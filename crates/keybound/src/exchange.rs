@@ -65,7 +65,7 @@ pub const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// nonce changed just then. A server that goes on is broken.
 pub const MAX_CHALLENGES: u8 = 2;
 
-/// Bytes of a token endpoint's answer, at most: the token, and as much again around it.
+/// Bytes of a token endpoint's answer, at most: the longest token, and three times as much around it.
 pub const MAX_ANSWER_BYTES: usize = 4 * MAX_ACCESS_TOKEN_BYTES;
 
 /// How long a client assertion lives: long enough for the clocks of both sides to differ by minutes.

@@ -2,7 +2,8 @@
 //!
 //! A bearer token can be used by whoever steals it. DPoP binds a token to a key: each request carries a
 //! fresh proof, signed with that key, so that a stolen token is worth nothing. This crate is the
-//! protocol: it makes and checks, and leaves sending, receiving, the clock and randomness to its caller.
+//! protocol: it makes and checks, and leaves sending and receiving to its caller, from whom it takes the
+//! time and randomness ([`Clock`] and [`random::Random`] are the seams for them).
 //! It is synchronous and serves every runtime.
 //!
 //! # The two flows

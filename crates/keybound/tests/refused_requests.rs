@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method};
+use keybound::Signer as _;
 use keybound::access_token::{AccessToken, AccessTokenRefusal};
 use keybound::credentials::CredentialsRefusal;
 use keybound::proof::{AccessTokenHash, DpopKey, ProofPolicy, ProofRefusal, ProofRequest};
@@ -354,5 +355,48 @@ fn at_a_token_endpoint_the_same_refusals_are_answered_as_there() {
     ] {
         let answer = refusal.at_token_endpoint();
         assert_eq!((answer.status.as_u16(), answer.code.unwrap().as_str()), (status, code), "{refusal}");
+    }
+}
+
+#[test]
+fn a_key_that_is_known_is_held_to_every_rule_again() {
+    let resource = resource();
+    let own = support::ES256.public_key().thumbprint();
+    let ath = AccessTokenHash::of(TOKEN).to_string();
+    let draft =
+        |jwt_id: &str| support::Draft::proof().claim("ath", ath.clone().into()).claim("jti", jwt_id.into());
+    let admit_draft = |draft: &support::Draft, key: &SigningKey| {
+        admit(&resource, &dpop(&draft.sign(key)), Some(access_token(Some(own)))).map(|_| ())
+    };
+    assert_eq!(admit_draft(&draft("first"), &support::ES256), Ok(()), "from now on the key is known");
+    assert_eq!(admit_draft(&draft("second"), &support::ES256), Ok(()));
+
+    let stranger = SigningKey::generate(Algorithm::ES256).unwrap();
+    let forged = admit_draft(&draft("third"), &stranger);
+    assert_eq!(forged, Err(Refusal::Proof(ProofRefusal::WrongSignature)));
+    let private = admit_draft(&draft("fourth").jwk_member("d", "AAAA".into()), &support::ES256);
+    assert_eq!(private, Err(Refusal::Proof(ProofRefusal::PrivateKey { member: "d" })));
+    for (member, value) in [("use", "enc"), ("alg", "ES384")] {
+        let reserved = admit_draft(&draft("fifth").jwk_member(member, value.into()), &support::ES256);
+        assert!(
+            matches!(reserved, Err(Refusal::Proof(ProofRefusal::KeyNotForAlgorithm { .. }))),
+            "{member}: {reserved:?}"
+        );
+    }
+    let others = draft("sixth").header("jwk", support::jwk(stranger.public_key()));
+    assert_eq!(admit_draft(&others, &stranger), Err(Refusal::Proof(ProofRefusal::WrongKey)));
+    assert_eq!(admit_draft(&draft("seventh"), &support::ES256), Ok(()), "and no refusal changed it");
+}
+
+#[test]
+fn a_token_that_has_expired_is_refused_whoever_says_that_it_is_good() {
+    let (resource, key) = (resource(), key());
+    let headers = dpop(&proof(&key, &Method::GET, support::TARGET, TOKEN));
+    for (seconds_ago, admitted) in [(4, true), (5, false), (3600, false)] {
+        let expires = NOW.before(Duration::from_secs(seconds_ago));
+        let token = AccessToken { expires, ..access_token(Some(key.thumbprint())) };
+        let result = admit(&resource, &headers, Some(token)).map(|_| ());
+        let refusal = Refusal::AccessToken(AccessTokenRefusal::Expired { expired: expires, now: NOW });
+        assert_eq!(result, if admitted { Ok(()) } else { Err(refusal) }, "{seconds_ago} s ago");
     }
 }

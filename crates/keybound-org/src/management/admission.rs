@@ -93,8 +93,8 @@ impl Management {
         let client_id = token.client_id.as_deref().unwrap_or_default();
         let revoked = || keybound::Refusal::from(AccessTokenRefusal::Revoked);
         let roles = self.store.roles_of(client_id)?.ok_or_else(revoked)?;
-        tracing::debug!(client_id, "admitted");
         if roles.into_iter().any(R::is_of) {
+            tracing::debug!(client_id, "admitted");
             return Ok(());
         }
         Err(ApiError::no_permission("the app has no admin role that may do this; assign one to it"))

@@ -123,6 +123,11 @@ pub enum StoreError {
 }
 
 impl Store {
+    /// Whether there is an org's database in `folder`; [`Store::open`] makes one where there is none.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(FILE_NAME).is_file()
+    }
+
     /// Opens the database in `folder`; makes it, and the folder, if they are not there. Both can be read
     /// by their owner alone, since the org's private keys are in them.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
