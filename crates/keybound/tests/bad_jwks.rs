@@ -417,3 +417,13 @@ fn ed25519_keys_that_anybody_can_sign_for_are_refused() {
         assert_eq!(refused.unwrap_err(), KeyError::SmallOrder, "{why}");
     }
 }
+
+#[test]
+fn a_hostile_name_cannot_write_over_a_terminal() {
+    let name = format!("\u{1b}[2J\nforged \u{202e}{}", "x".repeat(1_000));
+    for jwk in [json!({"kty": name}), json!({"kty": "EC", "crv": name}), json!({"kty": "OKP", "crv": name})] {
+        let error = PublicKey::from_jwk(jwk.to_string().as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("[2Jforged xx") && error.len() < 300, "{error:?}");
+        assert!(!error.contains(['\u{1b}', '\n', '\u{202e}']), "{error:?}");
+    }
+}

@@ -22,7 +22,7 @@ use keybound::exchange::{ClientCredentials, ExchangeError, GrantedToken, Progres
 use keybound::json::MemberError;
 use keybound::proof::{DpopKey, ProofContext, ProofPolicy};
 use keybound::random::OperatingSystem;
-use keybound::{Algorithm, JwkSet, Nonce, Signer as _, SigningKey, TargetUri};
+use keybound::{Algorithm, JwkSet, Nonce, SignError, Signer as _, SigningKey, TargetUri};
 use serde_json::json;
 use support::{Draft, NOW, RS256};
 
@@ -340,4 +340,21 @@ fn an_answer_is_bounded_and_a_token_is_in_no_debug_text() {
     );
     let token = run(&[(200, None, GRANTED)], Some(&dpop_key())).result.unwrap();
     assert!(!format!("{token:?}").contains("a.b.c"));
+}
+
+#[test]
+fn a_request_whose_proof_nobody_signed_is_not_made() {
+    let key = dpop_key();
+    let mut exchange = TokenExchange::new(grant(), Algorithm::RS256, Some(key.template().clone()), None);
+    let mut attempt = || exchange.attempt(NOW, &OperatingSystem).unwrap();
+    let unsigned = attempt().sign(&*RS256, None);
+    assert_eq!(unsigned.unwrap_err(), SignError::ProofNotSigned, "RFC 9449 section 5");
+    let first = attempt();
+    let assertion = RS256.sign(first.assertion().signing_input()).unwrap();
+    assert_eq!(first.attach(&assertion, None).unwrap_err(), SignError::ProofNotSigned);
+
+    let other = SigningKey::generate(Algorithm::ES256).unwrap();
+    let (expected, found) = (Algorithm::RS256, Algorithm::ES256);
+    let mismatched = attempt().sign(&other, Some(&key));
+    assert_eq!(mismatched.unwrap_err(), SignError::WrongAlgorithm { expected, found });
 }
