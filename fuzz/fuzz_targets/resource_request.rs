@@ -8,19 +8,16 @@ use keybound::access_token::{AccessToken, AccessTokenRefusal};
 use keybound::proof::ProofPolicy;
 use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore};
-use keybound::resource::{ProtectedResource, ResourceRequest};
-use keybound::{Algorithm, NumericDate, TargetUri};
+use keybound::resource::{Demands, ProtectedResource, ResourceRequest};
+use keybound::{Algorithm, ChallengeContext, NumericDate, TargetUri};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|request: (&[u8], &[u8], &str, &str)| {
     let (authorization, dpop, path, query) = request;
     let replay = MemoryReplayStore::new(MemoryReplayLimits::default(), &OperatingSystem).unwrap();
     let resource = ProtectedResource {
-        proofs: ProofPolicy::default(),
+        demands: Demands { accept_bearer_for_unbound_tokens: true, ..Demands::default() },
         replay: Arc::new(replay),
-        known_keys: Arc::default(),
-        nonces: None,
-        accept_bearer_for_unbound_tokens: true,
     };
     let mut headers = HeaderMap::new();
     for (name, value) in [("authorization", authorization), ("dpop", dpop)] {
@@ -34,5 +31,7 @@ fuzz_target!(|request: (&[u8], &[u8], &str, &str)| {
         ResourceRequest { method: &Method::GET, target: &target, query: Some(query), headers: &headers };
     let nobody = |_: &str| Err::<AccessToken, _>(AccessTokenRefusal::WrongSignature);
     let refusal = resource.admit(&request, nobody, NumericDate::from_seconds(1_800_000_000)).unwrap_err();
-    assert!(!refusal.challenges(&Algorithm::ALL, true).is_empty());
+    let context =
+        ChallengeContext { algorithms: &Algorithm::ALL, accepts_bearer: true, metadata_uri: None };
+    assert!(!refusal.challenges(&context).is_empty());
 });

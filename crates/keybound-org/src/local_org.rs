@@ -9,7 +9,7 @@ use axum::Router;
 use axum::middleware;
 use keybound::access_token::AccessTokenPolicy;
 use keybound::random::RandomUnavailable;
-use keybound::resource::ProtectedResource;
+use keybound::resource::{Demands, ProtectedResource};
 use keybound::{Signer as _, TargetUri, TargetUriError};
 use rustls::ServerConfig;
 use tempfile::TempDir;
@@ -213,11 +213,13 @@ fn routes(
     let management = Management {
         url: url.clone(),
         resource: ProtectedResource {
-            proofs: proof_policy(),
+            demands: Demands {
+                proofs: proof_policy(),
+                nonces: None,
+                known_keys: Arc::default(),
+                accept_bearer_for_unbound_tokens: true,
+            },
             replay: Arc::new(store.clone()),
-            nonces: None,
-            known_keys: Arc::default(),
-            accept_bearer_for_unbound_tokens: true,
         },
         access_tokens,
         keys: authorization_server.public_keys(),

@@ -26,10 +26,10 @@ use aws_lc_rs::signature::{
 use http::{HeaderMap, HeaderValue, Method};
 use keybound::access_token::AccessToken;
 use keybound::base64url::decode;
-use keybound::proof::{AccessTokenHash, DpopKey, ProofPolicy, ProofRequest};
+use keybound::proof::{AccessTokenHash, DpopKey, ProofRequest};
 use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayStore as _};
-use keybound::resource::{ProtectedResource, ResourceRequest};
+use keybound::resource::{Demands, ProtectedResource, ResourceRequest};
 use keybound::{Algorithm, NumericDate, SigningKey, TargetUri};
 
 const NOW: NumericDate = NumericDate::from_seconds(1_800_000_000);
@@ -159,13 +159,7 @@ fn resource() -> ProtectedResource {
         let key = ReplayKey::new(thumbprint, &target, &number.to_string());
         replay.record(&key, NOW, NOW).unwrap();
     }
-    ProtectedResource {
-        proofs: ProofPolicy::default(),
-        replay: Arc::new(replay),
-        known_keys: Arc::default(),
-        nonces: None,
-        accept_bearer_for_unbound_tokens: false,
-    }
+    ProtectedResource { demands: Demands::default(), replay: Arc::new(replay) }
 }
 
 /// The thumbprint of RFC 9449 section 6.1.

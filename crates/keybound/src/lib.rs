@@ -67,7 +67,7 @@ pub use jwt::MAX_KEYS_TRIED;
 pub use key::{KeyError, KeyKind, PrivateKey, PublicKey, SigningKey, VerifyingKey};
 pub use nonce::{MAX_NONCE_BYTES, Nonce, NoncePolicy, NonceRefusal, NonceSecret, Nonces, NotANonce};
 pub use numeric_date::NumericDate;
-pub use refusal::{ErrorCode, Refusal, RefusalAnswer, description};
+pub use refusal::{ChallengeContext, ErrorCode, Refusal, RefusalAnswer, description};
 pub use rule::Rule;
 pub use signer::{SignError, Signature, Signer};
 pub use thumbprint::{NotAThumbprint, Thumbprint};

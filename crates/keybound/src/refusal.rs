@@ -41,6 +41,18 @@ pub enum Refusal {
     /// The proof was used before, or nobody can tell.
     #[error(transparent)]
     Replay(#[from] ReplayRefusal),
+    /// Whether the access token is good cannot be told now: its issuer does not answer.
+    #[error("this server cannot tell now whether the access token is good: {reason}; try again later")]
+    TokenUnverifiable {
+        /// What keeps the server from telling, without secrets.
+        reason: String,
+    },
+    /// The URI that the request was sent to cannot be told, so no proof can be for it.
+    #[error("this server cannot tell which URI the request was sent to: {reason}")]
+    UnknownTarget {
+        /// What is missing, or contradicts itself.
+        reason: String,
+    },
     /// The access token does not have the scope.
     #[error("the access token does not have the scope {needed}")]
     InsufficientScope {
@@ -115,6 +127,14 @@ impl RefusalAnswer {
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable)
         }
     }
+
+    /// RFC 6585 section 4; no specification has an error code for it.
+    const fn too_many() -> Self {
+        Self {
+            retry_after: Some(RETRY_AFTER),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TemporarilyUnavailable)
+        }
+    }
 }
 
 impl Refusal {
@@ -123,7 +143,8 @@ impl Refusal {
         match self {
             Self::Credentials(refusal) => refusal.rule(),
             Self::Assertion(refusal) => refusal.rule(),
-            Self::AccessToken(_) => Rule::AccessToken,
+            Self::AccessToken(_) | Self::TokenUnverifiable { .. } => Rule::AccessToken,
+            Self::UnknownTarget { .. } => Rule::TargetUri,
             Self::BoundTokenAsBearer | Self::UnboundTokenAsDpop => Rule::SchemeFitsBinding,
             Self::BearerToken => Rule::Scheme,
             Self::Proof(refusal) => refusal.rule(),
@@ -139,7 +160,9 @@ impl Refusal {
             Self::Credentials(CredentialsRefusal::Missing | CredentialsRefusal::OtherScheme) => {
                 RefusalAnswer { code: None, ..unauthorized(ErrorCode::InvalidToken) }
             }
-            Self::Credentials(_) => RefusalAnswer::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
+            Self::Credentials(_) | Self::UnknownTarget { .. } => {
+                RefusalAnswer::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest)
+            }
             Self::Proof(refusal) if refusal.wants_nonce() => {
                 RefusalAnswer::nonce_challenge(StatusCode::UNAUTHORIZED)
             }
@@ -153,7 +176,8 @@ impl Refusal {
             Self::Proof(_) | Self::Replay(ReplayRefusal::Replayed) => {
                 unauthorized(ErrorCode::InvalidDpopProof)
             }
-            Self::Replay(_) => RefusalAnswer::unavailable(),
+            Self::Replay(ReplayRefusal::QuotaExceeded) => RefusalAnswer::too_many(),
+            Self::Replay(_) | Self::TokenUnverifiable { .. } => RefusalAnswer::unavailable(),
             Self::InsufficientScope { .. } => {
                 RefusalAnswer::new(StatusCode::FORBIDDEN, ErrorCode::InsufficientScope)
             }
@@ -170,23 +194,31 @@ impl Refusal {
             Self::Proof(_) | Self::Replay(ReplayRefusal::Replayed) => {
                 RefusalAnswer::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidDpopProof)
             }
-            Self::Replay(_) => RefusalAnswer::unavailable(),
+            Self::Replay(ReplayRefusal::QuotaExceeded) => RefusalAnswer::too_many(),
+            Self::Replay(_) | Self::TokenUnverifiable { .. } => RefusalAnswer::unavailable(),
             _ => RefusalAnswer::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
         }
     }
 
-    /// The `WWW-Authenticate` header fields of the answer at a protected resource that takes proofs of
-    /// these algorithms, and bearer tokens too if it `accepts_bearer`.
-    pub fn challenges(&self, algorithms: &[Algorithm], accepts_bearer: bool) -> Vec<HeaderValue> {
-        let names: Vec<_> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
-        let mut parameters = self.challenge_parameters();
-        let bearer = accepts_bearer.then(|| challenge(Scheme::Bearer, &parameters));
+    /// The `WWW-Authenticate` header fields of the answer at a protected resource: a challenge for each
+    /// scheme that it takes. None where other credentials would not help (429, 503).
+    pub fn challenges(&self, resource: &ChallengeContext<'_>) -> Vec<HeaderValue> {
+        let answer = self.at_resource();
+        if answer.retry_after.is_some() {
+            return Vec::new();
+        }
+        let mut parameters = self.challenge_parameters(answer.code);
+        if let Some(uri) = resource.metadata_uri {
+            parameters.push(("resource_metadata", quotable(uri)));
+        }
+        let bearer = resource.accepts_bearer.then(|| challenge(Scheme::Bearer, &parameters));
+        let names: Vec<_> = resource.algorithms.iter().map(|algorithm| algorithm.name()).collect();
         parameters.push(("algs", names.join(" ")));
         std::iter::once(challenge(Scheme::Dpop, &parameters)).chain(bearer).flatten().collect()
     }
 
-    fn challenge_parameters(&self) -> Vec<(&'static str, String)> {
-        let Some(code) = self.at_resource().code else { return Vec::new() };
+    fn challenge_parameters(&self, code: Option<ErrorCode>) -> Vec<(&'static str, String)> {
+        let Some(code) = code else { return Vec::new() };
         let mut parameters =
             vec![("error", code.as_str().to_owned()), ("error_description", description(self))];
         if let Self::InsufficientScope { needed } = self {
@@ -194,6 +226,17 @@ impl Refusal {
         }
         parameters
     }
+}
+
+/// What a resource says of itself in its challenges.
+#[derive(Clone, Copy, Debug)]
+pub struct ChallengeContext<'a> {
+    /// The algorithms that it takes in proofs (`algs`, RFC 9449 section 7.1).
+    pub algorithms: &'a [Algorithm],
+    /// Whether it takes bearer tokens that are bound to no key.
+    pub accepts_bearer: bool,
+    /// Where its metadata is (`resource_metadata`, RFC 9728 section 5.1).
+    pub metadata_uri: Option<&'a str>,
 }
 
 /// What is wrong and by which rule, in the characters that `error_description` may have

@@ -3,6 +3,10 @@
 //! credentials → access token → binding → proof → replay → admitted, or refused by the first rule that
 //! does not hold. How an access token is verified is the caller's: by its signature, by introspection,
 //! from a cache.
+//!
+//! [`ProtectedResource::admit`] is the whole line, for a caller that never waits. One that waits for an
+//! issuer or for a replay store over a network takes its steps: [`Credentials::of_request`], its own
+//! verification of the token, [`Demands::verify`], its own record of the proof, [`Verified::recorded`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,15 +23,24 @@ use crate::proof::{
     proof_header,
 };
 use crate::refusal::Refusal;
-use crate::replay::ReplayStore;
+use crate::replay::{ReplayRefusal, ReplayStore};
+use crate::thumbprint::Thumbprint;
 
-/// What a resource demands of every request.
+/// A resource that never waits: what it demands of every request, and a store in its own process.
 #[derive(Clone)]
 pub struct ProtectedResource {
-    /// What is accepted in proofs.
-    pub proofs: ProofPolicy,
+    /// What every request is held to.
+    pub demands: Demands,
     /// The proofs that were accepted before.
     pub replay: Arc<dyn ReplayStore>,
+}
+
+/// What a resource demands of every request, whoever remembers the proofs. The default: key-bound tokens
+/// alone, proofs by the default [`ProofPolicy`], no nonces.
+#[derive(Clone, Default)]
+pub struct Demands {
+    /// What is accepted in proofs.
+    pub proofs: ProofPolicy,
     /// The keys of proofs that were accepted before; an empty cache to begin with.
     pub known_keys: Arc<KnownKeys>,
     /// The nonces that proofs must have; `None` if they need none.
@@ -49,7 +62,30 @@ pub struct ResourceRequest<'r> {
     pub headers: &'r HeaderMap,
 }
 
-/// Who was let in. Made by [`ProtectedResource::admit`] alone.
+/// A request that holds by every rule but one: whether its proof was used before is not known yet.
+#[derive(Debug)]
+pub struct Verified(Admitted);
+
+impl Verified {
+    /// The proof to record before the request is admitted; `None` with a bearer token.
+    pub fn proof(&self) -> Option<&VerifiedProof> {
+        self.0.proof()
+    }
+
+    /// What the access token says.
+    pub fn access_token(&self) -> &AccessToken {
+        self.0.access_token()
+    }
+
+    /// Admits the request if the store has recorded its proof now. `outcome` is what the store says of
+    /// [`Verified::proof`]'s replay key, or `Ok` where there is no proof.
+    pub fn recorded(self, outcome: Result<(), ReplayRefusal>) -> Result<Admitted, Refusal> {
+        outcome?;
+        Ok(self.0)
+    }
+}
+
+/// Who was let in. Made by [`Verified::recorded`] alone.
 #[derive(Clone, Debug)]
 pub struct Admitted {
     access_token: Arc<AccessToken>,
@@ -65,6 +101,11 @@ impl Admitted {
     /// The proof; `None` if it was let in with a bearer token.
     pub fn proof(&self) -> Option<&VerifiedProof> {
         self.proof.as_ref()
+    }
+
+    /// What the access token says, to keep beyond the request.
+    pub fn shared_access_token(&self) -> Arc<AccessToken> {
+        Arc::clone(&self.access_token)
     }
 
     /// Refuses unless the token has one of these scopes; the first is the one to ask for.
@@ -89,26 +130,41 @@ impl ProtectedResource {
         now: NumericDate,
     ) -> Result<Admitted, Refusal> {
         let credentials = Credentials::of_request(request.headers, request.query)?;
-        let access_token = current(verify_token(credentials.access_token)?.into(), now)?;
-        let Some(bound) = self.binding(&credentials, &access_token)? else {
-            return Ok(Admitted { access_token, proof: None });
+        let access_token = verify_token(credentials.access_token)?.into();
+        let hash = AccessTokenHash::of(credentials.access_token);
+        let verified = self.demands.verify(request, credentials.scheme, hash, access_token, now)?;
+        let outcome = match verified.proof() {
+            Some(proof) => self.replay.record(proof.replay_key(), proof.expires(), now),
+            None => Ok(()),
         };
-        let proof = self.verified_proof(request, bound, now)?;
-        self.replay.record(proof.replay_key(), proof.expires(), now)?;
-        Ok(Admitted { access_token, proof: Some(proof) })
+        verified.recorded(outcome)
+    }
+}
+
+impl Demands {
+    /// Holds `request` to every rule but replay. `scheme` is that of its credentials, `hash` the hash of
+    /// the access token in them, and `access_token` what that token says, which the caller has verified.
+    /// A token that expired more than [`EXPIRY_LEEWAY`] ago is refused whatever it says.
+    pub fn verify(
+        &self,
+        request: &ResourceRequest<'_>,
+        scheme: Scheme,
+        hash: AccessTokenHash,
+        access_token: Arc<AccessToken>,
+        now: NumericDate,
+    ) -> Result<Verified, Refusal> {
+        let access_token = current(access_token, now)?;
+        let proof = match self.binding(scheme, &access_token)? {
+            Some(thumbprint) => Some(self.verified_proof(request, BoundToken { hash, thumbprint }, now)?),
+            None => None,
+        };
+        Ok(Verified(Admitted { access_token, proof }))
     }
 
     /// The key that a proof must show; `None` for a bearer token that may be admitted as such.
-    fn binding(
-        &self,
-        credentials: &Credentials<'_>,
-        access_token: &AccessToken,
-    ) -> Result<Option<BoundToken>, Refusal> {
-        match (credentials.scheme, access_token.thumbprint) {
-            (Scheme::Dpop, Some(thumbprint)) => {
-                let hash = AccessTokenHash::of(credentials.access_token);
-                Ok(Some(BoundToken { hash, thumbprint }))
-            }
+    fn binding(&self, scheme: Scheme, access_token: &AccessToken) -> Result<Option<Thumbprint>, Refusal> {
+        match (scheme, access_token.thumbprint) {
+            (Scheme::Dpop, Some(thumbprint)) => Ok(Some(thumbprint)),
             (Scheme::Dpop, None) => Err(Refusal::UnboundTokenAsDpop),
             (Scheme::Bearer, Some(_)) => Err(Refusal::BoundTokenAsBearer),
             (Scheme::Bearer, None) if self.accept_bearer_for_unbound_tokens => Ok(None),
@@ -149,8 +205,14 @@ fn current(token: Arc<AccessToken>, now: NumericDate) -> Result<Arc<AccessToken>
 
 impl fmt::Debug for ProtectedResource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ProtectedResource").field("demands", &self.demands).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Demands {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("ProtectedResource")
+            .debug_struct("Demands")
             .field("proofs", &self.proofs)
             .field("nonces", &self.nonces)
             .field("accept_bearer_for_unbound_tokens", &self.accept_bearer_for_unbound_tokens)

@@ -21,20 +21,17 @@ use keybound::credentials::CredentialsRefusal;
 use keybound::proof::{AccessTokenHash, DpopKey, ProofPolicy, ProofRefusal, ProofRequest};
 use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayRefusal, ReplayStore};
-use keybound::resource::{Admitted, ProtectedResource, ResourceRequest};
+use keybound::resource::{Admitted, Demands, ProtectedResource, ResourceRequest};
 use keybound::{
-    Algorithm, ErrorCode, NoncePolicy, NonceSecret, Nonces, NumericDate, Refusal, Rule, SigningKey,
-    TargetUri, Thumbprint,
+    Algorithm, ChallengeContext, ErrorCode, NoncePolicy, NonceSecret, Nonces, NumericDate, Refusal, Rule,
+    SigningKey, TargetUri, Thumbprint,
 };
 use support::{NOW, TOKEN, target};
 
 fn resource() -> ProtectedResource {
     ProtectedResource {
-        proofs: ProofPolicy::default(),
+        demands: Demands::default(),
         replay: Arc::new(MemoryReplayStore::new(MemoryReplayLimits::default(), &OperatingSystem).unwrap()),
-        known_keys: Arc::default(),
-        nonces: None,
-        accept_bearer_for_unbound_tokens: false,
     }
 }
 
@@ -286,7 +283,10 @@ fn a_store_that_cannot_tell_refuses_with_503_and_when_to_come_back() {
 #[test]
 fn a_nonce_challenge_is_answered_with_the_nonce() {
     let nonces = Arc::new(Nonces::new(NoncePolicy::default(), NonceSecret::from_bytes(&[1; 32])));
-    let resource = ProtectedResource { nonces: Some(nonces.clone()), ..resource() };
+    let resource = ProtectedResource {
+        demands: Demands { nonces: Some(nonces.clone()), ..resource().demands },
+        ..resource()
+    };
     let key = key();
     let token = || Some(access_token(Some(key.thumbprint())));
     let headers = dpop(&proof(&key, &Method::GET, support::TARGET, TOKEN));
@@ -311,7 +311,10 @@ fn a_nonce_challenge_is_answered_with_the_nonce() {
 
 #[test]
 fn a_bearer_token_is_admitted_only_by_name_and_never_a_bound_one() {
-    let resource = ProtectedResource { accept_bearer_for_unbound_tokens: true, ..resource() };
+    let resource = ProtectedResource {
+        demands: Demands { accept_bearer_for_unbound_tokens: true, ..resource().demands },
+        ..resource()
+    };
     let headers = request(&[("authorization", format!("Bearer {TOKEN}"))]);
     assert!(admit(&resource, &headers, Some(access_token(None))).unwrap().proof().is_none());
     let bound = Some(access_token(Some(key().thumbprint())));
@@ -335,7 +338,11 @@ fn challenges_are_those_of_the_specifications() {
 
 fn challenges(refusal: &Refusal, accepts_bearer: bool) -> Vec<String> {
     refusal
-        .challenges(&[Algorithm::ES256, Algorithm::RS256], accepts_bearer)
+        .challenges(&ChallengeContext {
+            algorithms: &[Algorithm::ES256, Algorithm::RS256],
+            accepts_bearer,
+            metadata_uri: None,
+        })
         .iter()
         .map(|challenge| challenge.to_str().unwrap().to_owned())
         .collect()

@@ -17,7 +17,7 @@ use keybound::access_token::AccessToken;
 use keybound::proof::{AccessTokenHash, DpopKey, ProofContext, ProofPolicy, ProofRequest};
 use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey};
-use keybound::resource::{ProtectedResource, ResourceRequest};
+use keybound::resource::{Demands, ProtectedResource, ResourceRequest};
 use keybound::{Algorithm, Signer as _, SigningKey, TargetUri};
 use serde_json::json;
 use support::{Draft, ES256, NOW, RS256, TOKEN, target};
@@ -109,11 +109,8 @@ fn a_proof_is_admitted_once_in_its_whole_life() {
         thumbprint: Some(key.thumbprint()),
     });
     let resource = ProtectedResource {
-        proofs: ProofPolicy::default(),
+        demands: Demands::default(),
         replay: Arc::new(MemoryReplayStore::new(MemoryReplayLimits::default(), &OperatingSystem).unwrap()),
-        nonces: None,
-        known_keys: Arc::default(),
-        accept_bearer_for_unbound_tokens: false,
     };
     let target = target();
     let request = ResourceRequest { method: &Method::GET, target: &target, query: None, headers: &headers };

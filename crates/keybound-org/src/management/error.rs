@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use keybound::credentials::CredentialsRefusal;
-use keybound::{Refusal, Rule, description};
+use keybound::{ChallengeContext, Refusal, Rule, description};
 use serde_json::json;
 
 use crate::background::Unfinished;
@@ -147,7 +147,13 @@ impl From<Refusal> for ApiError {
             StatusCode::SERVICE_UNAVAILABLE => ("E0000009", "Internal Server Error"),
             _ => ("E0000011", "Invalid token provided"),
         };
-        let challenges = refusal.challenges(&OKTA_ALGORITHMS, true).into_iter();
+        let challenges = refusal
+            .challenges(&ChallengeContext {
+                algorithms: &OKTA_ALGORITHMS,
+                accepts_bearer: true,
+                metadata_uri: None,
+            })
+            .into_iter();
         let challenges = challenges.map(|challenge| (WWW_AUTHENTICATE, challenge));
         let retry_after = answer.retry_after.map(|after| (RETRY_AFTER, HeaderValue::from(after.as_secs())));
         let error = Self::new(answer.status, code, summary).because(description(&refusal));

@@ -18,18 +18,27 @@ use crate::thumbprint::Thumbprint;
 /// The key is part of it, so that no client can use up an identifier of another's; the target is, as
 /// RFC 9449 section 11.1 asks. It is the same on every server of a fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ReplayKey([u8; 32]);
+pub struct ReplayKey {
+    hash: [u8; 32],
+    thumbprint: Thumbprint,
+}
 
 impl ReplayKey {
     /// The key of a proof.
     pub fn new(thumbprint: Thumbprint, target: &TargetUri, jwt_id: &str) -> Self {
         // The thumbprint has a fixed length and a target no zero byte, so no two triples run together.
-        Self(sha256(&[thumbprint.as_bytes(), target.as_str().as_bytes(), &[0], jwt_id.as_bytes()]))
+        let parts = [thumbprint.as_bytes(), target.as_str().as_bytes(), &[0], jwt_id.as_bytes()];
+        Self { hash: sha256(&parts), thumbprint }
     }
 
     /// The 32 bytes of the hash.
     pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.hash
+    }
+
+    /// The key that signed the proof: whose quota of a store it counts against.
+    pub fn thumbprint(&self) -> Thumbprint {
+        self.thumbprint
     }
 }
 
@@ -43,6 +52,9 @@ pub enum ReplayRefusal {
     /// The store has no room for it; it was not recorded.
     #[error("this server has no room to remember another DPoP proof; try again later")]
     Full,
+    /// The key that signed it has as many live proofs as one key may have; it was not recorded.
+    #[error("the key of the DPoP proof has too many live proofs at this server; send fewer requests at once")]
+    QuotaExceeded,
     /// It would have to be remembered for longer than the store remembers; it was not recorded.
     #[error("the DPoP proof lives longer than this server remembers proofs")]
     LivesTooLong,
