@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use keybound::Signer as _;
 use keybound::access_token::{AccessToken, AccessTokenRefusal};
 use keybound::credentials::CredentialsRefusal;
-use keybound::proof::{AccessTokenHash, DpopKey, ProofPolicy, ProofRefusal, ProofRequest};
+use keybound::proof::{AccessTokenHash, DpopKey, ProofRefusal, ProofRequest};
 use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayRefusal, ReplayStore};
 use keybound::resource::{Admitted, Demands, ProtectedResource, ResourceRequest};
