@@ -1,1 +1,19 @@
-//! Guard.
+//! Admits to an API only who holds the key that the access token is bound to (DPoP, RFC 9449).
+//!
+//! A [`Guard`] is made from a [`policy::Policy`] and held against every request: [`Guard::admit`] is the
+//! inward flow as one straight line. The faces put it in front of an API: a tower layer
+//! ([`layer::GuardLayer`]) with extractors for axum, a reverse proxy, a forward-auth service, and Envoy's
+//! `ext_authz`. All of them ask the same guard and send the same answers ([`answer`]).
+
+pub mod answer;
+mod guard;
+pub mod identity;
+mod nonces;
+pub mod policy;
+pub mod replay;
+mod routes;
+mod target;
+pub mod tokens;
+
+pub use guard::{Admission, Guard, GuardBuilder, GuardError, IncomingRequest, Refused};
+pub use routes::PatternError;

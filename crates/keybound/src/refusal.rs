@@ -53,6 +53,9 @@ pub enum Refusal {
         /// What is missing, or contradicts itself.
         reason: String,
     },
+    /// No route of the resource's policy covers the request, so nothing says what it needs.
+    #[error("this resource has no route for the request's path and method")]
+    NoRoute,
     /// The access token does not have the scope.
     #[error("the access token does not have the scope {needed}")]
     InsufficientScope {
@@ -144,7 +147,7 @@ impl Refusal {
             Self::Credentials(refusal) => refusal.rule(),
             Self::Assertion(refusal) => refusal.rule(),
             Self::AccessToken(_) | Self::TokenUnverifiable { .. } => Rule::AccessToken,
-            Self::UnknownTarget { .. } => Rule::TargetUri,
+            Self::UnknownTarget { .. } | Self::NoRoute => Rule::TargetUri,
             Self::BoundTokenAsBearer | Self::UnboundTokenAsDpop => Rule::SchemeFitsBinding,
             Self::BearerToken => Rule::Scheme,
             Self::Proof(refusal) => refusal.rule(),
@@ -178,6 +181,7 @@ impl Refusal {
             }
             Self::Replay(ReplayRefusal::QuotaExceeded) => RefusalAnswer::too_many(),
             Self::Replay(_) | Self::TokenUnverifiable { .. } => RefusalAnswer::unavailable(),
+            Self::NoRoute => RefusalAnswer::new(StatusCode::NOT_FOUND, ErrorCode::InvalidRequest),
             Self::InsufficientScope { .. } => {
                 RefusalAnswer::new(StatusCode::FORBIDDEN, ErrorCode::InsufficientScope)
             }
@@ -201,10 +205,10 @@ impl Refusal {
     }
 
     /// The `WWW-Authenticate` header fields of the answer at a protected resource: a challenge for each
-    /// scheme that it takes. None where other credentials would not help (429, 503).
+    /// scheme that it takes. None where other credentials would not help (404, 429, 503).
     pub fn challenges(&self, resource: &ChallengeContext<'_>) -> Vec<HeaderValue> {
         let answer = self.at_resource();
-        if answer.retry_after.is_some() {
+        if answer.retry_after.is_some() || answer.status == StatusCode::NOT_FOUND {
             return Vec::new();
         }
         let mut parameters = self.challenge_parameters(answer.code);

@@ -1,0 +1,258 @@
+//! The inward flow: from a request to who sent it, or to the answer that refuses it.
+//!
+//! target → route → credentials → access token → binding and proof → scope → replay → admitted
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, Response, Uri};
+use keybound::credentials::Credentials;
+use keybound::proof::{AccessTokenHash, ProofPolicy};
+use keybound::random::{OperatingSystem, Random, RandomUnavailable};
+use keybound::resource::{Admitted, Demands, ResourceRequest};
+use keybound::{ChallengeContext, Clock, Nonce, NumericDate, Refusal, SystemClock};
+
+use crate::answer;
+use crate::nonces::{self, OwnSecret};
+use crate::policy::{NoncesRequired, Policy, PolicyError};
+use crate::replay::{Replay, ReplayError, SharedReplayStore};
+use crate::routes::{Covered, Routes};
+use crate::target::Targets;
+use crate::tokens::{AccessTokens, TokensError};
+
+/// Admits requests by a policy. Cheap to clone; all clones are one guard.
+#[derive(Clone)]
+pub struct Guard {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    targets: Targets,
+    routes: Routes,
+    tokens: AccessTokens,
+    demands: Demands,
+    demands_with_nonce: Demands,
+    replay: Replay,
+    own_secret: OwnSecret,
+    metadata_uri: Option<String>,
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+}
+
+/// A request as far as its admission depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct IncomingRequest<'r> {
+    /// The method.
+    pub method: &'r Method,
+    /// The path and query, perhaps with scheme and authority (HTTP/2).
+    pub uri: &'r Uri,
+    /// The header fields.
+    pub headers: &'r HeaderMap,
+    /// Who sent it to this server: the client, or a proxy before the guard. `None` if it is not known,
+    /// which no proxy is trusted then.
+    pub peer: Option<IpAddr>,
+    /// Whether it came over TLS to this server.
+    pub secure: bool,
+}
+
+/// A request that is let in.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Admission {
+    /// Who was let in; `None` on a route that admits without a token.
+    pub admitted: Option<Admitted>,
+    /// The nonce for the client's next proof, to be sent as `DPoP-Nonce` with the answer (RFC 9449 section
+    /// 8.2); `None` where none is needed.
+    pub nonce: Option<Nonce>,
+}
+
+/// A request that is refused.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// The whole answer: status, challenges, nonce, body. The same at every face.
+    pub response: Response<bytes::Bytes>,
+}
+
+impl Guard {
+    /// A guard by `policy`, with the system's clock and randomness. Issuers are not asked before the first
+    /// token of theirs comes.
+    pub fn new(policy: Policy) -> Result<Self, GuardError> {
+        Self::builder(policy).build()
+    }
+
+    /// To give a guard another clock, randomness or replay store.
+    pub fn builder(policy: Policy) -> GuardBuilder {
+        GuardBuilder {
+            policy,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OperatingSystem),
+            store: None,
+            predecessor: None,
+        }
+    }
+
+    /// The policy that this guard goes by.
+    pub fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    /// Admits `request`, or refuses it by the first rule that does not hold.
+    pub async fn admit(&self, request: &IncomingRequest<'_>) -> Result<Admission, Refused> {
+        let now = self.inner.clock.now();
+        self.inner.admit(request, now).await.map_err(|refusal| self.inner.refused(refusal, now))
+    }
+}
+
+impl Inner {
+    async fn admit(&self, request: &IncomingRequest<'_>, now: NumericDate) -> Result<Admission, Refusal> {
+        let target = self.targets.of(request)?;
+        let covered = self.routes.covering(request.method, request.uri.path(), &target)?;
+        if covered.admits_without_token {
+            return Ok(Admission { admitted: None, nonce: None });
+        }
+        let credentials = Credentials::of_request(request.headers, request.uri.query())?;
+        let hash = AccessTokenHash::of(credentials.access_token);
+        let token = self.tokens.verify(credentials.access_token, hash, now).await?;
+        let demands = self.demands(&covered);
+        let request = ResourceRequest {
+            method: request.method,
+            target: &target,
+            query: request.uri.query(),
+            headers: request.headers,
+        };
+        let verified = demands.verify(&request, credentials.scheme, hash, token, now)?;
+        covered.require_scope(verified.access_token())?;
+        let recorded = match verified.proof() {
+            Some(proof) => self.replay.record(proof.replay_key(), proof.expires(), now).await,
+            None => Ok(()),
+        };
+        let admitted = verified.recorded(recorded)?;
+        let nonce = demands.nonces.as_ref().map(|nonces| nonces.current(now));
+        Ok(Admission { admitted: Some(admitted), nonce })
+    }
+
+    fn demands(&self, covered: &Covered<'_>) -> &Demands {
+        let with_nonce = match self.policy.nonces.required {
+            NoncesRequired::Never => false,
+            NoncesRequired::Always => true,
+            NoncesRequired::ByRoute => covered.nonce,
+        };
+        if with_nonce { &self.demands_with_nonce } else { &self.demands }
+    }
+
+    fn refused(&self, refusal: Refusal, now: NumericDate) -> Refused {
+        let context = ChallengeContext {
+            algorithms: &self.policy.proofs.algorithms,
+            accepts_bearer: self.policy.accept_bearer_for_unbound_tokens,
+            metadata_uri: self.metadata_uri.as_deref(),
+        };
+        let nonce = || self.demands_with_nonce.nonces.as_ref().map(|nonces| nonces.current(now));
+        let response = answer::refusal(&refusal, &context, nonce);
+        Refused { refusal, response }
+    }
+}
+
+/// What a guard is made of beside its policy.
+pub struct GuardBuilder {
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    store: Option<Arc<dyn SharedReplayStore>>,
+    predecessor: Option<Guard>,
+}
+
+impl GuardBuilder {
+    /// Takes the time from `clock`.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Takes randomness from `random`.
+    #[must_use]
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Remembers proofs in `store`, whatever the policy says of it.
+    #[must_use]
+    pub fn replay_store(mut self, store: Arc<dyn SharedReplayStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Takes over what `guard` remembers: used proofs above all, without which a change of policy would let
+    /// each of them in once more, and the secret of nonces.
+    #[must_use]
+    pub fn succeeding(mut self, guard: Guard) -> Self {
+        self.predecessor = Some(guard);
+        self
+    }
+
+    /// Makes the guard. Reads the files that the policy names; asks nobody over the network: a store or an
+    /// issuer that is down is no reason not to start.
+    pub fn build(self) -> Result<Guard, GuardError> {
+        let Self { policy, clock, random, store, predecessor } = self;
+        policy.check()?;
+        let before = predecessor.as_ref().map(|guard| &*guard.inner);
+        let replay = match store {
+            Some(store) => Replay::shared(store),
+            None => Replay::by_policy(&policy, before.map(|before| &before.replay), random.as_ref())?,
+        };
+        let tokens = AccessTokens::by_policy(&policy, before.map(|before| &before.tokens))?;
+        let demands = Demands {
+            proofs: ProofPolicy::from(&policy.proofs),
+            known_keys: before.map(|before| Arc::clone(&before.demands.known_keys)).unwrap_or_default(),
+            nonces: None,
+            accept_bearer_for_unbound_tokens: policy.accept_bearer_for_unbound_tokens,
+        };
+        let own_secret = match before {
+            Some(before) => before.own_secret.clone(),
+            None => OwnSecret::generate(random.as_ref())?,
+        };
+        let nonces = nonces::by_policy(&policy.nonces, &own_secret)?;
+        let inner = Inner {
+            targets: Targets::by_policy(&policy),
+            routes: Routes::by_policy(&policy.routes)?,
+            tokens,
+            demands_with_nonce: Demands { nonces: Some(Arc::new(nonces)), ..demands.clone() },
+            demands,
+            replay,
+            own_secret,
+            metadata_uri: None,
+            policy,
+            clock,
+        };
+        Ok(Guard { inner: Arc::new(inner) })
+    }
+}
+
+/// Why a guard can't be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GuardError {
+    /// The policy makes no sense.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// What is to verify tokens can't be made.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// The replay store can't be made.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// No randomness for a secret.
+    #[error(transparent)]
+    Random(#[from] RandomUnavailable),
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Guard").field("policy", &self.inner.policy).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,79 @@
+//! Who was let in, told to the API behind the guard in header fields that no client can forge.
+//!
+//! Every field whose name begins with [`PREFIX`] is taken out of a request before the guard puts in its own,
+//! spelt in whatever way a server behind might read as the same name.
+
+use std::fmt::Write as _;
+
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use keybound::exchange::DPOP;
+
+use crate::guard::Admission;
+
+/// What the names of the guard's own header fields begin with.
+pub const PREFIX: &str = "x-keybound-";
+
+/// `sub` of the access token.
+pub const SUBJECT: HeaderName = HeaderName::from_static("x-keybound-subject");
+/// `client_id` of the access token.
+pub const CLIENT_ID: HeaderName = HeaderName::from_static("x-keybound-client-id");
+/// `iss` of the access token.
+pub const ISSUER: HeaderName = HeaderName::from_static("x-keybound-issuer");
+/// The scopes of the access token, with a space between two.
+pub const SCOPE: HeaderName = HeaderName::from_static("x-keybound-scope");
+/// The thumbprint of the key that the token is bound to; absent with a bearer token.
+pub const THUMBPRINT: HeaderName = HeaderName::from_static("x-keybound-thumbprint");
+
+/// All of them: what a proxy has to copy from a forward-auth answer.
+pub const FIELDS: [HeaderName; 5] = [SUBJECT, CLIENT_ID, ISSUER, SCOPE, THUMBPRINT];
+
+/// The fields that tell who was let in. A value that no header field can hold is percent-encoded.
+pub fn fields(admission: &Admission) -> Vec<(HeaderName, HeaderValue)> {
+    let Some(admitted) = &admission.admitted else { return Vec::new() };
+    let token = admitted.access_token();
+    let thumbprint = token.thumbprint.map(|thumbprint| thumbprint.to_string());
+    [
+        (SUBJECT, Some(token.subject.clone())),
+        (CLIENT_ID, token.client_id.clone()),
+        (ISSUER, Some(token.issuer.clone())),
+        (SCOPE, Some(token.scopes.join(" "))),
+        (THUMBPRINT, thumbprint),
+    ]
+    .into_iter()
+    .filter_map(|(name, text)| Some((name, value(&text?))))
+    .collect()
+}
+
+/// Takes out of a request what only the guard may say, and puts in what it says. The credentials go too: what
+/// is behind the guard has no use for a token whose proof is used up.
+pub fn replace(headers: &mut HeaderMap, admission: &Admission) {
+    let forged: Vec<_> = headers.keys().filter(|name| is_own(name)).cloned().collect();
+    for name in forged {
+        headers.remove(name);
+    }
+    if admission.admitted.is_some() {
+        headers.remove(AUTHORIZATION);
+    }
+    headers.remove(DPOP);
+    for (name, value) in fields(admission) {
+        headers.insert(name, value);
+    }
+}
+
+/// Servers behind gateways of the CGI kind read `_` and `-` as the same.
+fn is_own(name: &HeaderName) -> bool {
+    name.as_str().replace('_', "-").starts_with(PREFIX)
+}
+
+/// Printable ASCII stays, all else and `%` is percent-encoded, so that no claim can end the field.
+fn value(text: &str) -> HeaderValue {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if matches!(byte, b' '..=b'~') && byte != b'%' {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    HeaderValue::try_from(encoded).unwrap_or(HeaderValue::from_static(""))
+}

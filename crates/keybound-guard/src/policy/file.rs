@@ -1,0 +1,182 @@
+//! A policy from a TOML file, and the checks that no single field can tell.
+
+use std::fs;
+use std::path::Path;
+
+use super::{Issuer, KeySource, MAX_PROOF_AGE, Policy, PolicyError, Route};
+use super::{RedisMode, ReplayStoreKind};
+
+/// Bytes of a policy file, at most: thousands of routes.
+pub const MAX_POLICY_BYTES: usize = 1024 * 1024;
+
+impl Policy {
+    /// Reads the policy in `path`. Files that it names are relative to its folder.
+    pub fn from_file(path: &Path) -> Result<Self, PolicyError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| PolicyError::Unreadable { path: path.to_owned(), source })?;
+        let mut policy = Self::from_toml(&text)?;
+        policy.resolve_files(path.parent().unwrap_or(Path::new("")));
+        Ok(policy)
+    }
+
+    /// Reads a policy from its text, and holds it to [`Policy::check`].
+    pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
+        if text.len() > MAX_POLICY_BYTES {
+            return Err(PolicyError::TooLong);
+        }
+        let policy: Self = toml::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?;
+        policy.check()?;
+        Ok(policy)
+    }
+
+    /// Whether the fields make sense together; a guard is never made of a policy that does not.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        self.check_target()?;
+        if self.issuers.is_empty() {
+            return Err(PolicyError::field("issuers", "name at least one authorization server: [[issuers]]"));
+        }
+        for (number, issuer) in self.issuers.iter().enumerate() {
+            self.check_issuer(&format!("issuers[{number}]"), issuer)?;
+        }
+        for (number, route) in self.routes.iter().enumerate() {
+            check_route(&format!("routes[{number}]"), route)?;
+        }
+        self.check_times()?;
+        self.check_replay()
+    }
+
+    fn check_target(&self) -> Result<(), PolicyError> {
+        match (self.resources.is_empty(), self.accept_any_host) {
+            (true, false) => Err(PolicyError::field(
+                "resources",
+                "say under which URL clients call what is guarded (resources = [\"https://api.example.com\"]): \
+                 proofs are made for it (RFC 9449 section 4.3, check 9)",
+            )),
+            (false, true) => {
+                Err(PolicyError::field("accept_any_host", "it contradicts `resources`; keep one of the two"))
+            }
+            _ => Ok(()),
+        }?;
+        let prefix = &self.stripped_prefix;
+        if prefix.is_empty() || (prefix.starts_with('/') && !prefix.ends_with('/')) {
+            Ok(())
+        } else {
+            Err(PolicyError::field("stripped_prefix", "it begins with a slash and does not end with one"))
+        }
+    }
+
+    fn check_issuer(&self, field: &str, issuer: &Issuer) -> Result<(), PolicyError> {
+        let wrong = |name: &str, reason: &str| Err(PolicyError::field(format!("{field}.{name}"), reason));
+        if issuer.issuer.is_empty() {
+            return wrong("issuer", "it is empty");
+        }
+        if issuer.audiences.is_empty() && self.resources.is_empty() {
+            return wrong("audiences", "name what the tokens are issued for (`aud`)");
+        }
+        if issuer.jwks_uri.is_some() && issuer.jwks_file.is_some() {
+            return wrong("jwks_file", "keys come from one place: `jwks_uri` or `jwks_file`");
+        }
+        issuer.key_source(field)?;
+        if issuer.revocation_checked_every.is_some() && issuer.introspection.is_none() {
+            return wrong("revocation_checked_every_seconds", "it needs [issuers.introspection]");
+        }
+        let same = |other: &&Issuer| other.issuer == issuer.issuer;
+        if self.issuers.iter().filter(same).count() > 1 {
+            return wrong("issuer", "it is there twice");
+        }
+        Ok(())
+    }
+
+    fn check_times(&self) -> Result<(), PolicyError> {
+        let bounded = [
+            ("proofs.max_age_seconds", self.proofs.max_age),
+            ("proofs.future_tolerance_seconds", self.proofs.future_tolerance),
+        ];
+        for (field, duration) in bounded {
+            if duration > MAX_PROOF_AGE {
+                return Err(PolicyError::field(
+                    field,
+                    format!("{} seconds at most", MAX_PROOF_AGE.as_secs()),
+                ));
+            }
+        }
+        if self.proofs.max_age.is_zero() {
+            return Err(PolicyError::field("proofs.max_age_seconds", "no proof would be young enough"));
+        }
+        if self.nonces.renewed_every.is_zero() {
+            return Err(PolicyError::field("nonces.renewed_every_seconds", "one second at least"));
+        }
+        if self.limits.issuer_timeout.is_zero() {
+            return Err(PolicyError::field("limits.issuer_timeout_seconds", "one second at least"));
+        }
+        Ok(())
+    }
+
+    fn check_replay(&self) -> Result<(), PolicyError> {
+        let replay = &self.replay;
+        let wrong = |name: &str, reason: &str| Err(PolicyError::field(format!("replay.{name}"), reason));
+        if replay.store == ReplayStoreKind::Memory {
+            return if replay.urls.is_empty() {
+                Ok(())
+            } else {
+                wrong("urls", "they are for store = \"redis\"; the store is \"memory\"")
+            };
+        }
+        if replay.urls.is_empty() {
+            return wrong("urls", "say where Redis is: urls = [\"rediss://redis.example.com\"]");
+        }
+        if (replay.mode == RedisMode::Sentinel) != replay.sentinel_master.is_some() {
+            return wrong("sentinel_master", "it goes with mode = \"sentinel\", and that with it");
+        }
+        if replay.timeout.is_zero() {
+            return wrong("timeout_milliseconds", "one millisecond at least");
+        }
+        Ok(())
+    }
+
+    fn resolve_files(&mut self, folder: &Path) {
+        let files = self
+            .issuers
+            .iter_mut()
+            .flat_map(|issuer| {
+                let secret = issuer.introspection.as_mut().map(|asked| &mut asked.client_secret_file);
+                issuer.jwks_file.iter_mut().chain(secret)
+            })
+            .chain(&mut self.nonces.secret_files)
+            .chain(&mut self.replay.password_file)
+            .chain(&mut self.replay.ca_file)
+            .chain(&mut self.ca_file);
+        for file in files {
+            *file = folder.join(&file);
+        }
+    }
+}
+
+impl Issuer {
+    /// Where its keys come from. `field` is the issuer's place in the policy, for the error.
+    pub(crate) fn key_source(&self, field: &str) -> Result<KeySource, PolicyError> {
+        match (&self.jwks_file, &self.jwks_uri) {
+            (Some(file), _) => Ok(KeySource::File(file.clone())),
+            (None, Some(uri)) => uri.parse().map(KeySource::Uri).map_err(|reason| {
+                PolicyError::field(format!("{field}.jwks_uri"), format!("`{uri}`: {reason}"))
+            }),
+            (None, None) => Ok(KeySource::Discovery),
+        }
+    }
+}
+
+fn check_route(field: &str, route: &Route) -> Result<(), PolicyError> {
+    let wrong = |name: &str, reason: String| Err(PolicyError::field(format!("{field}.{name}"), reason));
+    if let Err(reason) = crate::routes::Pattern::parse(&route.path) {
+        return wrong("path", reason.to_string());
+    }
+    if let Some(method) =
+        route.methods.iter().find(|method| http::Method::from_bytes(method.as_bytes()).is_err())
+    {
+        return wrong("methods", format!("`{method}` is no method"));
+    }
+    if route.admit_without_token && (route.nonce || !route.scopes.is_empty()) {
+        return wrong("admit_without_token", "without a token there is neither scope nor nonce".to_owned());
+    }
+    Ok(())
+}
