@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, Response, Uri};
 use keybound::credentials::Credentials;
 use keybound::proof::{AccessTokenHash, ProofPolicy};
@@ -21,10 +22,11 @@ use crate::routes::{Covered, Routes};
 use crate::target::Targets;
 use crate::tokens::{AccessTokens, TokensError};
 
-/// Admits requests by a policy. Cheap to clone; all clones are one guard.
+/// Admits requests by a policy. Cheap to clone; all clones are one guard, and go by a new policy together
+/// ([`Guard::reload`]).
 #[derive(Clone)]
 pub struct Guard {
-    inner: Arc<Inner>,
+    inner: Arc<ArcSwap<Inner>>,
 }
 
 struct Inner {
@@ -36,8 +38,9 @@ struct Inner {
     replay: Replay,
     own_secret: OwnSecret,
     metadata_uri: Option<String>,
-    policy: Policy,
+    policy: Arc<Policy>,
     clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
 }
 
 /// A request as far as its admission depends on it.
@@ -86,24 +89,34 @@ impl Guard {
 
     /// To give a guard another clock, randomness or replay store.
     pub fn builder(policy: Policy) -> GuardBuilder {
-        GuardBuilder {
-            policy,
-            clock: Arc::new(SystemClock),
-            random: Arc::new(OperatingSystem),
-            store: None,
-            predecessor: None,
-        }
+        GuardBuilder { policy, clock: Arc::new(SystemClock), random: Arc::new(OperatingSystem), store: None }
     }
 
-    /// The policy that this guard goes by.
-    pub fn policy(&self) -> &Policy {
-        &self.inner.policy
+    /// The policy that this guard goes by now.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.inner.load().policy)
+    }
+
+    /// Goes by `policy` from now on; requests under way end by the one before. What is remembered is kept:
+    /// used proofs above all, without which a new policy would let each of them in once more, and the nonces
+    /// that were given. With a policy that can't be used, everything stays as it is.
+    pub fn reload(&self, policy: Policy) -> Result<(), GuardError> {
+        let before = self.inner.load_full();
+        let builder = GuardBuilder {
+            policy,
+            clock: Arc::clone(&before.clock),
+            random: Arc::clone(&before.random),
+            store: None,
+        };
+        self.inner.store(Arc::new(builder.inner(Some(&before))?));
+        Ok(())
     }
 
     /// Admits `request`, or refuses it by the first rule that does not hold.
     pub async fn admit(&self, request: &IncomingRequest<'_>) -> Result<Admission, Refused> {
-        let now = self.inner.clock.now();
-        self.inner.admit(request, now).await.map_err(|refusal| self.inner.refused(refusal, now))
+        let inner = self.inner.load_full();
+        let now = inner.clock.now();
+        inner.admit(request, now).await.map_err(|refusal| inner.refused(refusal, now))
     }
 }
 
@@ -162,7 +175,6 @@ pub struct GuardBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     store: Option<Arc<dyn SharedReplayStore>>,
-    predecessor: Option<Guard>,
 }
 
 impl GuardBuilder {
@@ -187,20 +199,15 @@ impl GuardBuilder {
         self
     }
 
-    /// Takes over what `guard` remembers: used proofs above all, without which a change of policy would let
-    /// each of them in once more, and the secret of nonces.
-    #[must_use]
-    pub fn succeeding(mut self, guard: Guard) -> Self {
-        self.predecessor = Some(guard);
-        self
-    }
-
     /// Makes the guard. Reads the files that the policy names; asks nobody over the network: a store or an
     /// issuer that is down is no reason not to start.
     pub fn build(self) -> Result<Guard, GuardError> {
-        let Self { policy, clock, random, store, predecessor } = self;
+        Ok(Guard { inner: Arc::new(ArcSwap::from_pointee(self.inner(None)?)) })
+    }
+
+    fn inner(self, before: Option<&Inner>) -> Result<Inner, GuardError> {
+        let Self { policy, clock, random, store } = self;
         policy.check()?;
-        let before = predecessor.as_ref().map(|guard| &*guard.inner);
         let replay = match store {
             Some(store) => Replay::shared(store),
             None => Replay::by_policy(&policy, before.map(|before| &before.replay), random.as_ref())?,
@@ -217,7 +224,7 @@ impl GuardBuilder {
             None => OwnSecret::generate(random.as_ref())?,
         };
         let nonces = nonces::by_policy(&policy.nonces, &own_secret)?;
-        let inner = Inner {
+        Ok(Inner {
             targets: Targets::by_policy(&policy),
             routes: Routes::by_policy(&policy.routes)?,
             tokens,
@@ -226,10 +233,10 @@ impl GuardBuilder {
             replay,
             own_secret,
             metadata_uri: None,
-            policy,
+            policy: Arc::new(policy),
             clock,
-        };
-        Ok(Guard { inner: Arc::new(inner) })
+            random,
+        })
     }
 }
 
@@ -253,6 +260,6 @@ pub enum GuardError {
 
 impl fmt::Debug for Guard {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Guard").field("policy", &self.inner.policy).finish_non_exhaustive()
+        formatter.debug_struct("Guard").field("policy", &self.inner.load().policy).finish_non_exhaustive()
     }
 }
