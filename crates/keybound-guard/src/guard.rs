@@ -5,6 +5,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, Response, Uri};
@@ -12,9 +13,10 @@ use keybound::credentials::Credentials;
 use keybound::proof::{AccessTokenHash, ProofPolicy};
 use keybound::random::{OperatingSystem, Random, RandomUnavailable};
 use keybound::resource::{Admitted, Demands, ResourceRequest};
-use keybound::{ChallengeContext, Clock, Nonce, NumericDate, Refusal, SystemClock};
+use keybound::{ChallengeContext, Clock, Nonce, NumericDate, Refusal, SystemClock, TargetUri};
 
 use crate::answer;
+use crate::metrics;
 use crate::nonces::{self, OwnSecret};
 use crate::policy::{NoncesRequired, Policy, PolicyError};
 use crate::replay::{Replay, ReplayError, SharedReplayStore};
@@ -68,6 +70,8 @@ pub struct Admission {
     /// The nonce for the client's next proof, to be sent as `DPoP-Nonce` with the answer (RFC 9449 section
     /// 8.2); `None` where none is needed.
     pub nonce: Option<Nonce>,
+    /// The URI that the request is for, as it is known outside, in normal form.
+    pub target: TargetUri,
 }
 
 /// A request that is refused.
@@ -116,7 +120,13 @@ impl Guard {
     pub async fn admit(&self, request: &IncomingRequest<'_>) -> Result<Admission, Refused> {
         let inner = self.inner.load_full();
         let now = inner.clock.now();
-        inner.admit(request, now).await.map_err(|refusal| inner.refused(refusal, now))
+        let began = Instant::now();
+        let outcome = inner.admit(request, now).await.map_err(|refusal| inner.refused(refusal, now));
+        metrics::judged(&outcome, began.elapsed());
+        if let Err(refused) = &outcome {
+            audit(request, refused);
+        }
+        outcome
     }
 }
 
@@ -125,7 +135,7 @@ impl Inner {
         let target = self.targets.of(request)?;
         let covered = self.routes.covering(request.method, request.uri.path(), &target)?;
         if covered.admits_without_token {
-            return Ok(Admission { admitted: None, nonce: None });
+            return Ok(Admission { admitted: None, nonce: None, target });
         }
         let credentials = Credentials::of_request(request.headers, request.uri.query())?;
         let hash = AccessTokenHash::of(credentials.access_token);
@@ -145,7 +155,7 @@ impl Inner {
         };
         let admitted = verified.recorded(recorded)?;
         let nonce = demands.nonces.as_ref().map(|nonces| nonces.current(now));
-        Ok(Admission { admitted: Some(admitted), nonce })
+        Ok(Admission { admitted: Some(admitted), nonce, target })
     }
 
     fn demands(&self, covered: &Covered<'_>) -> &Demands {
@@ -167,6 +177,21 @@ impl Inner {
         let response = answer::refusal(&refusal, &context, nonce);
         Refused { refusal, response }
     }
+}
+
+/// A line for every refusal: who asked for what, and which rule it breaks. Neither token nor proof, nor the
+/// query, which may hold what is private.
+fn audit(request: &IncomingRequest<'_>, refused: &Refused) {
+    tracing::info!(
+        target: "keybound_guard::audit",
+        peer = request.peer.map(tracing::field::display),
+        method = %request.method,
+        path = request.uri.path(),
+        status = refused.response.status().as_u16(),
+        rule = refused.refusal.rule().source(),
+        reason = %refused.refusal,
+        "refused"
+    );
 }
 
 /// What a guard is made of beside its policy.

@@ -8,10 +8,15 @@
 pub mod answer;
 mod guard;
 pub mod identity;
+pub mod metrics;
 mod nonces;
 pub mod policy;
 pub mod replay;
+#[cfg(feature = "server")]
+pub mod reverse_proxy;
 mod routes;
+#[cfg(feature = "server")]
+pub mod server;
 mod target;
 pub mod tokens;
 
