@@ -2,6 +2,8 @@
 //!
 //! target → route → credentials → access token → binding and proof → scope → replay → admitted
 
+mod explain;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,6 +25,8 @@ use crate::replay::{Replay, ReplayError, SharedReplayStore};
 use crate::routes::{Covered, Routes};
 use crate::target::Targets;
 use crate::tokens::{AccessTokens, TokensError};
+
+pub use explain::{Explanation, Step, Verdict};
 
 /// Admits requests by a policy. Cheap to clone; all clones are one guard, and go by a new policy together
 /// ([`Guard::reload`]).

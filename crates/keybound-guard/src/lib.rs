@@ -20,5 +20,7 @@ pub mod server;
 mod target;
 pub mod tokens;
 
-pub use guard::{Admission, Guard, GuardBuilder, GuardError, IncomingRequest, Refused};
+pub use guard::{
+    Admission, Explanation, Guard, GuardBuilder, GuardError, IncomingRequest, Refused, Step, Verdict,
+};
 pub use routes::PatternError;
