@@ -64,8 +64,8 @@ impl fmt::Debug for AccessToken {
 pub struct AccessTokenPolicy {
     /// What `iss` must be.
     pub issuer: String,
-    /// What `aud` must have: this resource.
-    pub audience: String,
+    /// What `aud` must have one of: the names of this resource. Without any, no token is accepted.
+    pub audiences: Vec<String>,
     /// Algorithms that this issuer signs with; never taken from the token (RFC 8725 section 3.1).
     pub algorithms: Vec<Algorithm>,
     /// How far the issuer's clock may be off; beyond [`EXPIRY_LEEWAY`] it holds for tokens from the
@@ -82,7 +82,7 @@ impl AccessTokenPolicy {
     pub fn new(issuer: String, audience: String) -> Self {
         Self {
             issuer,
-            audience,
+            audiences: vec![audience],
             algorithms: vec![Algorithm::RS256],
             leeway: EXPIRY_LEEWAY,
             accept_untyped_tokens: false,
@@ -139,8 +139,8 @@ impl AccessTokenPolicy {
         if token.issuer != self.issuer {
             return Err(AccessTokenRefusal::WrongIssuer { expected: self.issuer.clone() });
         }
-        if !token.audiences.contains(&self.audience) {
-            return Err(AccessTokenRefusal::WrongAudience { expected: self.audience.clone() });
+        if !token.audiences.iter().any(|audience| self.audiences.contains(audience)) {
+            return Err(AccessTokenRefusal::WrongAudience { expected: self.audiences.join(" or ") });
         }
         Ok(())
     }
@@ -198,7 +198,7 @@ pub enum AccessTokenRefusal {
     /// `aud` is another resource.
     #[error("the access token was not issued for {expected}")]
     WrongAudience {
-        /// This resource.
+        /// The names of this resource.
         expected: String,
     },
     /// `exp` has passed.
