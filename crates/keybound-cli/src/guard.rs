@@ -22,6 +22,8 @@ Examples:
       --issuer https://127.0.0.1:8443 --audience https://127.0.0.1:8443 --ca-file org/ca.pem
   keybound guard --policy guard.toml --listen 0.0.0.0:443 --upstream h2c://127.0.0.1:50051 \\
       --tls-certificate chain.pem --tls-key key.pem
+  keybound guard --policy guard.toml --listen 127.0.0.1:9000 --forward-auth nginx
+  keybound guard --policy guard.toml --listen 127.0.0.1:9000 --ext-authz
   keybound guard check --policy guard.toml                    what the policy means
   keybound guard check --policy guard.toml --request req.txt  what it would do with a request, and why
 
@@ -45,7 +47,7 @@ impl Arguments {
     /// What is logged unless `-v` or `KEYBOUND_LOG` say otherwise: a server's refusals and troubles.
     pub(crate) const fn logs(&self) -> Option<&'static str> {
         match self.verb {
-            None => Some("keybound_guard=info"),
+            None => Some("keybound_guard=info,keybound::audit=info"),
             Some(_) => None,
         }
     }

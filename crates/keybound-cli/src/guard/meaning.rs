@@ -1,5 +1,6 @@
 //! A policy in sentences: what it lets in, and what in it is less safe than it could be.
 
+use keybound::TargetUri;
 use keybound_guard::policy::{Issuer, NoncesRequired, Policy, ReplayStoreKind, Route, WhenStoreIsDown};
 use serde_json::json;
 
@@ -20,7 +21,7 @@ pub(super) fn tell(policy: &Policy, for_person: bool, output: Output) -> Outcome
 fn meaning(policy: &Policy) -> Vec<String> {
     let mut told = Vec::new();
     if !policy.resources.is_empty() {
-        let resources: Vec<_> = policy.resources.iter().map(|resource| resource.as_str()).collect();
+        let resources: Vec<_> = policy.resources.iter().map(TargetUri::as_str).collect();
         told.push(format!("Proofs must be made for {}.", resources.join(" or ")));
     }
     if !policy.trusted_proxies.is_empty() {

@@ -4,13 +4,14 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use http::uri::Authority;
-use keybound_guard::Guard;
+use keybound_guard::forward_auth::ForwardAuth;
 use keybound_guard::reverse_proxy::{ReverseProxy, Upstream, UpstreamError, UpstreamSettings};
 use keybound_guard::server::{
     Face, ListenAddress, Server, ServerError, ServerLimits, ServerSettings, TlsFiles,
 };
+use keybound_guard::{Guard, ext_authz};
 use serde_json::json;
 
 use super::policy::PolicyArguments;
@@ -77,6 +78,26 @@ struct Faces {
     /// Be a reverse proxy before this API: http://HOST:PORT, https://… or h2c://… (HTTP/2 in the clear).
     #[arg(long, value_name = "URL")]
     upstream: Option<Upstream>,
+    /// Answer a proxy that asks about each request: Traefik, Caddy (any), or nginx.
+    #[arg(long, value_name = "PROXY", num_args = 0..=1, default_missing_value = "any")]
+    forward_auth: Option<AskingProxy>,
+    /// Answer Envoy's ext_authz filter.
+    #[arg(long, value_name = "PROTOCOL", num_args = 0..=1, default_missing_value = "grpc")]
+    ext_authz: Option<ExtAuthzProtocol>,
+}
+
+/// Which proxy asks, since nginx understands fewer answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AskingProxy {
+    Any,
+    Nginx,
+}
+
+/// How Envoy asks. One at a time: over HTTP the path is the client's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ExtAuthzProtocol {
+    Grpc,
+    Http,
 }
 
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
@@ -102,10 +123,26 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
     })
 }
 
+impl Faces {
+    const fn name(&self) -> &'static str {
+        match (&self.upstream, self.forward_auth, self.ext_authz) {
+            (Some(_), ..) => "reverse proxy",
+            (None, Some(_), _) => "forward-auth",
+            (None, None, _) => "ext_authz",
+        }
+    }
+}
+
 impl Arguments {
     fn face(&self, guard: &Guard) -> Outcome<Face> {
+        let guard = guard.clone();
         let Some(upstream) = &self.faces.upstream else {
-            return Err(Failure::usage("give --upstream"));
+            return Ok(Face::Router(match (self.faces.forward_auth, self.faces.ext_authz) {
+                (Some(AskingProxy::Nginx), _) => ForwardAuth::new(guard).for_nginx().into_router(),
+                (Some(AskingProxy::Any), _) => ForwardAuth::new(guard).into_router(),
+                (None, Some(ExtAuthzProtocol::Http)) => ext_authz::http_router(guard),
+                (None, _) => ext_authz::ExtAuthz::new(guard).into_router(),
+            }));
         };
         let settings = UpstreamSettings {
             host: self.upstream_host.clone(),
@@ -115,7 +152,7 @@ impl Arguments {
             idle_timeout: self.idle_timeout,
             ..UpstreamSettings::new(upstream.clone())
         };
-        Ok(Face::ReverseProxy(ReverseProxy::new(guard.clone(), settings)?))
+        Ok(Face::ReverseProxy(ReverseProxy::new(guard, settings)?))
     }
 
     fn settings(&self) -> ServerSettings {
@@ -146,6 +183,7 @@ impl Arguments {
         json!({
             "url": url(scheme, server.address()),
             "admin_url": server.admin_address().map(|address| url("http", address)),
+            "face": self.faces.name(),
             "upstream": self.faces.upstream.as_ref().map(ToString::to_string),
         })
     }
@@ -164,7 +202,6 @@ fn whole_seconds(text: &str) -> Result<Duration, &'static str> {
     text.parse().map(Duration::from_secs).map_err(|_| "a whole number of seconds")
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "map_err gives it")]
 fn no_signals(error: io::Error) -> Failure {
     Failure::new(ExitCode::Guard, "the guard can't start").because(error)
 }

@@ -62,7 +62,10 @@ impl Guard {
         let proof = telling.proof(token.as_deref());
         let Telling { steps, refusal, .. } = telling;
         let outcome = match refusal {
-            Some(refusal) => Err(Box::new(inner.refused(refusal, now))),
+            Some(refusal) => {
+                let response = inner.answer(request, &refusal, now);
+                Err(Box::new(Refused { refusal, response }))
+            }
             None => Ok(token),
         };
         Explanation { steps, proof, outcome }
@@ -102,16 +105,15 @@ impl Telling<'_> {
             Some(credentials) => self.access_token(credentials).await,
             None => self.not_checked("access token", STOPPED),
         };
-        match (&target, &covered, &credentials, &token) {
-            (Some(target), Some(covered), Some(credentials), Some(token)) => {
-                self.binding_and_proof(target, covered, credentials, token);
-                let scope = covered.require_scope(token);
-                self.step("scope", scope, |()| "the token has what the route asks for".to_owned());
-            }
-            _ => {
-                self.not_checked::<()>("proof", STOPPED);
-                self.not_checked::<()>("scope", STOPPED);
-            }
+        if let (Some(target), Some(covered), Some(credentials), Some(token)) =
+            (&target, &covered, &credentials, &token)
+        {
+            self.binding_and_proof(target, covered, credentials, token);
+            let scope = covered.require_scope(token);
+            self.step("scope", scope, |()| "the token has what the route asks for".to_owned());
+        } else {
+            self.not_checked::<()>("proof", STOPPED);
+            self.not_checked::<()>("scope", STOPPED);
         }
         self.not_checked::<()>(
             "replay",
