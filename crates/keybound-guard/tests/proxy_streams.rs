@@ -23,7 +23,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use keybound_guard::reverse_proxy::UpstreamSettings;
-use keybound_guard::server::ServerSettings;
 use serving::{Proxy, Upstream, head, soon, status, statuses, to_end};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -183,7 +182,10 @@ async fn a_websocket_on_which_nothing_moves_is_ended() {
 
 #[tokio::test]
 async fn an_upstream_that_switches_to_what_nobody_asked_for_is_not_followed() {
-    for (asked, granted) in [("", "websocket"), ("Connection: upgrade\r\nUpgrade: websocket\r\n", "h2c")] {
+    for (asked, granted) in [
+        ("Connection: close\r\n", "websocket"),
+        ("Connection: upgrade, close\r\nUpgrade: websocket\r\n", "h2c"),
+    ] {
         let upstream = Upstream::scripted(move |mut stream, _| async move {
             head(&mut stream).await;
             let answer = format!(
