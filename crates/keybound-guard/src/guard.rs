@@ -237,7 +237,12 @@ impl GuardBuilder {
             Some(store) => Replay::shared(store),
             None => Replay::by_policy(&policy, before.map(|before| &before.replay), random.as_ref())?,
         };
-        let tokens = AccessTokens::by_policy(&policy, before.map(|before| &before.tokens))?;
+        let tokens = AccessTokens::by_policy(
+            &policy,
+            before.map(|before| &before.tokens),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+        )?;
         let demands = Demands {
             proofs: ProofPolicy::from(&policy.proofs),
             known_keys: before.map(|before| Arc::clone(&before.demands.known_keys)).unwrap_or_default(),

@@ -135,7 +135,7 @@ impl AccessTokenPolicy {
         }
     }
 
-    fn right_parties(&self, token: &AccessToken) -> Result<(), AccessTokenRefusal> {
+    pub(crate) fn right_parties(&self, token: &AccessToken) -> Result<(), AccessTokenRefusal> {
         if token.issuer != self.issuer {
             return Err(AccessTokenRefusal::WrongIssuer { expected: self.issuer.clone() });
         }
@@ -145,7 +145,7 @@ impl AccessTokenPolicy {
         Ok(())
     }
 
-    fn current(
+    pub(crate) fn current(
         &self,
         claims: &Object<'_>,
         token: &AccessToken,
@@ -229,6 +229,11 @@ pub enum AccessTokenRefusal {
     /// The issuer or the resource ended it before its time.
     #[error("the access token was revoked, or what it was issued for is gone")]
     Revoked,
+    /// The issuer was asked and does not vouch for it (RFC 7662 section 2.2).
+    #[error(
+        "the access token is not active, says its issuer: it expired, was revoked, or is not the issuer's"
+    )]
+    Inactive,
 }
 
 fn read_claims(claims: &Object<'_>) -> Result<AccessToken, AccessTokenRefusal> {
@@ -251,7 +256,7 @@ fn read_claims(claims: &Object<'_>) -> Result<AccessToken, AccessTokenRefusal> {
 }
 
 /// The member `cnf.jkt` (RFC 9449 section 6.1).
-fn confirmation(claims: &Object<'_>) -> Result<Option<Thumbprint>, AccessTokenRefusal> {
+pub(crate) fn confirmation(claims: &Object<'_>) -> Result<Option<Thumbprint>, AccessTokenRefusal> {
     match claims.get("cnf") {
         None => Ok(None),
         Some(Value::Object(confirmation)) => confirmation
@@ -265,12 +270,12 @@ fn confirmation(claims: &Object<'_>) -> Result<Option<Thumbprint>, AccessTokenRe
 }
 
 /// RFC 9068 calls it `client_id`, Okta `cid`.
-fn client_id<'a>(claims: &'a Object<'_>) -> Result<Option<&'a str>, MemberError> {
+pub(crate) fn client_id<'a>(claims: &'a Object<'_>) -> Result<Option<&'a str>, MemberError> {
     Ok(claims.optional_string("client_id")?.or(claims.optional_string("cid")?))
 }
 
 /// RFC 9068 has `scope`, a text with spaces; Okta `scp`, an array.
-fn scopes<'a>(claims: &'a Object<'_>) -> Result<Vec<&'a str>, MemberError> {
+pub(crate) fn scopes<'a>(claims: &'a Object<'_>) -> Result<Vec<&'a str>, MemberError> {
     match claims.optional_string("scope")? {
         Some(scope) => Ok(scope.split(' ').filter(|scope| !scope.is_empty()).collect()),
         None => Ok(claims.optional_strings("scp")?.unwrap_or_default()),
