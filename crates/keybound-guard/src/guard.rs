@@ -2,6 +2,8 @@
 //!
 //! target → route → credentials → access token → binding and proof → scope → replay → admitted
 
+mod explain;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,14 +20,15 @@ use keybound::{ChallengeContext, Clock, Nonce, NumericDate, Refusal, SystemClock
 use tracing::{Instrument as _, debug_span};
 
 use crate::metadata::{self, Metadata};
-use crate::metrics;
 use crate::nonces::{self, OwnSecret};
 use crate::policy::{NoncesRequired, Policy, PolicyError};
 use crate::replay::{Replay, ReplayError, SharedReplayStore};
 use crate::routes::{Covered, Routes};
 use crate::target::Targets;
 use crate::tokens::{AccessTokens, TokensError};
-use crate::{answer, audit};
+use crate::{answer, audit, metrics};
+
+pub use explain::{Explanation, Step, Verdict};
 
 /// Admits requests by a policy. Cheap to clone; all clones are one guard, and go by a new policy together
 /// ([`Guard::reload`]).
@@ -164,9 +167,9 @@ impl Inner {
         let now = self.clock.now();
         let mut known = None;
         let result = self.admit(request, now, &mut known).await;
-        let result = result.map_err(|refusal| self.refused(request, refusal, known.as_deref(), now));
-        metrics::judged(&result, began.elapsed());
-        result
+        let outcome = result.map_err(|refusal| self.refused(request, refusal, known.as_deref(), now));
+        metrics::judged(&outcome, began.elapsed());
+        outcome
     }
 
     /// `known` becomes what the access token says once it is verified, for the log.
@@ -219,15 +222,25 @@ impl Inner {
         known: Option<&AccessToken>,
         now: NumericDate,
     ) -> Refused {
+        let response = self.answer(request, &refusal, now);
+        audit::refused(request, known, &refusal, response.status());
+        Refused { refusal, response }
+    }
+
+    /// The answer that `refusal` becomes.
+    fn answer(
+        &self,
+        request: &IncomingRequest<'_>,
+        refusal: &Refusal,
+        now: NumericDate,
+    ) -> Response<bytes::Bytes> {
         let context = ChallengeContext {
             algorithms: &self.policy.proofs.algorithms,
             accepts_bearer: self.policy.accept_bearer_for_unbound_tokens,
             metadata_uri: self.metadata_uri(request),
         };
         let nonce = || self.demands_with_nonce.nonces.as_ref().map(|nonces| nonces.current(now));
-        let response = answer::refusal(&refusal, &context, nonce);
-        audit::refused(request, known, &refusal, response.status());
-        Refused { refusal, response }
+        answer::refusal(refusal, &context, nonce)
     }
 
     /// Where the metadata of the resource is that the request is for; of the first, if that can't be told.

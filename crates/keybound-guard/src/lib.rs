@@ -32,7 +32,9 @@ pub mod server;
 mod target;
 pub mod tokens;
 
-pub use guard::{Admission, Guard, GuardBuilder, GuardError, IncomingRequest, Refused};
+pub use guard::{
+    Admission, Explanation, Guard, GuardBuilder, GuardError, IncomingRequest, Refused, Step, Verdict,
+};
 pub use peer::PeerAddress;
 pub use routes::PatternError;
 pub use scope::{RequireScope, RequireScopeService};

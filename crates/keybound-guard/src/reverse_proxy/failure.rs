@@ -11,14 +11,13 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use super::idle::BodyFailed;
-use crate::guard::Refused;
 use crate::metrics::UPSTREAM_FAILURES;
 
 /// Why a request has no answer of the upstream.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unanswered {
-    #[error("the request is refused: {}", .0.refusal)]
-    Refused(Box<Refused>),
+    #[error("the request is refused with {}", .0.status())]
+    Refused(Box<Response<Bytes>>),
     #[error("the request can be read in more than one way, or in none: {0}")]
     Form(&'static str),
     #[error("the method is not passed on")]
@@ -93,7 +92,7 @@ impl Unanswered {
     pub(super) fn into_response(self) -> Response<Bytes> {
         let told = self.to_string();
         let (status, error, description) = match self {
-            Self::Refused(refused) => return refused.response,
+            Self::Refused(response) => return *response,
             Self::Form(_) => (StatusCode::BAD_REQUEST, "invalid_request", told.as_str()),
             Self::Method(status) => (status, "invalid_request", told.as_str()),
             Self::Upload(BodyFailed::Idle(_)) => (

@@ -19,13 +19,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{
-    ACCESS_CONTROL_EXPOSE_HEADERS, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, VIA,
-};
+use http::header::{EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, VIA};
 use http::uri::Authority;
 use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-use keybound::exchange::DPOP_NONCE;
 
 use failure::Unanswered;
 pub(crate) use idle::IdleBounded;
@@ -33,7 +30,8 @@ use idle::UploadedBody;
 use tunnel::Upgrade;
 use upstream::Upstreams;
 
-use crate::guard::{Admission, Guard, IncomingRequest};
+use crate::answer;
+use crate::guard::{Admission, Guard, IncomingRequest, Refused};
 use crate::identity;
 use crate::metrics;
 use crate::server::{AnswerBody, Connection};
@@ -83,8 +81,12 @@ impl ReverseProxy {
             peer,
             secure: connection.secure,
         };
-        let admission =
-            self.guard.admit(&incoming).await.map_err(|refused| Unanswered::Refused(Box::new(refused)))?;
+        if let Some(metadata) = self.guard.metadata(&incoming) {
+            return Ok(metadata.map(AnswerBody::from));
+        }
+        let judged = self.guard.admit(&incoming).await;
+        let refused = |refused: Refused| answer::for_client_of(&incoming, refused.response);
+        let admission = judged.map_err(|unfit| Unanswered::Refused(Box::new(refused(unfit))))?;
         let upgrade = Upgrade::wanted(&mut request);
         let began = Instant::now();
         let answer = match self.request_for_upstream(request, &admission, upgrade.as_ref(), peer)? {
@@ -149,11 +151,11 @@ impl ReverseProxy {
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             let upgrade = upgrade.ok_or(Unanswered::Switched)?;
             let mut response = upgrade.accept(answer, connection, self.upstreams.idle_timeout())?;
-            add_nonce(response.headers_mut(), admission);
+            answer::give_nonce(response.headers_mut(), admission.nonce.as_ref());
             return Ok(response.map(|()| Bytes::new().into()));
         }
         hop_by_hop::remove(answer.headers_mut());
-        add_nonce(answer.headers_mut(), admission);
+        answer::give_nonce(answer.headers_mut(), admission.nonce.as_ref());
         *answer.version_mut() = Version::HTTP_11;
         let idle_timeout = self.upstreams.idle_timeout();
         Ok(answer.map(|body| AnswerBody::upstream(IdleBounded::new(body, idle_timeout))))
@@ -164,17 +166,6 @@ impl ReverseProxy {
 fn authority(target: &keybound::TargetUri) -> Option<Authority> {
     let (_, authority) = target.origin().split_once("://")?;
     Authority::from_str(authority).ok()
-}
-
-/// The next nonce comes with every answer, so that a client never needs to be refused for it (RFC 9449
-/// section 8.2); a browser's script may read it.
-fn add_nonce(headers: &mut HeaderMap, admission: &Admission) {
-    const EXPOSED: HeaderValue = HeaderValue::from_static("DPoP-Nonce");
-    let nonce = admission.nonce.as_ref().and_then(|nonce| HeaderValue::from_str(nonce.as_str()).ok());
-    if let Some(nonce) = nonce {
-        headers.insert(DPOP_NONCE, nonce);
-        headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    }
 }
 
 /// The values of a header field that is a list, in lower case (RFC 9110 section 5.6.1).
