@@ -7,12 +7,12 @@ use keybound::replay::ReplayRefusal;
 use super::server::{Server, eventually, free_port};
 use super::stores::{record, runtime, store, until_it_serves};
 
-pub struct Cluster {
-    pub nodes: Vec<Server>,
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Server>,
 }
 
 impl Cluster {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let nodes: Vec<_> = (0..6).map(|_| node()).collect();
         let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
         let created = Command::new("redis-cli")
@@ -29,7 +29,7 @@ impl Cluster {
     }
 
     /// Waits until each of three masters has its replica, and all nodes know it.
-    pub fn wait_until_whole(&self) {
+    pub(crate) fn wait_until_whole(&self) {
         eventually("the cluster is whole", || {
             let ok = self.nodes.iter().all(|node| {
                 let state = node.ask(&["CLUSTER", "INFO"]);
@@ -42,12 +42,12 @@ impl Cluster {
     }
 
     /// The number of some master in `nodes`.
-    pub fn a_master(&self) -> usize {
+    pub(crate) fn a_master(&self) -> usize {
         self.nodes.iter().position(is_master).unwrap()
     }
 
     /// Waits until another than this node is master for its slots: three of the other five are.
-    pub fn wait_for_failover_of(&self, gone: usize) {
+    pub(crate) fn wait_for_failover_of(&self, gone: usize) {
         eventually("a replica takes over", || {
             let others = self.nodes.iter().enumerate().filter(|(number, _)| *number != gone);
             others.filter(|(_, node)| is_master(node)).count() == 3
@@ -55,13 +55,13 @@ impl Cluster {
     }
 
     /// Settings for a store in this cluster.
-    pub fn replay(&self) -> String {
+    pub(crate) fn replay(&self) -> String {
         let urls: Vec<_> = self.nodes.iter().map(|node| format!("'{}'", node.url())).collect();
         format!("urls = [{}]\nmode = 'cluster'", urls.join(", "))
     }
 }
 
-pub fn is_master(node: &Server) -> bool {
+pub(crate) fn is_master(node: &Server) -> bool {
     node.ask(&["ROLE"]).starts_with("master")
 }
 

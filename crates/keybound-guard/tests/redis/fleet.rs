@@ -24,17 +24,17 @@ const PROCESSES: usize = 3;
 const TASKS: usize = 3;
 
 /// Rounds that are under way at once.
-pub const BATCH: usize = 100;
+pub(crate) const BATCH: usize = 100;
 
 /// What became of one proof that all tasks of all processes sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Round {
-    pub admitted: usize,
-    pub replayed: usize,
-    pub unavailable: usize,
+pub(crate) struct Round {
+    pub(crate) admitted: usize,
+    pub(crate) replayed: usize,
+    pub(crate) unavailable: usize,
 }
 
-pub struct Fleet {
+pub(crate) struct Fleet {
     processes: Vec<Process>,
 }
 
@@ -46,7 +46,7 @@ struct Process {
 
 impl Fleet {
     /// Starts guards with this in their `[replay]`, and waits until all of them are served.
-    pub fn start(replay: &str) -> Self {
+    pub(crate) fn start(replay: &str) -> Self {
         let mut fleet = Self { processes: (0..PROCESSES).map(|_| Process::start(replay)).collect() };
         let mut number = 0;
         eventually("the fleet is served", || {
@@ -57,7 +57,7 @@ impl Fleet {
     }
 
     /// Has every process send each proof of a batch with all its tasks.
-    pub fn batch(&mut self, name: &str) -> Vec<Round> {
+    pub(crate) fn batch(&mut self, name: &str) -> Vec<Round> {
         for process in &mut self.processes {
             writeln!(process.input, "{name}").unwrap();
         }

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 /// Forwards connections to a port of loopback while it is not cut. Its threads end with the connections and
 /// with the process.
-pub struct Relay {
-    pub port: u16,
+pub(crate) struct Relay {
+    pub(crate) port: u16,
     cut: Arc<AtomicBool>,
 }
 
 impl Relay {
-    pub fn to(port: u16) -> Self {
+    pub(crate) fn to(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let relay =
             Self { port: listener.local_addr().unwrap().port(), cut: Arc::new(AtomicBool::new(false)) };
@@ -34,12 +34,12 @@ impl Relay {
     }
 
     /// From now on nothing comes through; connections stay as they are.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
     }
 
     /// From now on everything comes through, what was held up included, as on a real network.
-    pub fn mend(&self) {
+    pub(crate) fn mend(&self) {
         self.cut.store(false, Ordering::SeqCst);
     }
 }

@@ -64,6 +64,8 @@ fn the_fleet_follows_the_sentinels_to_the_next_master_which_knows_the_proofs_of_
     eventually("the replica becomes master", || group.replica.ask(&["ROLE"]).starts_with("master"));
     assert_eq!(runtime.block_on(record(&store, "nobody acknowledges")), Err(ReplayRefusal::Unavailable));
     group.master.restart();
+    // As the sentinels would tell it, within a minute or so.
+    group.master.ask(&["REPLICAOF", "127.0.0.1", &group.replica.port.to_string()]);
     until_it_serves(&runtime, &store, "the old master is a replica");
     until_it_serves(&runtime, &other, "and for the other guard");
     for proof in &proofs {

@@ -11,22 +11,22 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running `redis-server`.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub port: u16,
-    pub folder: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) folder: PathBuf,
     arguments: Vec<String>,
 }
 
 impl Server {
     /// Starts one without persistence.
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let port = free_port();
         Self::start_at(port, &[&["--port", &port.to_string()], arguments].concat())
     }
 
     /// Starts one that says by its arguments where it listens.
-    pub fn start_at(port: u16, arguments: &[&str]) -> Self {
+    pub(crate) fn start_at(port: u16, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap().keep();
         let place = folder.to_str().unwrap();
         let common = ["--bind", "127.0.0.1", "--dir", place, "--save", "", "--daemonize", "no"];
@@ -36,7 +36,7 @@ impl Server {
     }
 
     /// Starts one with a folder and a file of its own, as a sentinel needs: it writes its file.
-    pub fn start_from(port: u16, folder: PathBuf, arguments: &[&str]) -> Self {
+    pub(crate) fn start_from(port: u16, folder: PathBuf, arguments: &[&str]) -> Self {
         let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
         let child = spawn(&arguments);
         let server = Self { child, port, folder, arguments };
@@ -45,39 +45,39 @@ impl Server {
     }
 
     /// Starts it again, with its port and its folder.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.kill();
         self.child = spawn(&self.arguments);
         self.wait_until_it_listens();
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// Stops the process where it is (SIGSTOP).
-    pub fn pause(&self) {
+    pub(crate) fn pause(&self) {
         self.signal("-STOP");
     }
 
     /// Lets it go on (SIGCONT).
-    pub fn go_on(&self) {
+    pub(crate) fn go_on(&self) {
         self.signal("-CONT");
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.join(name);
         fs::write(&path, text).unwrap();
         path
     }
 
     /// What the server answers to a command, as `redis-cli` prints it.
-    pub fn ask(&self, command: &[&str]) -> String {
+    pub(crate) fn ask(&self, command: &[&str]) -> String {
         ask(self.port, command)
     }
 
@@ -109,7 +109,7 @@ fn spawn(arguments: &[String]) -> Child {
 }
 
 /// What the server at `port` answers to a command, as `redis-cli` prints it.
-pub fn ask(port: u16, command: &[&str]) -> String {
+pub(crate) fn ask(port: u16, command: &[&str]) -> String {
     let output = Command::new("redis-cli")
         .args(["-h", "127.0.0.1", "-p", &port.to_string()])
         .args(command)
@@ -118,12 +118,12 @@ pub fn ask(port: u16, command: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Waits for what comes about by itself.
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
