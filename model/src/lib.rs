@@ -33,13 +33,20 @@ pub struct Proof {
 
 impl Store {
     pub fn new(proofs_of_shard: usize, quota: u64) -> Self {
-        Self(ledger::Ledger::new(ledger::Bounds { shards: 2, proofs_of_shard, tallies: 1, columns: 4, quota }))
+        Self(ledger::Ledger::new(ledger::Bounds {
+            shards: 2,
+            proofs_of_shard,
+            tallies: 1,
+            columns: 4,
+            quota,
+        }))
     }
 
     /// Records a proof in the generation `current`.
     pub fn record(&self, proof: Proof, current: u64) -> Result<(), ReplayRefusal> {
         let fingerprint = ledger::Fingerprint {
-            entry: NonZeroU128::new(proof.number).expect("numbers begin with 1"),
+            entry: NonZeroU128::new(proof.number << 32 | (proof.number & 1) << 31)
+                .expect("numbers begin with 1"),
             client: proof.client << 32,
             generation: proof.expires,
         };

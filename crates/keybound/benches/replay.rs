@@ -145,12 +145,16 @@ fn refusals() {
     let full = store(limits);
     let first_full = (0..CAPACITY).find(|number| full.record(&many.key(*number), expires, NOW).is_err());
     let share = first_full.unwrap_or(CAPACITY) as f64 / CAPACITY as f64;
-    (0..2 * CAPACITY).for_each(|number| _ = full.record(&many.key(number), expires, NOW));
+    for number in 0..2 * CAPACITY {
+        let _ = full.record(&many.key(number), expires, NOW);
+    }
     let remembered: Vec<_> = (0..CAPACITY / 2).map(|number| many.key(number)).collect();
     let others: Vec<_> = (2 * CAPACITY..5 * CAPACITY / 2).map(|number| many.key(number)).collect();
     let of_one: Vec<_> = (0..CAPACITY / 2).map(|number| one.key(number)).collect();
     let exhausted = store(limits);
-    of_one.iter().for_each(|key| _ = exhausted.record(key, expires, NOW));
+    for key in &of_one {
+        let _ = exhausted.record(key, expires, NOW);
+    }
     let over_quota = &of_one[limits.quota..];
 
     println!("refusals by a store for 1 million proofs, the median of {ROUNDS} runs");
@@ -181,7 +185,7 @@ impl Stopwatch {
 
     fn elapsed(&self) -> Duration {
         match (self.1, time_on_processor()) {
-            (Some(begin), Some(end)) => end - begin,
+            (Some(begin), Some(end)) => end.saturating_sub(begin),
             _ => self.0.elapsed(),
         }
     }

@@ -213,7 +213,7 @@ fn a_store_fills_to_its_capacity_and_refuses_without_forgetting() {
 #[test]
 fn the_bytes_of_a_store_are_bounded_by_its_limits() {
     let policy = ProofPolicy::default();
-    for (capacity, megabytes) in [(0, 2), (1_000_000, 26), (10_000_000, 260), (usize::MAX, usize::MAX)] {
+    for (capacity, megabytes) in [(0, 2), (1_000_000, 23), (10_000_000, 221), (usize::MAX, usize::MAX)] {
         let bytes = MemoryReplayLimits::for_policy(&policy).with_capacity(capacity).max_bytes();
         assert!(bytes <= megabytes.saturating_mul(1_000_000), "{capacity}: {bytes}");
         assert!(bytes >= capacity.saturating_mul(16), "{capacity}: {bytes}");

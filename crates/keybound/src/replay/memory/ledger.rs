@@ -29,10 +29,10 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Places of a shard's tables together. A table that has grown because it was full has 4/3 of its
+    /// Places of a shard's tables together. A table that has grown because it was full has 9/7 of its
     /// entries at most; one that has to grow for another reason may find this bound.
     fn places_of_shard(&self) -> usize {
-        let of_entries = (self.proofs_of_shard / 3).saturating_mul(4).saturating_add(4);
+        let of_entries = (self.proofs_of_shard / 7).saturating_mul(9).saturating_add(9);
         of_entries.saturating_add(GENERATIONS * (LEAST_HOMES + OVERHANG))
     }
 
@@ -102,7 +102,8 @@ impl Ledger {
 
 /// The part that the low 32 bits of a hash choose; its other bits choose places.
 fn chosen<T>(parts: &[T], hash: u128) -> Option<&T> {
-    parts.get(usize::try_from(hash & 0xFFFF_FFFF).ok()?.checked_rem(parts.len())?)
+    let low = hash & u128::from(u32::MAX);
+    parts.get(usize::try_from((low * parts.len() as u128) >> 32).ok()?)
 }
 
 /// The place of a generation among [`GENERATIONS`] that follow each other.
@@ -229,8 +230,11 @@ mod tests {
         let bounds = Bounds { shards: 1, proofs_of_shard: 1_000, ..BOUNDS };
         let ledger = Ledger::new(bounds);
         // All hashes have the last home, which no client can bring about.
-        let crowd =
-            |number: u128| Fingerprint { entry: NonZeroU128::new(u128::MAX - number).unwrap(), client: 1, generation: 1 };
+        let crowd = |number: u128| Fingerprint {
+            entry: NonZeroU128::new(u128::MAX - number).unwrap(),
+            client: 1,
+            generation: 1,
+        };
         let outcomes: Vec<_> = (1..=1_000).map(|number| ledger.record(&crowd(number), 1)).collect();
         let accepted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         assert_eq!(outcomes.last(), Some(&Err(ReplayRefusal::Full)));

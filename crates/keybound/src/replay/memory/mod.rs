@@ -4,9 +4,9 @@
 //! tables of its own. A generation is dropped whole when its last proof has expired, so nothing is swept
 //! and nothing is dropped early. A store that has no room refuses.
 //!
-//! **Memory.** An entry takes 16 bytes of an open-addressing table that is at least three quarters full
-//! once it has grown. Proofs are spread over shards of a few thousand; the tables of each grow by a sixth
-//! when they are full, which moves 160 KB at most, so that no request waits for a large table to be
+//! **Memory.** An entry takes 16 bytes of an open-addressing table that is at least seven ninths full
+//! once it has grown. Proofs are spread over shards of 16,384; the tables of each grow by an eighth
+//! when they are full, which moves 300 KB at most, so that no request waits for a large table to be
 //! copied. Memory that is not needed is not taken: a store for ten million proofs is small until they come. One for
 //! [`MemoryReplayLimits::capacity`] never takes more than [`MemoryReplayLimits::max_bytes`].
 //!
@@ -19,7 +19,7 @@
 //!
 //! **One client cannot take the room of another.** A key has at most [`MemoryReplayLimits::quota`] live
 //! proofs. They are counted in a sketch of bounded size that may count too many and never too few: with a
-//! full store a key is taken to have about 64 more than it has. Small quotas are reached that much sooner.
+//! full store a key is taken to have about 128 more than it has. Small quotas are reached that much sooner.
 //!
 //! **What is not prevented.** Whoever has valid access tokens for many keys has as many quotas, and with
 //! the default one fills the store with sixteen. It then refuses everybody's new proofs (503) for as long
@@ -81,7 +81,7 @@ impl MemoryReplayLimits {
         Self { capacity, quota: capacity.div_ceil(SHARE_OF_A_KEY), ..self }
     }
 
-    /// Bytes that a store of these limits takes, at most, beside what the allocator adds: 26 MB for a
+    /// Bytes that a store of these limits takes, at most, beside what the allocator adds: 23 MB for a
     /// million proofs.
     pub fn max_bytes(&self) -> usize {
         self.bounds().bytes()
@@ -112,14 +112,14 @@ const LEAST_SHARDS: usize = 64;
 /// Beyond this shards become larger instead of more.
 const MOST_SHARDS: usize = 1 << 16;
 
-/// About so many proofs are copied when a table grows, which takes some ten microseconds.
-const PROOFS_OF_A_SHARD: usize = 8192;
+/// So many proofs are copied when a table grows, at most, which takes some ten microseconds.
+const PROOFS_OF_A_SHARD: usize = 16_384;
 
 /// Parts of the sketch that counts the proofs of keys, each with a lock.
 const TALLIES: usize = 64;
 
 /// A full store has so many proofs for each column of the sketch: what a key is counted too high.
-const PROOFS_OF_A_COLUMN: usize = 64;
+const PROOFS_OF_A_COLUMN: usize = 128;
 
 /// Columns of the sketch: a small store's is wide enough that no two of a dozen busy keys share all their
 /// cells, with 1.3 MB for all rows; the largest is as wide as a place in it can be told.

@@ -20,8 +20,8 @@ pub(super) const OVERHANG: usize = 32;
 /// At most this many eighths of the homes are taken: beyond, a search for a gap becomes long.
 const MOST_EIGHTHS: usize = 7;
 
-/// A full table grows by this part of its homes, so that 3/4 of them are taken at least.
-const GROWTH: usize = 6;
+/// A full table grows by this part of its homes, so that 7/9 of them are taken at least.
+const GROWTH: usize = 8;
 
 #[derive(Default)]
 pub(super) struct Table {
@@ -99,7 +99,7 @@ impl Table {
 
     /// In proportion to the entry's high bits.
     fn home(&self, entry: Entry) -> usize {
-        let home = (entry.get() >> 64) * self.homes() as u128 >> 64;
+        let home = ((entry.get() >> 64) * self.homes() as u128) >> 64;
         usize::try_from(home).unwrap_or(usize::MAX)
     }
 }
@@ -137,7 +137,7 @@ mod tests {
         let mut table = Table::default();
         for number in 0..20_000 {
             insert(&mut table, spread(number));
-            assert!(table.places() <= table.len() * 4 / 3 + LEAST_HOMES + OVERHANG, "{}", table.len());
+            assert!(table.places() <= table.len() * 9 / 7 + LEAST_HOMES + OVERHANG, "{}", table.len());
         }
     }
 

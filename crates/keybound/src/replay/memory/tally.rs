@@ -5,7 +5,7 @@
 //! generation by itself, so that the counts of an expired one are dropped with it.
 
 use super::ReplayRefusal;
-use super::ledger::GENERATIONS;
+use super::ledger::{GENERATIONS, ring};
 
 pub(super) const ROWS: usize = 4;
 
@@ -72,13 +72,13 @@ fn sum(cell: &Cell) -> u64 {
 }
 
 fn counter(cell: &mut Cell, generation: u64) -> Option<&mut u32> {
-    cell.iter_mut().nth(super::ledger::ring(generation))
+    cell.get_mut(ring(generation))
 }
 
 /// The place of a key in each row, from 24 bits of its hash each; the bits below choose its tally.
 fn places(client: u128, columns: usize) -> [usize; ROWS] {
     std::array::from_fn(|row| {
-        let bits = client >> (32 + 24 * row) & 0xFF_FFFF;
-        row * columns + usize::try_from(bits * columns as u128 >> 24).unwrap_or_default()
+        let bits = (client >> (32 + 24 * row)) & 0xFF_FFFF;
+        row * columns + usize::try_from((bits * columns as u128) >> 24).unwrap_or_default()
     })
 }
