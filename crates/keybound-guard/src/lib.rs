@@ -6,14 +6,35 @@
 //! `ext_authz`. All of them ask the same guard and send the same answers ([`answer`]).
 
 pub mod answer;
+mod audit;
+#[cfg(feature = "server")]
+pub mod ext_authz;
+#[cfg(feature = "axum")]
+pub mod extract;
+#[cfg(feature = "server")]
+pub mod forward_auth;
 mod guard;
 pub mod identity;
+mod judged;
+pub mod layer;
+pub mod metadata;
+pub mod metrics;
 mod nonces;
+mod peer;
 pub mod policy;
 pub mod replay;
+#[cfg(feature = "server")]
+pub mod reverse_proxy;
 mod routes;
+mod scope;
+#[cfg(feature = "server")]
+pub mod server;
 mod target;
 pub mod tokens;
 
-pub use guard::{Admission, Guard, GuardBuilder, GuardError, IncomingRequest, Refused};
+pub use guard::{
+    Admission, Explanation, Guard, GuardBuilder, GuardError, IncomingRequest, Refused, Step, Verdict,
+};
+pub use peer::PeerAddress;
 pub use routes::PatternError;
+pub use scope::{RequireScope, RequireScopeService};

@@ -10,8 +10,8 @@ use keybound::{Refusal, TargetUri};
 use crate::guard::IncomingRequest;
 use crate::policy::{ForwardedIn, Policy};
 
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Tells the target of requests.
 pub(crate) struct Targets {
@@ -40,18 +40,21 @@ impl Targets {
     /// The target of `request`.
     pub(crate) fn of(&self, request: &IncomingRequest<'_>) -> Result<TargetUri, Refusal> {
         let path = format!("{}{}", self.stripped_prefix, request.uri.path());
-        let base = match self.resources.as_slice() {
-            [only] => only.clone(),
-            resources => {
-                let named = self.named_base(request)?;
-                let known = |resource: &TargetUri| resource.origin() == named.origin();
-                if !resources.is_empty() && !resources.iter().any(known) {
-                    return Err(unknown("it names a host that is none of this resource's"));
-                }
-                named
-            }
-        };
-        base.with_path(&path).map_err(|reason| unknown(&reason.to_string()))
+        self.base(request)?.with_path(&path).map_err(|reason| unknown(&reason.to_string()))
+    }
+
+    /// The origin that `request` was sent to, as the URI of its root or of the one resource there is.
+    pub(crate) fn base(&self, request: &IncomingRequest<'_>) -> Result<TargetUri, Refusal> {
+        if let [only] = self.resources.as_slice() {
+            return Ok(only.clone());
+        }
+        let named = self.named_base(request)?;
+        let known = |resource: &TargetUri| resource.origin() == named.origin();
+        if self.resources.is_empty() || self.resources.iter().any(known) {
+            Ok(named)
+        } else {
+            Err(unknown("it names a host that is none of this resource's"))
+        }
     }
 
     /// Scheme and host that the client asked for, by a trusted proxy's word or by the request's own.
