@@ -120,6 +120,7 @@ impl Policy {
         of_issuers
             .chain(&self.nonces.secret_files)
             .chain(&self.replay.password_file)
+            .chain(&self.replay.sentinel_password_file)
             .chain(&self.replay.ca_file)
             .chain(&self.ca_file)
     }
