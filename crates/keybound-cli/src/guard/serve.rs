@@ -22,6 +22,7 @@ use crate::runtime;
 use crate::signals::{Hangups, Signals};
 
 #[derive(Args, Debug)]
+#[group(skip)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     policy: PolicyArguments,
