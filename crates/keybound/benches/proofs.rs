@@ -11,12 +11,15 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
+    unreachable_pub,
     reason = "a benchmark may panic"
 )]
 
+mod stopwatch;
+
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -31,6 +34,7 @@ use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayStore as _};
 use keybound::resource::{Demands, ProtectedResource, ResourceRequest};
 use keybound::{Algorithm, NumericDate, SigningKey, TargetUri};
+use stopwatch::Stopwatch;
 
 const NOW: NumericDate = NumericDate::from_seconds(1_800_000_000);
 /// Pairs of batches, of which the median is taken.
@@ -310,7 +314,7 @@ fn compare<R, W>(raw: impl Fn() -> R, whole: impl Fn() -> W) -> Comparison {
 
 /// The time of one of `times` calls.
 fn time<R>(times: usize, mut call: impl FnMut() -> R) -> Duration {
-    let begin = Instant::now();
+    let begin = Stopwatch::start();
     for _ in 0..times {
         black_box(call());
     }

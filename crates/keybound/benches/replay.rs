@@ -10,8 +10,11 @@
     clippy::unwrap_used,
     clippy::cast_precision_loss,
     clippy::indexing_slicing,
+    unreachable_pub,
     reason = "a benchmark may panic"
 )]
+
+mod stopwatch;
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -21,6 +24,7 @@ use keybound::proof::ProofPolicy;
 use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayRefusal, ReplayStore as _};
 use keybound::{NumericDate, TargetUri, Thumbprint, base64url};
+use stopwatch::Stopwatch;
 
 const NOW: NumericDate = NumericDate::from_seconds(1_800_000_000);
 const MINUTE: u64 = 60;
@@ -173,27 +177,6 @@ fn refusals() {
         let figure = median((0..ROUNDS).map(|_| round()).collect());
         println!("  {figure:6.2} million refusals/s: {kind}");
     }
-}
-
-/// Measures what a thread computes, not how long it waits for a processor, where Linux tells it.
-struct Stopwatch(Instant, Option<Duration>);
-
-impl Stopwatch {
-    fn start() -> Self {
-        Self(Instant::now(), time_on_processor())
-    }
-
-    fn elapsed(&self) -> Duration {
-        match (self.1, time_on_processor()) {
-            (Some(begin), Some(end)) => end.saturating_sub(begin),
-            _ => self.0.elapsed(),
-        }
-    }
-}
-
-fn time_on_processor() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }
 
 /// In millions a second.

@@ -32,7 +32,7 @@ fn client(number: u8) -> Thumbprint {
     base64url::encode([number; 32]).parse().unwrap()
 }
 
-fn key(client_number: u8, jwt_id: impl ToString) -> ReplayKey {
+fn key(client_number: u8, jwt_id: impl std::fmt::Display) -> ReplayKey {
     ReplayKey::new(client(client_number), &target(), &jwt_id.to_string())
 }
 

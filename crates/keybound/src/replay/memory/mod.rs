@@ -56,7 +56,8 @@ pub struct MemoryReplayLimits {
     /// Proofs that are remembered at once, at most, shared evenly by the shards. Since chance does not
     /// fill them evenly, the first refusal comes at about 95 % of it.
     pub capacity: usize,
-    /// Live proofs of one key, at most. With fewer than a few hundred see the module's documentation.
+    /// Live proofs of one key, at most; never more. In a full store a key is taken to have about 128 more
+    /// than it has, so that a quota of a few hundred is reached sooner.
     pub quota: usize,
     /// The longest time from a proof's arrival to its expiry: `max_age` and `future_tolerance` of the
     /// [`ProofPolicy`](crate::proof::ProofPolicy) together. A proof that would have to be remembered for
@@ -127,6 +128,11 @@ const LEAST_COLUMNS: usize = 1 << 14;
 const MOST_COLUMNS: usize = 1 << 24;
 
 /// Remembers proofs in memory; never forgets a live one, refuses when it is full.
+///
+/// A key that has reached its quota is refused by itself (429), and leaves others their room. Whoever has
+/// valid tokens for many keys has as many quotas and can fill the store: new proofs of everybody are then
+/// refused (503) for as long as proofs live, and none is forgotten. A limit on requests before it, and on
+/// the keys that an authorization server binds tokens to, keeps one client from that.
 ///
 /// ```
 /// use keybound::random::OperatingSystem;
