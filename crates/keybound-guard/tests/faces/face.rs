@@ -13,6 +13,8 @@ use keybound_guard::ext_authz::{ExtAuthz, http_router};
 use keybound_guard::extract::Caller;
 use keybound_guard::forward_auth::{self, ForwardAuth};
 use keybound_guard::layer::GuardLayer;
+use keybound_guard::reverse_proxy::{ReverseProxy, UpstreamSettings};
+use keybound_guard::server::{ListenAddress, ServerSettings};
 use keybound_guard::{Guard, IncomingRequest, identity};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -47,7 +49,7 @@ pub trait Face: Send + Sync {
 pub type Start = fn(Guard) -> Later<'static, Box<dyn Face>>;
 
 /// All faces; the first is the guard itself, which the others are compared with.
-pub const FACES: [(&str, Start); 7] = [
+pub const FACES: [(&str, Start); 8] = [
     ("the guard itself", |guard| Box::pin(async move { Box::new(Itself(guard)) as Box<dyn Face> })),
     ("the layer in axum", |guard| {
         Box::pin(async move { Box::new(Layer(Server::start(api(guard)).await)) as _ })
@@ -69,6 +71,7 @@ pub const FACES: [(&str, Start); 7] = [
             async move { Box::new(Traefik(Server::start(ForwardAuth::new(guard).into_router()).await)) as _ },
         )
     }),
+    ("the reverse proxy", |guard| Box::pin(async move { Box::new(Proxied::start(guard).await) as _ })),
     ("ext_authz over HTTP", |guard| {
         Box::pin(async move { Box::new(EnvoyHttp(Server::start(http_router(guard)).await)) as _ })
     }),
@@ -226,6 +229,44 @@ async fn ask_forward_auth<const N: usize>(
         headers.insert(name, HeaderValue::try_from(value).unwrap());
     }
     send(method, server.uri("/auth"), headers).await
+}
+
+/// The reverse proxy, before an API that tells what it is told of its caller.
+struct Proxied {
+    proxy: keybound_guard::server::Server,
+    _upstream: Server,
+}
+
+impl Proxied {
+    async fn start(guard: Guard) -> Self {
+        let echo = |headers: HeaderMap| async move {
+            assert!(!headers.contains_key("dpop"), "{headers:?}");
+            let own = headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
+            own.filter(|(name, _)| name.as_str().starts_with("x-keybound")).collect::<HeaderMap>()
+        };
+        let upstream = Server::start(Router::new().fallback(echo)).await;
+        let proxy = ReverseProxy::new(
+            guard.clone(),
+            UpstreamSettings::new(format!("http://{}", upstream.address).parse().unwrap()),
+        );
+        let face = keybound_guard::server::Face::ReverseProxy(proxy.unwrap());
+        let settings = ServerSettings::default();
+        let proxy = keybound_guard::server::Server::start(guard, face, settings).await.unwrap();
+        Self { proxy, _upstream: upstream }
+    }
+}
+
+impl Face for Proxied {
+    fn ask<'a>(&'a self, request: &'a ClientRequest) -> Later<'a, Verdict> {
+        let ListenAddress::Tcp(address) = self.proxy.address() else { panic!("it listens on TCP") };
+        let uri = format!("http://{address}{}", request.path).parse().unwrap();
+        Box::pin(async move {
+            let mut headers = header_map(&request.headers);
+            headers.insert("host", HeaderValue::from_static(request.host));
+            headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+            Verdict::over_http(&send(&request.method, uri, headers).await)
+        })
+    }
 }
 
 struct EnvoyHttp(Server);

@@ -93,7 +93,7 @@ impl Setting {
         Policy::from_toml(&format!(
             r#"
             resources = {resources}
-            trusted_proxies = ["127.0.0.1"]
+            trusted_proxies = ["127.0.0.1/32"]
             {fields}
             [nonces]
             secret_files = ["{folder}/nonce"]
