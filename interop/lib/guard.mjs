@@ -1,5 +1,6 @@
 // Keybound's guard as a process of its own, started as a user would, by a policy in a file.
 
+import { AUDIENCE } from './authorization.mjs';
 import { endOf, firstLine, Workspace } from './program.mjs';
 import { INTROSPECTOR } from './provider.mjs';
 
@@ -31,14 +32,9 @@ export class GuardProcess {
   }
 }
 
-/** A policy for the resource at `origin` that takes the tokens of `provider`. */
-export function policyFor({ origin, provider, ...more }) {
-  const { issuer, audience, tokenAlgorithm } = provider;
-  return {
-    resources: [origin],
-    ...more,
-    issuers: [{ issuer, audiences: [audience], algorithms: [tokenAlgorithm], ...more.issuer }],
-  };
+/** A policy that takes the tokens of this authorization server; `ofIssuer` says more of it. */
+export function policyFor({ issuer, tokenAlgorithm }, { ofIssuer, ...more }) {
+  return { ...more, issuers: [{ issuer, audiences: [AUDIENCE], algorithms: [tokenAlgorithm], ...ofIssuer }] };
 }
 
 /** A policy as TOML: a string, a number or a boolean is written as in JSON, and a table can stand in one line. */

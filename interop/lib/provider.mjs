@@ -14,7 +14,7 @@ export const INTROSPECTION_PATH = '/oauth2/v1/introspect';
 export const SCOPE = 'things.read';
 export const WRITE_SCOPE = 'things.write';
 
-const PROOF_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
+const PROOF_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
 /** A resource server's own credentials, with which it asks about tokens (RFC 7662). */
 export const INTROSPECTOR = { clientId: 'guard', clientSecret: 'not-a-secret-outside-of-this-suite' };
@@ -73,7 +73,7 @@ function settings({ issuer, tokenAlgorithm, tokenFormat, audience }) {
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
-      introspection: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: (_ctx, { clientId }) => clientId === INTROSPECTOR.clientId },
       dPoP: { enabled: true, requireNonce: () => true, nonceSecret: randomBytes(32) },
       // Okta's token request names no resource, so there is a default one; its tokens are JWTs (RFC 9068).
       resourceIndicators: {
