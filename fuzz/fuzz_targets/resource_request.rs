@@ -31,7 +31,6 @@ fuzz_target!(|request: (&[u8], &[u8], &str, &str)| {
         ResourceRequest { method: &Method::GET, target: &target, query: Some(query), headers: &headers };
     let nobody = |_: &str| Err::<AccessToken, _>(AccessTokenRefusal::WrongSignature);
     let refusal = resource.admit(&request, nobody, NumericDate::from_seconds(1_800_000_000)).unwrap_err();
-    let context =
-        ChallengeContext { algorithms: &Algorithm::ALL, accepts_bearer: true, metadata_uri: None };
+    let context = ChallengeContext { algorithms: &Algorithm::ALL, accepts_bearer: true, metadata_uri: None };
     assert!(!refusal.challenges(&context).is_empty());
 });

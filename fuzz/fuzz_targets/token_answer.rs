@@ -3,8 +3,8 @@
 
 use http::{HeaderValue, Response};
 use keybound::exchange::{ClientCredentials, TokenExchange};
-use keybound::{Algorithm, NumericDate};
 use keybound::random::OperatingSystem;
+use keybound::{Algorithm, NumericDate};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|answer: (u16, &[u8], &[u8])| {

@@ -8,19 +8,22 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, Response, Uri};
+use keybound::access_token::AccessToken;
 use keybound::credentials::Credentials;
 use keybound::proof::{AccessTokenHash, ProofPolicy};
 use keybound::random::{OperatingSystem, Random, RandomUnavailable};
 use keybound::resource::{Admitted, Demands, ResourceRequest};
-use keybound::{ChallengeContext, Clock, Nonce, NumericDate, Refusal, SystemClock};
+use keybound::{ChallengeContext, Clock, Nonce, NumericDate, Refusal, SystemClock, TargetUri};
+use tracing::{Instrument as _, debug_span};
 
-use crate::answer;
+use crate::metadata::{self, Metadata};
 use crate::nonces::{self, OwnSecret};
 use crate::policy::{NoncesRequired, Policy, PolicyError};
 use crate::replay::{Replay, ReplayError, SharedReplayStore};
 use crate::routes::{Covered, Routes};
 use crate::target::Targets;
 use crate::tokens::{AccessTokens, TokensError};
+use crate::{answer, audit};
 
 /// Admits requests by a policy. Cheap to clone; all clones are one guard, and go by a new policy together
 /// ([`Guard::reload`]).
@@ -37,7 +40,7 @@ struct Inner {
     demands_with_nonce: Demands,
     replay: Replay,
     own_secret: OwnSecret,
-    metadata_uri: Option<String>,
+    metadata: Vec<Metadata>,
     policy: Arc<Policy>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -112,16 +115,60 @@ impl Guard {
         Ok(())
     }
 
-    /// Admits `request`, or refuses it by the first rule that does not hold.
+    /// Admits `request`, or refuses it by the first rule that does not hold. A refusal is a line in the log of
+    /// the target `keybound::audit`, whatever face asks.
     pub async fn admit(&self, request: &IncomingRequest<'_>) -> Result<Admission, Refused> {
+        let span = debug_span!("admit", method = %request.method, path = request.uri.path());
+        self.inner.load_full().judge(request).instrument(span).await
+    }
+
+    /// The answer to a request that was admitted and is refused by the API itself, with a line in the log as
+    /// [`Guard::admit`] has it.
+    pub fn refuse(
+        &self,
+        request: &IncomingRequest<'_>,
+        admission: Option<&Admission>,
+        refusal: Refusal,
+    ) -> Refused {
         let inner = self.inner.load_full();
-        let now = inner.clock.now();
-        inner.admit(request, now).await.map_err(|refusal| inner.refused(refusal, now))
+        let admitted = admission.and_then(|admission| admission.admitted.as_ref());
+        inner.refused(request, refusal, admitted.map(Admitted::access_token), inner.clock.now())
+    }
+
+    /// The answer to a request for the metadata of the resource (RFC 9728 section 3), which needs no token;
+    /// `None` for any other request.
+    pub fn metadata(&self, request: &IncomingRequest<'_>) -> Option<Response<bytes::Bytes>> {
+        if !request.uri.path().starts_with(metadata::WELL_KNOWN_PATH) {
+            return None;
+        }
+        let inner = self.inner.load();
+        let target = inner.targets.base(request).ok()?.with_path(request.uri.path()).ok()?;
+        let metadata = inner.metadata.iter().find(|metadata| metadata.uri == target)?;
+        Some(metadata.answer(request.method))
+    }
+
+    /// Whether what this peer says of a request is believed.
+    #[cfg(feature = "server")]
+    pub(crate) fn trusts(&self, peer: Option<IpAddr>) -> bool {
+        self.inner.load().targets.trusts(peer)
     }
 }
 
 impl Inner {
-    async fn admit(&self, request: &IncomingRequest<'_>, now: NumericDate) -> Result<Admission, Refusal> {
+    async fn judge(&self, request: &IncomingRequest<'_>) -> Result<Admission, Refused> {
+        let now = self.clock.now();
+        let mut known = None;
+        let result = self.admit(request, now, &mut known).await;
+        result.map_err(|refusal| self.refused(request, refusal, known.as_deref(), now))
+    }
+
+    /// `known` becomes what the access token says once it is verified, for the log.
+    async fn admit(
+        &self,
+        request: &IncomingRequest<'_>,
+        now: NumericDate,
+        known: &mut Option<Arc<AccessToken>>,
+    ) -> Result<Admission, Refusal> {
         let target = self.targets.of(request)?;
         let covered = self.routes.covering(request.method, request.uri.path(), &target)?;
         if covered.admits_without_token {
@@ -130,6 +177,7 @@ impl Inner {
         let credentials = Credentials::of_request(request.headers, request.uri.query())?;
         let hash = AccessTokenHash::of(credentials.access_token);
         let token = self.tokens.verify(credentials.access_token, hash, now).await?;
+        *known = Some(Arc::clone(&token));
         let demands = self.demands(&covered);
         let request = ResourceRequest {
             method: request.method,
@@ -157,15 +205,37 @@ impl Inner {
         if with_nonce { &self.demands_with_nonce } else { &self.demands }
     }
 
-    fn refused(&self, refusal: Refusal, now: NumericDate) -> Refused {
+    fn refused(
+        &self,
+        request: &IncomingRequest<'_>,
+        refusal: Refusal,
+        known: Option<&AccessToken>,
+        now: NumericDate,
+    ) -> Refused {
         let context = ChallengeContext {
             algorithms: &self.policy.proofs.algorithms,
             accepts_bearer: self.policy.accept_bearer_for_unbound_tokens,
-            metadata_uri: self.metadata_uri.as_deref(),
+            metadata_uri: self.metadata_uri(request),
         };
         let nonce = || self.demands_with_nonce.nonces.as_ref().map(|nonces| nonces.current(now));
         let response = answer::refusal(&refusal, &context, nonce);
+        audit::refused(request, known, &refusal, response.status());
         Refused { refusal, response }
+    }
+
+    /// Where the metadata of the resource is that the request is for; of the first, if that can't be told.
+    fn metadata_uri(&self, request: &IncomingRequest<'_>) -> Option<&str> {
+        let first = self.metadata.first()?;
+        let metadata = match self.metadata.as_slice() {
+            [only] => only,
+            several => {
+                let base = self.targets.base(request).ok();
+                let is_named =
+                    |named: &TargetUri, metadata: &&Metadata| metadata.resource.origin() == named.origin();
+                base.and_then(|base| several.iter().find(|one| is_named(&base, one))).unwrap_or(first)
+            }
+        };
+        Some(metadata.uri.as_str())
     }
 }
 
@@ -212,7 +282,12 @@ impl GuardBuilder {
             Some(store) => Replay::shared(store),
             None => Replay::by_policy(&policy, before.map(|before| &before.replay), random.as_ref())?,
         };
-        let tokens = AccessTokens::by_policy(&policy, before.map(|before| &before.tokens))?;
+        let tokens = AccessTokens::by_policy(
+            &policy,
+            before.map(|before| &before.tokens),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+        )?;
         let demands = Demands {
             proofs: ProofPolicy::from(&policy.proofs),
             known_keys: before.map(|before| Arc::clone(&before.demands.known_keys)).unwrap_or_default(),
@@ -232,7 +307,7 @@ impl GuardBuilder {
             demands,
             replay,
             own_secret,
-            metadata_uri: None,
+            metadata: metadata::by_policy(&policy),
             policy: Arc::new(policy),
             clock,
             random,

@@ -6,7 +6,6 @@
 use std::fmt::Write as _;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use keybound::exchange::DPOP;
 
 use crate::guard::Admission;
 
@@ -44,25 +43,57 @@ pub fn fields(admission: &Admission) -> Vec<(HeaderName, HeaderValue)> {
     .collect()
 }
 
-/// Takes out of a request what only the guard may say, and puts in what it says. The credentials go too: what
-/// is behind the guard has no use for a token whose proof is used up.
+/// What is to become of the header fields of a request that goes on to what is behind the guard.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Changes {
+    /// The fields to take out: the guard's own that it does not set, every spelling of them that the request
+    /// has, and the credentials, since what is behind has no use for a token whose proof is used up.
+    pub remove: Vec<HeaderName>,
+    /// The fields to set, in place of any of the same name.
+    pub set: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// The changes to a request with these header fields.
+pub fn changes(headers: &HeaderMap, admission: &Admission) -> Changes {
+    let set = fields(admission);
+    let is_set = |name: &HeaderName| set.iter().any(|(own, _)| own == name);
+    let credentials = admission.admitted.is_some().then_some(AUTHORIZATION);
+    let mut remove: Vec<_> = forged(headers).into_iter().chain(FIELDS).filter(|name| !is_set(name)).collect();
+    remove.extend(credentials);
+    remove.push(HeaderName::from_static("dpop"));
+    remove.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    remove.dedup();
+    Changes { remove, set }
+}
+
+/// Takes out of a request what only the guard may say, and the credentials, and puts in what the guard says.
 pub fn replace(headers: &mut HeaderMap, admission: &Admission) {
-    let forged: Vec<_> = headers.keys().filter(|name| is_own(name)).cloned().collect();
-    for name in forged {
+    let changes = changes(headers, admission);
+    for name in changes.remove {
         headers.remove(name);
     }
-    if admission.admitted.is_some() {
-        headers.remove(AUTHORIZATION);
-    }
-    headers.remove(DPOP);
-    for (name, value) in fields(admission) {
+    for (name, value) in changes.set {
         headers.insert(name, value);
     }
 }
 
+/// Takes out of a request what only the guard may say, in every spelling.
+pub fn remove_forged(headers: &mut HeaderMap) {
+    for name in forged(headers) {
+        headers.remove(name);
+    }
+}
+
+fn forged(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers.keys().filter(|name| is_own(name)).cloned().collect()
+}
+
 /// Servers behind gateways of the CGI kind read `_` and `-` as the same.
 fn is_own(name: &HeaderName) -> bool {
-    name.as_str().replace('_', "-").starts_with(PREFIX)
+    let read_alike = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    let beginning = name.as_str().bytes().map(read_alike).take(PREFIX.len());
+    beginning.eq(PREFIX.bytes())
 }
 
 /// Printable ASCII stays, all else and `%` is percent-encoded, so that no claim can end the field.

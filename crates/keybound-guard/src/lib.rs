@@ -6,14 +6,28 @@
 //! `ext_authz`. All of them ask the same guard and send the same answers ([`answer`]).
 
 pub mod answer;
+mod audit;
+#[cfg(feature = "server")]
+pub mod ext_authz;
+#[cfg(feature = "axum")]
+pub mod extract;
+#[cfg(feature = "server")]
+pub mod forward_auth;
 mod guard;
 pub mod identity;
+mod judged;
+pub mod layer;
+pub mod metadata;
 mod nonces;
+mod peer;
 pub mod policy;
 pub mod replay;
 mod routes;
+mod scope;
 mod target;
 pub mod tokens;
 
 pub use guard::{Admission, Guard, GuardBuilder, GuardError, IncomingRequest, Refused};
+pub use peer::PeerAddress;
 pub use routes::PatternError;
+pub use scope::{RequireScope, RequireScopeService};

@@ -10,8 +10,8 @@ use keybound::{Refusal, TargetUri};
 use crate::guard::IncomingRequest;
 use crate::policy::{ForwardedIn, Policy};
 
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Tells the target of requests.
 pub(crate) struct Targets {
@@ -40,18 +40,21 @@ impl Targets {
     /// The target of `request`.
     pub(crate) fn of(&self, request: &IncomingRequest<'_>) -> Result<TargetUri, Refusal> {
         let path = format!("{}{}", self.stripped_prefix, request.uri.path());
-        let base = match self.resources.as_slice() {
-            [only] => only.clone(),
-            resources => {
-                let named = self.named_base(request)?;
-                let known = |resource: &TargetUri| resource.origin() == named.origin();
-                if !resources.is_empty() && !resources.iter().any(known) {
-                    return Err(unknown("it names a host that is none of this resource's"));
-                }
-                named
-            }
-        };
-        base.with_path(&path).map_err(|reason| unknown(&reason.to_string()))
+        self.base(request)?.with_path(&path).map_err(|reason| unknown(&reason.to_string()))
+    }
+
+    /// The origin that `request` was sent to, as the URI of its root or of the one resource there is.
+    pub(crate) fn base(&self, request: &IncomingRequest<'_>) -> Result<TargetUri, Refusal> {
+        if let [only] = self.resources.as_slice() {
+            return Ok(only.clone());
+        }
+        let named = self.named_base(request)?;
+        let known = |resource: &TargetUri| resource.origin() == named.origin();
+        if self.resources.is_empty() || self.resources.iter().any(known) {
+            Ok(named)
+        } else {
+            Err(unknown("it names a host that is none of this resource's"))
+        }
     }
 
     /// Scheme and host that the client asked for, by a trusted proxy's word or by the request's own.
@@ -123,4 +126,173 @@ fn one(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Refusal
 
 fn unknown(reason: &str) -> Refusal {
     Refusal::UnknownTarget { reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderValue, Method, Uri};
+
+    const PROXY: &str = "10.0.0.1";
+    const STRANGER: &str = "192.0.2.1";
+
+    struct Sent<'a> {
+        peer: &'a str,
+        secure: bool,
+        uri: &'a str,
+        fields: &'a [(&'static str, &'a str)],
+    }
+
+    fn target(policy: &Policy, sent: &Sent<'_>) -> Result<String, String> {
+        let headers: HeaderMap = sent
+            .fields
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .fold(HeaderMap::new(), |mut headers, (name, value)| {
+                headers.append(name, value);
+                headers
+            });
+        let uri: Uri = sent.uri.parse().unwrap();
+        let request = IncomingRequest {
+            method: &Method::GET,
+            uri: &uri,
+            headers: &headers,
+            peer: Some(sent.peer.parse().unwrap()),
+            secure: sent.secure,
+        };
+        match Targets::by_policy(policy).of(&request) {
+            Ok(target) => Ok(target.to_string()),
+            Err(Refusal::UnknownTarget { reason }) => Err(reason),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    fn policy(resources: &[&str], forwarded_in: ForwardedIn) -> Policy {
+        Policy {
+            resources: resources.iter().map(|uri| TargetUri::parse(uri).unwrap()).collect(),
+            accept_any_host: resources.is_empty(),
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            forwarded_in,
+            ..Policy::default()
+        }
+    }
+
+    #[test]
+    fn with_one_resource_every_request_is_for_it() {
+        let policy = policy(&["https://api.example.com"], ForwardedIn::XForwarded);
+        for fields in [
+            &[][..],
+            &[("host", "evil.example")],
+            &[("x-forwarded-host", "evil.example"), ("x-forwarded-proto", "http")],
+            &[("forwarded", "host=evil.example")],
+        ] {
+            for peer in [PROXY, STRANGER] {
+                let sent = Sent { peer, secure: false, uri: "/a/b?c=d", fields };
+                assert_eq!(target(&policy, &sent).unwrap(), "https://api.example.com/a/b", "{fields:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_request_names_its_target_where_the_policy_does_not() {
+        let any = policy(&[], ForwardedIn::XForwarded);
+        for (peer, secure, uri, fields, expected) in [
+            (STRANGER, true, "/a", &[("host", "API.example.com:443")][..], Ok("https://api.example.com/a")),
+            (STRANGER, false, "/a", &[("host", "api.example.com:8080")], Ok("http://api.example.com:8080/a")),
+            (STRANGER, true, "https://h2.example.com/a", &[], Ok("https://h2.example.com/a")),
+            (
+                STRANGER,
+                false,
+                "/a",
+                &[("host", "a"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "b")],
+                Ok("http://a/a"),
+            ),
+            (
+                PROXY,
+                false,
+                "/a",
+                &[("host", "a"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "b")],
+                Ok("https://b/a"),
+            ),
+            ("::ffff:10.0.0.1", false, "/a", &[("host", "a"), ("x-forwarded-host", "b")], Ok("http://b/a")),
+            (PROXY, false, "/a", &[("host", "a"), ("x-forwarded-proto", "https")], Ok("https://a/a")),
+            (PROXY, false, "/a", &[("host", "a"), ("x-forwarded-host", "b, c")], Err("more than one value")),
+            (
+                PROXY,
+                false,
+                "/a",
+                &[("host", "a"), ("x-forwarded-host", "b"), ("x-forwarded-host", "c")],
+                Err("more than one value"),
+            ),
+            (PROXY, false, "/a", &[("host", "a"), ("x-forwarded-proto", "ftp")], Err("scheme or host")),
+            (PROXY, false, "/a", &[("host", "a"), ("x-forwarded-host", "b/c")], Err("scheme or host")),
+            (PROXY, false, "/a", &[("host", "a"), ("x-forwarded-host", "u@b")], Err("scheme or host")),
+            (PROXY, false, "/a", &[("host", "a"), ("forwarded", "host=b")], Ok("http://a/a")),
+            (STRANGER, false, "/a", &[], Err("no Host")),
+            (STRANGER, false, "/a", &[("host", "a"), ("host", "b")], Err("more than one value")),
+        ] {
+            let found = target(&any, &Sent { peer, secure, uri, fields });
+            match (found, expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{fields:?}"),
+                (Err(reason), Err(part)) => assert!(reason.contains(part), "{fields:?}: {reason}"),
+                (found, expected) => panic!("{fields:?}: {found:?}, not {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn of_forwarded_elements_the_outermost_trusted_proxys_counts() {
+        let any = policy(&[], ForwardedIn::Forwarded);
+        for (peer, field, expected) in [
+            (PROXY, "for=192.0.2.7;proto=https;host=a.example", "https://a.example/"),
+            (
+                PROXY,
+                "For=\"[2001:db8::1]:99\" ; Proto=https ; Host=\"a.example:8443\"",
+                "https://a.example:8443/",
+            ),
+            // The client sent the first element itself; the proxy that it talked to added the second.
+            (
+                PROXY,
+                "for=10.9.9.9;host=evil.example, for=192.0.2.7;proto=https;host=a.example",
+                "https://a.example/",
+            ),
+            // Two trusted proxies in a row: what the outer one says counts.
+            (
+                PROXY,
+                "for=192.0.2.7;proto=https;host=a.example, for=10.0.0.2;proto=http;host=inner",
+                "https://a.example/",
+            ),
+            (PROXY, "for=_hidden;host=evil.example, for=unknown;host=a.example", "http://a.example/"),
+            (PROXY, "", "http://own/"),
+            (STRANGER, "for=192.0.2.7;proto=https;host=a.example", "http://own/"),
+        ] {
+            let fields = [("host", "own"), ("forwarded", field)];
+            let found = target(&any, &Sent { peer, secure: false, uri: "/", fields: &fields });
+            assert_eq!(found.as_deref(), Ok(expected), "{field}");
+        }
+    }
+
+    #[test]
+    fn of_several_resources_the_host_chooses_and_another_host_is_refused() {
+        let policy = policy(&["https://a.example", "https://b.example/x"], ForwardedIn::XForwarded);
+        let at = |host| {
+            target(&policy, &Sent { peer: STRANGER, secure: true, uri: "/x", fields: &[("host", host)] })
+        };
+        assert_eq!(at("a.example").as_deref(), Ok("https://a.example/x"));
+        assert_eq!(at("b.example").as_deref(), Ok("https://b.example/x"));
+        assert!(at("c.example").unwrap_err().contains("none of this resource's"));
+        assert!(at("a.example:444").is_err());
+    }
+
+    #[test]
+    fn a_prefix_that_a_proxy_took_away_is_put_back() {
+        let policy = Policy {
+            stripped_prefix: "/orders".to_owned(),
+            ..policy(&["https://api.example.com"], ForwardedIn::XForwarded)
+        };
+        let sent = Sent { peer: PROXY, secure: false, uri: "/1?x", fields: &[] };
+        assert_eq!(target(&policy, &sent).as_deref(), Ok("https://api.example.com/orders/1"));
+    }
 }

@@ -64,8 +64,8 @@ impl fmt::Debug for AccessToken {
 pub struct AccessTokenPolicy {
     /// What `iss` must be.
     pub issuer: String,
-    /// What `aud` must have: this resource.
-    pub audience: String,
+    /// What `aud` must have one of: the names of this resource. Without any, no token is accepted.
+    pub audiences: Vec<String>,
     /// Algorithms that this issuer signs with; never taken from the token (RFC 8725 section 3.1).
     pub algorithms: Vec<Algorithm>,
     /// How far the issuer's clock may be off; beyond [`EXPIRY_LEEWAY`] it holds for tokens from the
@@ -82,7 +82,7 @@ impl AccessTokenPolicy {
     pub fn new(issuer: String, audience: String) -> Self {
         Self {
             issuer,
-            audience,
+            audiences: vec![audience],
             algorithms: vec![Algorithm::RS256],
             leeway: EXPIRY_LEEWAY,
             accept_untyped_tokens: false,
@@ -135,17 +135,17 @@ impl AccessTokenPolicy {
         }
     }
 
-    fn right_parties(&self, token: &AccessToken) -> Result<(), AccessTokenRefusal> {
+    pub(crate) fn right_parties(&self, token: &AccessToken) -> Result<(), AccessTokenRefusal> {
         if token.issuer != self.issuer {
             return Err(AccessTokenRefusal::WrongIssuer { expected: self.issuer.clone() });
         }
-        if !token.audiences.contains(&self.audience) {
-            return Err(AccessTokenRefusal::WrongAudience { expected: self.audience.clone() });
+        if !token.audiences.iter().any(|audience| self.audiences.contains(audience)) {
+            return Err(AccessTokenRefusal::WrongAudience { expected: self.audiences.join(" or ") });
         }
         Ok(())
     }
 
-    fn current(
+    pub(crate) fn current(
         &self,
         claims: &Object<'_>,
         token: &AccessToken,
@@ -198,7 +198,7 @@ pub enum AccessTokenRefusal {
     /// `aud` is another resource.
     #[error("the access token was not issued for {expected}")]
     WrongAudience {
-        /// This resource.
+        /// The names of this resource.
         expected: String,
     },
     /// `exp` has passed.
@@ -229,6 +229,11 @@ pub enum AccessTokenRefusal {
     /// The issuer or the resource ended it before its time.
     #[error("the access token was revoked, or what it was issued for is gone")]
     Revoked,
+    /// The issuer was asked and does not vouch for it (RFC 7662 section 2.2).
+    #[error(
+        "the access token is not active, says its issuer: it expired, was revoked, or is not the issuer's"
+    )]
+    Inactive,
 }
 
 fn read_claims(claims: &Object<'_>) -> Result<AccessToken, AccessTokenRefusal> {
@@ -251,7 +256,7 @@ fn read_claims(claims: &Object<'_>) -> Result<AccessToken, AccessTokenRefusal> {
 }
 
 /// The member `cnf.jkt` (RFC 9449 section 6.1).
-fn confirmation(claims: &Object<'_>) -> Result<Option<Thumbprint>, AccessTokenRefusal> {
+pub(crate) fn confirmation(claims: &Object<'_>) -> Result<Option<Thumbprint>, AccessTokenRefusal> {
     match claims.get("cnf") {
         None => Ok(None),
         Some(Value::Object(confirmation)) => confirmation
@@ -265,12 +270,12 @@ fn confirmation(claims: &Object<'_>) -> Result<Option<Thumbprint>, AccessTokenRe
 }
 
 /// RFC 9068 calls it `client_id`, Okta `cid`.
-fn client_id<'a>(claims: &'a Object<'_>) -> Result<Option<&'a str>, MemberError> {
+pub(crate) fn client_id<'a>(claims: &'a Object<'_>) -> Result<Option<&'a str>, MemberError> {
     Ok(claims.optional_string("client_id")?.or(claims.optional_string("cid")?))
 }
 
 /// RFC 9068 has `scope`, a text with spaces; Okta `scp`, an array.
-fn scopes<'a>(claims: &'a Object<'_>) -> Result<Vec<&'a str>, MemberError> {
+pub(crate) fn scopes<'a>(claims: &'a Object<'_>) -> Result<Vec<&'a str>, MemberError> {
     match claims.optional_string("scope")? {
         Some(scope) => Ok(scope.split(' ').filter(|scope| !scope.is_empty()).collect()),
         None => Ok(claims.optional_strings("scp")?.unwrap_or_default()),

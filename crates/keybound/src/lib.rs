@@ -37,6 +37,7 @@ pub mod credentials;
 pub mod excerpt;
 pub mod exchange;
 mod htu;
+mod introspection;
 pub mod json;
 mod jwk;
 mod jwk_set;

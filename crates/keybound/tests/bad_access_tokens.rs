@@ -159,3 +159,26 @@ fn untyped_tokens_are_accepted_by_name_and_proofs_never() {
     assert_eq!(verify(&draft.clone().header("typ", json!("JWT"))), Ok(()));
     assert_eq!(verify(&draft.header("typ", json!("dpop+jwt"))), Err(Refusal::WrongType));
 }
+
+#[test]
+fn a_token_is_for_a_resource_if_it_has_one_of_its_names() {
+    let keys = JwkSet::from_keys(vec![RS256.public_key().clone().with_key_id("k")]);
+    let other = "https://other.example";
+    let expected = |names: &str| Err(Refusal::WrongAudience { expected: names.to_owned() });
+    for (names, audience, outcome) in [
+        (vec![AUDIENCE, other], json!(other), Ok(())),
+        (vec![other, AUDIENCE], json!(["x", AUDIENCE]), Ok(())),
+        (vec![other, "x"], json!(AUDIENCE), expected("https://other.example or x")),
+        (vec![other, "x"], json!("https://other.example or x"), expected("https://other.example or x")),
+        (vec![], json!(""), expected("")),
+        (vec![], json!([]), expected("")),
+    ] {
+        let policy = AccessTokenPolicy {
+            audiences: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..AccessTokenPolicy::new(ISSUER.to_owned(), String::new())
+        };
+        let token = draft().claim("aud", audience.clone()).sign(&RS256);
+        let verified = policy.verify(&token, &keys, NOW).map(|_| ());
+        assert_eq!(verified, outcome, "{names:?} and {audience}");
+    }
+}

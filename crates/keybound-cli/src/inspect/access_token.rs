@@ -105,7 +105,7 @@ fn refusals(
         match Part::of(refusal) {
             Part::Type => policy.accept_untyped_tokens = true,
             Part::Issuer => document.text_claim("iss").unwrap_or_default().clone_into(&mut policy.issuer),
-            Part::Audience => policy.audience = document.audiences().into_iter().next().unwrap_or_default(),
+            Part::Audience => policy.audiences = document.audiences(),
             Part::Times => policy.leeway = ANY_TIME,
             _ => return false,
         }

@@ -15,7 +15,11 @@ pub use known_keys::KnownKeys;
 pub use make::{DpopKey, ProofRequest, ProofTemplate, ProveError};
 pub use refusal::ProofRefusal;
 
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
 use aws_lc_rs::digest;
+use subtle::ConstantTimeEq as _;
 
 use crate::base64url;
 
@@ -36,7 +40,7 @@ pub const MAX_JWT_ID_BYTES: usize = 256;
 /// let ath = AccessTokenHash::of("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU");
 /// assert_eq!(ath.to_string(), "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo"); // RFC 9449 section 7.1
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub struct AccessTokenHash([u8; digest::SHA256_OUTPUT_LEN]);
 
 impl AccessTokenHash {
@@ -45,14 +49,34 @@ impl AccessTokenHash {
         Self(sha256(&[access_token.as_bytes()]))
     }
 
+    /// The 32 bytes of the hash.
+    pub const fn as_bytes(&self) -> &[u8; digest::SHA256_OUTPUT_LEN] {
+        &self.0
+    }
+
     /// Whether `ath` is this hash in strict base64url.
     pub fn is(&self, ath: &str) -> bool {
-        base64url::decode_array(ath) == Ok(self.0)
+        base64url::decode_array(ath).is_ok_and(|hash| *self == Self(hash))
     }
 }
 
-impl std::fmt::Display for AccessTokenHash {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl PartialEq for AccessTokenHash {
+    /// In a time that does not tell where they differ.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for AccessTokenHash {}
+
+impl Hash for AccessTokenHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl fmt::Display for AccessTokenHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         base64url::encode(self.0).fmt(formatter)
     }
 }

@@ -1,0 +1,212 @@
+//! Policies: what a file may say, and what is an error that names the field and says what to write.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use keybound::Algorithm;
+use keybound_guard::policy::{
+    ForwardedIn, MAX_POLICY_BYTES, NoncesRequired, Policy, PolicyError, RedisMode, ReplayStoreKind,
+    WhenStoreIsDown,
+};
+use proptest::prelude::*;
+
+/// The least that a policy needs.
+const LEAST: &str =
+    "resources = ['https://api.example.com']\n[[issuers]]\nissuer = 'https://as.example.com'\n";
+
+#[test]
+fn every_default_is_the_safe_choice() {
+    let policy = Policy::from_toml(LEAST).unwrap();
+    assert!(!policy.accept_bearer_for_unbound_tokens);
+    assert!(!policy.accept_any_host);
+    assert!(policy.trusted_proxies.is_empty(), "nobody's word for the target is taken");
+    assert_eq!(policy.proofs.max_age, Duration::from_secs(60));
+    assert_eq!(policy.proofs.future_tolerance, Duration::from_secs(5));
+    assert_eq!(policy.proofs.algorithms, Algorithm::ALL);
+    assert_eq!(policy.nonces.required, NoncesRequired::Never);
+    assert_eq!(policy.replay.store, ReplayStoreKind::Memory);
+    assert_eq!(policy.replay.when_down, WhenStoreIsDown::Refuse);
+    let [issuer] = policy.issuers.as_slice() else { panic!("one issuer") };
+    assert_eq!(issuer.algorithms, [Algorithm::RS256]);
+    assert!(!issuer.accept_untyped_tokens);
+    assert_eq!(issuer.introspection, None);
+}
+
+#[test]
+fn a_policy_says_all_in_the_words_of_its_fields() {
+    let policy = Policy::from_toml(
+        r#"
+        resources = ["https://api.example.com", "https://example.com/orders"]
+        trusted_proxies = ["10.0.0.0/8", "fd00::/8"]
+        forwarded_in = "forwarded"
+        stripped_prefix = "/orders"
+        accept_bearer_for_unbound_tokens = true
+
+        [proofs]
+        algorithms = ["ES256", "EdDSA"]
+        max_age_seconds = 30
+        future_tolerance_seconds = 2
+
+        [nonces]
+        required = "by_route"
+        renewed_every_seconds = 120
+        accepted_for_seconds = 240
+
+        [[issuers]]
+        issuer = "https://as.example.com"
+        audiences = ["api://default"]
+        algorithms = ["RS256", "ES256"]
+        accept_untyped_tokens = true
+        jwks_uri = "https://as.example.com/keys?client_id=1"
+        keys_fresh_for_seconds = 60
+        keys_stale_for_seconds = 3600
+        revocation_checked_every_seconds = 20
+        introspection = { endpoint = "https://as.example.com/introspect", client_id = "guard", client_secret_file = "s" }
+
+        [[routes]]
+        path = "/orders/*"
+        methods = ["GET"]
+        scopes = ["orders.read", "orders.manage"]
+        nonce = true
+
+        [replay]
+        store = "redis"
+        mode = "sentinel"
+        urls = ["rediss://a.example.com", "rediss://b.example.com"]
+        sentinel_master = "replay"
+        username = "guard"
+        password_file = "p"
+        timeout_milliseconds = 50
+        when_down = "admit_once_per_guard"
+
+        [limits]
+        cached_tokens = 5
+        introspections_at_once = 2
+        issuer_timeout_seconds = 1
+        "#,
+    )
+    .unwrap();
+    assert_eq!(policy.forwarded_in, ForwardedIn::Forwarded);
+    assert_eq!(policy.trusted_proxies.len(), 2);
+    assert_eq!(policy.proofs.algorithms, [Algorithm::ES256, Algorithm::EdDSA]);
+    assert_eq!(policy.nonces.required, NoncesRequired::ByRoute);
+    assert_eq!(policy.replay.mode, RedisMode::Sentinel);
+    assert_eq!(policy.replay.timeout, Duration::from_millis(50));
+    assert_eq!(policy.limits.introspections_at_once, 2);
+    let [issuer] = policy.issuers.as_slice() else { panic!("one issuer") };
+    assert_eq!(issuer.revocation_checked_every, Some(Duration::from_secs(20)));
+    assert_eq!(issuer.jwks_uri.as_deref(), Some("https://as.example.com/keys?client_id=1"), "with its query");
+}
+
+/// A change of [`LEAST`] and the field that the error must name.
+#[test]
+fn a_policy_that_makes_no_sense_is_an_error_that_names_the_field() {
+    let issuer = |line: &str| format!("{LEAST}{line}\n");
+    let top = |line: &str| format!("{line}\n{LEAST}");
+    let table = |name: &str, line: &str| format!("{LEAST}[{name}]\n{line}\n");
+    for (text, field) in [
+        ("[[issuers]]\nissuer = 'a'\naudiences = ['a']".to_owned(), "resources"),
+        (top("accept_any_host = true"), "accept_any_host"),
+        (top("stripped_prefix = 'orders'"), "stripped_prefix"),
+        (top("stripped_prefix = '/orders/'"), "stripped_prefix"),
+        ("resources = ['https://api.example.com']".to_owned(), "issuers"),
+        (LEAST.replace("https://as.example.com", ""), "issuers[0].issuer"),
+        (format!("{LEAST}[[issuers]]\nissuer = 'https://as.example.com'"), "issuers[0].issuer"),
+        ("accept_any_host = true\n[[issuers]]\nissuer = 'a'".to_owned(), "issuers[0].audiences"),
+        (issuer("jwks_uri = 'https://a/'\njwks_file = 'a'"), "issuers[0].jwks_file"),
+        (issuer("jwks_uri = 'not a uri'"), "issuers[0].jwks_uri"),
+        (issuer("revocation_checked_every_seconds = 1"), "issuers[0].revocation_checked_every_seconds"),
+        (table("proofs", "max_age_seconds = 3601"), "proofs.max_age_seconds"),
+        (table("proofs", "max_age_seconds = 0"), "proofs.max_age_seconds"),
+        (table("proofs", "future_tolerance_seconds = 3601"), "proofs.future_tolerance_seconds"),
+        (table("nonces", "renewed_every_seconds = 0"), "nonces.renewed_every_seconds"),
+        (table("limits", "issuer_timeout_seconds = 0"), "limits.issuer_timeout_seconds"),
+        (table("replay", "urls = ['redis://a']"), "replay.urls"),
+        (table("replay", "store = 'redis'"), "replay.urls"),
+        (
+            table("replay", "store = 'redis'\nurls = ['redis://a']\nmode = 'sentinel'"),
+            "replay.sentinel_master",
+        ),
+        (
+            table("replay", "store = 'redis'\nurls = ['redis://a']\nsentinel_master = 'a'"),
+            "replay.sentinel_master",
+        ),
+        (
+            table("replay", "store = 'redis'\nurls = ['redis://a']\ntimeout_milliseconds = 0"),
+            "replay.timeout_milliseconds",
+        ),
+        (table("[routes]", "path = 'orders'"), "routes[0].path"),
+        (table("[routes]", "path = '/a/../b'"), "routes[0].path"),
+        (table("[routes]", "path = '/a'\nmethods = ['G T']"), "routes[0].methods"),
+        (
+            table("[routes]", "path = '/a'\nadmit_without_token = true\nscopes = ['a']"),
+            "routes[0].admit_without_token",
+        ),
+        (
+            table("[routes]", "path = '/a'\nadmit_without_token = true\nnonce = true"),
+            "routes[0].admit_without_token",
+        ),
+    ] {
+        match Policy::from_toml(&text) {
+            Err(PolicyError::Field { field: found, .. }) => assert_eq!(found, field, "{text}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_misspelt_field_or_value_is_an_error_that_shows_where() {
+    for (line, said) in [
+        ("algoritms = ['RS256']", "algoritms"),
+        ("algorithms = []", "at least one algorithm"),
+        ("algorithms = ['HS256']", "HS256"),
+        ("algorithms = ['none']", "none"),
+        ("keys_fresh_for_seconds = -1", "keys_fresh_for_seconds"),
+        ("keys_fresh_for_seconds = '1m'", "keys_fresh_for_seconds"),
+        ("[replay]\nstore = 'memcached'", "memcached"),
+        ("[replay]\nwhen_down = 'admit'", "admit"),
+        ("[nonces]\nrequired = 'sometimes'", "sometimes"),
+        ("[proofs]\nmax_age = 60", "max_age"),
+        ("trusted_proxies = ['10.0.0.0/8']", "trusted_proxies"),
+    ] {
+        let error = Policy::from_toml(&format!("{LEAST}{line}\n")).unwrap_err();
+        assert!(matches!(error, PolicyError::Syntax(_)), "{line}: {error:?}");
+        assert!(error.to_string().contains(said), "{line}: {error}");
+    }
+    for resource in
+        ["api.example.com", "ftp://api.example.com", "https://a@api.example.com", "https://b\u{fc}cher"]
+    {
+        let error = Policy::from_toml(&LEAST.replace("https://api.example.com", resource)).unwrap_err();
+        assert!(error.to_string().contains(resource), "{error}");
+    }
+}
+
+#[test]
+fn a_policy_is_bounded_in_size() {
+    let long = format!("{LEAST}#{}", "x".repeat(MAX_POLICY_BYTES));
+    assert!(matches!(Policy::from_toml(&long), Err(PolicyError::TooLong)));
+}
+
+#[test]
+fn files_in_a_policy_are_found_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("guard.toml");
+    std::fs::write(&path, format!("{LEAST}jwks_file = 'keys.json'\n[nonces]\nsecret_files = ['/a', 'b']\n"))
+        .unwrap();
+    let policy = Policy::from_file(&path).unwrap();
+    assert_eq!(
+        policy.issuers.first().unwrap().jwks_file.as_deref(),
+        Some(folder.path().join("keys.json").as_path())
+    );
+    assert_eq!(policy.nonces.secret_files, [std::path::PathBuf::from("/a"), folder.path().join("b")]);
+    let missing = Policy::from_file(&folder.path().join("none.toml")).unwrap_err();
+    assert!(matches!(missing, PolicyError::Unreadable { .. }), "{missing:?}");
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
+        let _ = Policy::from_toml(&text);
+        let _ = Policy::from_toml(&format!("{LEAST}{text}"));
+    }
+}
