@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::{api, demo, exit_code, init, inspect, keys, org, proof, users};
+use crate::{api, demo, exit_code, guard, init, inspect, keys, org, proof, users};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -11,6 +11,7 @@ Examples:
   keybound api /api/v1/users?limit=5              call the management API with a key-bound token
   keybound users list                             a table on a terminal, JSON in a pipe
   keybound inspect --method GET --url https://api.example/orders < proof.txt
+  keybound guard --policy guard.toml --upstream http://127.0.0.1:3000
   keybound org start --listen 127.0.0.1:8443 --data ./org";
 
 /// Call, check and practise with key-bound tokens (DPoP, RFC 9449).
@@ -48,7 +49,19 @@ pub(crate) enum Verb {
     Proof(proof::Arguments),
     /// Decode a proof, client assertion or access token and hold it to every rule.
     Inspect(inspect::Arguments),
+    /// Guard an API: let only the key's holder in.
+    Guard(Box<guard::Arguments>),
     /// Run a local org that behaves as Okta's does.
     #[command(subcommand)]
     Org(org::Verb),
+}
+
+impl Verb {
+    /// What is logged where nobody asks for more: nothing, except by a server.
+    pub(crate) const fn logs(&self) -> Option<&'static str> {
+        match self {
+            Self::Guard(arguments) => arguments.logs(),
+            _ => None,
+        }
+    }
 }

@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         let unable = |error: io::Error| {
             Failure::new(ExitCode::Unexpected, "signals cannot be listened for").because(error)
         };
-        let signals = Signals::listen().map_err(unable)?;
+        let mut signals = Signals::listen().map_err(unable)?;
         tokio::select! {
             outcome = tell(&teller) => outcome,
             // The stage is dropped here, and takes the org and its data with it.

@@ -24,10 +24,12 @@ pub(crate) enum ExitCode {
     InspectRefused = 13,
     LocalOrg = 14,
     WouldOverwrite = 15,
+    Guard = 16,
+    CutShort = 17,
 }
 
 impl ExitCode {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Ok,
         Self::Unexpected,
         Self::Usage,
@@ -44,6 +46,8 @@ impl ExitCode {
         Self::InspectRefused,
         Self::LocalOrg,
         Self::WouldOverwrite,
+        Self::Guard,
+        Self::CutShort,
     ];
 
     pub(crate) const fn number(self) -> u8 {
@@ -68,6 +72,8 @@ impl ExitCode {
             Self::InspectRefused => "what was inspected breaks a rule",
             Self::LocalOrg => "the local org cannot start, or its data cannot be used",
             Self::WouldOverwrite => "a file is there already; nothing is ever overwritten",
+            Self::Guard => "the guard can't start: its address, its certificate, or its upstream's",
+            Self::CutShort => "the guard was told to end at once, with requests under way",
         }
     }
 }

@@ -20,7 +20,9 @@ use crate::output::{BAD, FAINT, GOOD, NAME, Output, TITLE};
 use crate::report::{Failure, Outcome};
 
 use document::Document;
-use findings::{Finding, Judgement};
+pub(crate) use findings::Finding;
+use findings::Judgement;
+pub(crate) use proof::judgement;
 
 /// Bytes that are read: more than any rule here lets through.
 const MAX_INPUT_BYTES: u64 = 64 * 1024;
@@ -176,7 +178,8 @@ fn tell(kind: Kind, document: &Document<'_>, findings: &[Finding], output: Outpu
     findings.iter().try_for_each(|finding| tell_finding(finding, output))
 }
 
-fn tell_finding(finding: &Finding, output: Output) -> Outcome {
+/// One rule and how it stands, for a person.
+pub(crate) fn tell_finding(finding: &Finding, output: Output) -> Outcome {
     let source = format!("{FAINT}{}{FAINT:#}", finding.source);
     match &finding.judgement {
         Judgement::Passed => output.line(format_args!("  {GOOD}✓{GOOD:#} {}  {source}", finding.requirement)),

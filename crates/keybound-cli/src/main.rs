@@ -8,6 +8,7 @@ mod command_line;
 mod connection;
 mod demo;
 mod exit_code;
+mod guard;
 mod init;
 mod inspect;
 mod key_file;
@@ -32,7 +33,7 @@ use report::Outcome;
 
 fn main() -> process::ExitCode {
     let command_line = CommandLine::parse();
-    logging::start(command_line.verbose);
+    logging::start(command_line.verbose, command_line.verb.logs());
     match run(command_line.verb, Output::standard()) {
         Ok(()) => ExitCode::Ok,
         Err(failure) => failure.tell(),
@@ -49,6 +50,7 @@ fn run(verb: Verb, output: Output) -> Outcome {
         Verb::Keys(verb) => keys::run(&verb, output),
         Verb::Proof(arguments) => proof::run(&arguments, output),
         Verb::Inspect(arguments) => inspect::run(&arguments, output),
+        Verb::Guard(arguments) => guard::run(&arguments, output),
         Verb::Org(verb) => org::run(&verb, output),
     }
 }

@@ -136,7 +136,7 @@ fn start(arguments: &Start, output: Output) -> Outcome {
         |error: io::Error| Failure::new(ExitCode::LocalOrg, "the local org cannot start").because(error);
     runtime::start()?.block_on(async {
         // Listened for from the start, so that no signal is missed.
-        let signals = Signals::listen().map_err(unable)?;
+        let mut signals = Signals::listen().map_err(unable)?;
         let org = LocalOrg::start(settings).await?;
         let ca_file = org.ca_file().map(fs::canonicalize).transpose().map_err(unable)?;
         let line = json!({ "url": org.url(), "ca_file": ca_file, "admin_token": org.admin_token() });

@@ -2,9 +2,12 @@
 //!
 //! target → route → credentials → access token → binding and proof → scope → replay → admitted
 
+mod explain;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, Response, Uri};
@@ -23,7 +26,9 @@ use crate::replay::{Replay, ReplayError, SharedReplayStore};
 use crate::routes::{Covered, Routes};
 use crate::target::Targets;
 use crate::tokens::{AccessTokens, TokensError};
-use crate::{answer, audit};
+use crate::{answer, audit, metrics};
+
+pub use explain::{Explanation, Step, Verdict};
 
 /// Admits requests by a policy. Cheap to clone; all clones are one guard, and go by a new policy together
 /// ([`Guard::reload`]).
@@ -71,6 +76,8 @@ pub struct Admission {
     /// The nonce for the client's next proof, to be sent as `DPoP-Nonce` with the answer (RFC 9449 section
     /// 8.2); `None` where none is needed.
     pub nonce: Option<Nonce>,
+    /// The URI that the request is for, as it is known outside, in normal form.
+    pub target: TargetUri,
 }
 
 /// A request that is refused.
@@ -157,9 +164,12 @@ impl Guard {
 impl Inner {
     async fn judge(&self, request: &IncomingRequest<'_>) -> Result<Admission, Refused> {
         let now = self.clock.now();
+        let began = Instant::now();
         let mut known = None;
         let result = self.admit(request, now, &mut known).await;
-        result.map_err(|refusal| self.refused(request, refusal, known.as_deref(), now))
+        let outcome = result.map_err(|refusal| self.refused(request, refusal, known.as_deref(), now));
+        metrics::judged(&outcome, began.elapsed());
+        outcome
     }
 
     /// `known` becomes what the access token says once it is verified, for the log.
@@ -172,7 +182,7 @@ impl Inner {
         let target = self.targets.of(request)?;
         let covered = self.routes.covering(request.method, request.uri.path(), &target)?;
         if covered.admits_without_token {
-            return Ok(Admission { admitted: None, nonce: None });
+            return Ok(Admission { admitted: None, nonce: None, target });
         }
         let credentials = Credentials::of_request(request.headers, request.uri.query())?;
         let hash = AccessTokenHash::of(credentials.access_token);
@@ -193,7 +203,7 @@ impl Inner {
         };
         let admitted = verified.recorded(recorded)?;
         let nonce = demands.nonces.as_ref().map(|nonces| nonces.current(now));
-        Ok(Admission { admitted: Some(admitted), nonce })
+        Ok(Admission { admitted: Some(admitted), nonce, target })
     }
 
     fn demands(&self, covered: &Covered<'_>) -> &Demands {
@@ -212,15 +222,25 @@ impl Inner {
         known: Option<&AccessToken>,
         now: NumericDate,
     ) -> Refused {
+        let response = self.answer(request, &refusal, now);
+        audit::refused(request, known, &refusal, response.status());
+        Refused { refusal, response }
+    }
+
+    /// The answer that `refusal` becomes.
+    fn answer(
+        &self,
+        request: &IncomingRequest<'_>,
+        refusal: &Refusal,
+        now: NumericDate,
+    ) -> Response<bytes::Bytes> {
         let context = ChallengeContext {
             algorithms: &self.policy.proofs.algorithms,
             accepts_bearer: self.policy.accept_bearer_for_unbound_tokens,
             metadata_uri: self.metadata_uri(request),
         };
         let nonce = || self.demands_with_nonce.nonces.as_ref().map(|nonces| nonces.current(now));
-        let response = answer::refusal(&refusal, &context, nonce);
-        audit::refused(request, known, &refusal, response.status());
-        Refused { refusal, response }
+        answer::refusal(refusal, &context, nonce)
     }
 
     /// Where the metadata of the resource is that the request is for; of the first, if that can't be told.

@@ -18,16 +18,23 @@ pub mod identity;
 mod judged;
 pub mod layer;
 pub mod metadata;
+pub mod metrics;
 mod nonces;
 mod peer;
 pub mod policy;
 pub mod replay;
+#[cfg(feature = "server")]
+pub mod reverse_proxy;
 mod routes;
 mod scope;
+#[cfg(feature = "server")]
+pub mod server;
 mod target;
 pub mod tokens;
 
-pub use guard::{Admission, Guard, GuardBuilder, GuardError, IncomingRequest, Refused};
+pub use guard::{
+    Admission, Explanation, Guard, GuardBuilder, GuardError, IncomingRequest, Refused, Step, Verdict,
+};
 pub use peer::PeerAddress;
 pub use routes::PatternError;
 pub use scope::{RequireScope, RequireScopeService};

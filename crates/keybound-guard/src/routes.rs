@@ -16,6 +16,7 @@ pub(crate) struct Routes {
 }
 
 struct Compiled {
+    path: String,
     pattern: Pattern,
     methods: Vec<Method>,
     scopes: Vec<String>,
@@ -25,12 +26,18 @@ struct Compiled {
 
 /// What the route of a request asks for.
 pub(crate) struct Covered<'r> {
+    /// The route's path; `None` where the policy has no routes.
+    pub(crate) path: Option<&'r str>,
     scopes: &'r [String],
     pub(crate) nonce: bool,
     pub(crate) admits_without_token: bool,
 }
 
 impl Covered<'_> {
+    pub(crate) fn scopes(&self) -> &[String] {
+        self.scopes
+    }
+
     /// Refuses unless the token has one of the route's scopes, where it has any.
     pub(crate) fn require_scope(&self, token: &AccessToken) -> Result<(), Refusal> {
         if self.scopes.is_empty() || token.scopes.iter().any(|scope| self.scopes.contains(scope)) {
@@ -48,6 +55,7 @@ impl Routes {
                 PolicyError::field(format!("routes[{number}].path"), reason.to_string())
             };
             Ok(Compiled {
+                path: route.path.clone(),
                 pattern: Pattern::parse(&route.path).map_err(unusable)?,
                 methods: route.methods.iter().filter_map(|method| method.parse().ok()).collect(),
                 scopes: route.scopes.clone(),
@@ -67,7 +75,7 @@ impl Routes {
         target: &TargetUri,
     ) -> Result<Covered<'_>, Refusal> {
         if self.routes.is_empty() {
-            return Ok(Covered { scopes: &[], nonce: false, admits_without_token: false });
+            return Ok(Covered { path: None, scopes: &[], nonce: false, admits_without_token: false });
         }
         if let Some(reason) = ambiguity(raw_path) {
             return Err(Refusal::UnknownTarget { reason: reason.to_owned() });
@@ -78,6 +86,7 @@ impl Routes {
         };
         let route = self.routes.iter().find(covers).ok_or(Refusal::NoRoute)?;
         Ok(Covered {
+            path: Some(&route.path),
             scopes: &route.scopes,
             nonce: route.nonce,
             admits_without_token: route.admits_without_token,

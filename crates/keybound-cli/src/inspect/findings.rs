@@ -12,7 +12,7 @@ use crate::report::{Failure, Outcome};
 
 /// One rule and the judgement by it.
 #[derive(Debug, Serialize)]
-pub(super) struct Finding {
+pub(crate) struct Finding {
     pub(super) source: &'static str,
     pub(super) requirement: &'static str,
     #[serde(flatten)]
@@ -21,14 +21,14 @@ pub(super) struct Finding {
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub(super) enum Judgement {
+pub(crate) enum Judgement {
     Passed,
     Failed { reason: String },
     NotChecked { reason: String },
 }
 
 impl Finding {
-    pub(super) const fn new(rule: Rule, judgement: Judgement) -> Self {
+    pub(crate) const fn new(rule: Rule, judgement: Judgement) -> Self {
         Self { source: rule.source(), requirement: rule.requirement(), judgement }
     }
 

@@ -31,7 +31,7 @@ fn binding(arguments: &Arguments) -> Outcome<Option<Thumbprint>> {
     Ok(token.and_then(|token| token.thumbprint()?.parse().ok()))
 }
 
-fn judgement(outcome: ProofOutcome) -> Judgement {
+pub(crate) fn judgement(outcome: ProofOutcome) -> Judgement {
     match outcome {
         ProofOutcome::Passed => Judgement::Passed,
         ProofOutcome::Failed(refusal) => Judgement::failed(&refusal),

@@ -1,7 +1,7 @@
 //! A policy from a TOML file, and the checks that no single field can tell.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Issuer, KeySource, MAX_PROOF_AGE, Policy, PolicyError, Route};
 use super::{RedisMode, ReplayStoreKind};
@@ -132,6 +132,19 @@ impl Policy {
             return wrong("timeout_milliseconds", "one millisecond at least");
         }
         Ok(())
+    }
+
+    /// The files that it names: what they hold is part of it.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let of_issuers = self.issuers.iter().flat_map(|issuer| {
+            let secret = issuer.introspection.as_ref().map(|asked| &asked.client_secret_file);
+            issuer.jwks_file.iter().chain(secret)
+        });
+        of_issuers
+            .chain(&self.nonces.secret_files)
+            .chain(&self.replay.password_file)
+            .chain(&self.replay.ca_file)
+            .chain(&self.ca_file)
     }
 
     fn resolve_files(&mut self, folder: &Path) {

@@ -1,0 +1,222 @@
+//! What a guard would do with a recorded request, step by step, for a person who wants to know why.
+//!
+//! The steps are those of [`Guard::admit`]; only, what can be told of later ones is told although an earlier
+//! one has failed. Nothing is recorded, so a proof can be asked about again and again.
+
+use std::sync::Arc;
+
+use keybound::access_token::AccessToken;
+use keybound::credentials::Credentials;
+use keybound::proof::{
+    self, AccessTokenHash, Finding, KnownRequest, ProofPolicy, ProofRefusal, proof_header,
+};
+use keybound::resource::ResourceRequest;
+use keybound::{NumericDate, Refusal, TargetUri};
+
+use super::{Guard, IncomingRequest, Inner, Refused};
+use crate::routes::Covered;
+
+/// What a guard would do with a request.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The steps, in their order.
+    pub steps: Vec<Step>,
+    /// The proof by every rule, in the order of RFC 9449 section 4.3; empty without a proof.
+    pub proof: Vec<Finding>,
+    /// Who would be let in (`None`: everybody, on a route that admits without a token), or the answer.
+    pub outcome: Result<Option<Arc<AccessToken>>, Box<Refused>>,
+}
+
+/// One step, and what came of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Step {
+    /// Its name, as in the flow: `target`, `route`, `credentials`, `access token`, `proof`, `scope`, `replay`.
+    pub name: &'static str,
+    /// What came of it.
+    pub verdict: Verdict,
+}
+
+/// What came of a step.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It holds; this was found.
+    Passed(String),
+    /// It does not hold.
+    Failed(Refusal),
+    /// It can't be told, or is not asked for, because of this.
+    NotChecked(&'static str),
+}
+
+const STOPPED: &str = "a step before it failed";
+
+impl Guard {
+    /// What this guard would do with `request` at the time `now`. Issuers may be asked for their keys, as for
+    /// any request; proofs are not recorded.
+    pub async fn explain(&self, request: &IncomingRequest<'_>, now: NumericDate) -> Explanation {
+        let inner = self.inner.load_full();
+        let mut telling = Telling { inner: &inner, request, now, steps: Vec::new(), refusal: None };
+        let token = telling.tell().await;
+        let proof = telling.proof(token.as_deref());
+        let Telling { steps, refusal, .. } = telling;
+        let outcome = match refusal {
+            Some(refusal) => {
+                let response = inner.answer(request, &refusal, now);
+                Err(Box::new(Refused { refusal, response }))
+            }
+            None => Ok(token),
+        };
+        Explanation { steps, proof, outcome }
+    }
+}
+
+struct Telling<'t> {
+    inner: &'t Inner,
+    request: &'t IncomingRequest<'t>,
+    now: NumericDate,
+    steps: Vec<Step>,
+    /// The first: the one that the answer is about.
+    refusal: Option<Refusal>,
+}
+
+impl Telling<'_> {
+    async fn tell(&mut self) -> Option<Arc<AccessToken>> {
+        let (inner, request) = (self.inner, self.request);
+        let target = self.step("target", inner.targets.of(request), |target| target.as_str().to_owned());
+        let covered = match &target {
+            Some(target) => {
+                let covered = inner.routes.covering(request.method, request.uri.path(), target);
+                self.step("route", covered, route_text)
+            }
+            None => self.not_checked("route", STOPPED),
+        };
+        if covered.as_ref().is_some_and(|covered| covered.admits_without_token) {
+            for name in ["credentials", "access token", "proof", "scope", "replay"] {
+                self.not_checked::<()>(name, "the route admits without a token");
+            }
+            return None;
+        }
+        let credentials = Credentials::of_request(request.headers, request.uri.query());
+        let credentials = self
+            .step("credentials", credentials.map_err(Refusal::from), |found| found.scheme.name().to_owned());
+        let token = match &credentials {
+            Some(credentials) => self.access_token(credentials).await,
+            None => self.not_checked("access token", STOPPED),
+        };
+        if let (Some(target), Some(covered), Some(credentials), Some(token)) =
+            (&target, &covered, &credentials, &token)
+        {
+            self.binding_and_proof(target, covered, credentials, token);
+            let scope = covered.require_scope(token);
+            self.step("scope", scope, |()| "the token has what the route asks for".to_owned());
+        } else {
+            self.not_checked::<()>("proof", STOPPED);
+            self.not_checked::<()>("scope", STOPPED);
+        }
+        self.not_checked::<()>(
+            "replay",
+            "only the guard that gets the request can tell; nothing is recorded here",
+        );
+        token
+    }
+
+    async fn access_token(&mut self, credentials: &Credentials<'_>) -> Option<Arc<AccessToken>> {
+        let hash = AccessTokenHash::of(credentials.access_token);
+        let verified = self.inner.tokens.verify(credentials.access_token, hash, self.now).await;
+        self.step("access token", verified, |token| {
+            format!("of {}, for {}, until {}", token.issuer, token.subject, token.expires)
+        })
+    }
+
+    fn binding_and_proof(
+        &mut self,
+        target: &TargetUri,
+        covered: &Covered<'_>,
+        credentials: &Credentials<'_>,
+        token: &Arc<AccessToken>,
+    ) {
+        let request = ResourceRequest {
+            method: self.request.method,
+            target,
+            query: self.request.uri.query(),
+            headers: self.request.headers,
+        };
+        let hash = AccessTokenHash::of(credentials.access_token);
+        let verify = |demands: &keybound::resource::Demands| {
+            demands.verify(&request, credentials.scheme, hash, Arc::clone(token), self.now)
+        };
+        let mut outcome = verify(self.inner.demands(covered));
+        let nonce_refused = matches!(outcome, Err(Refusal::Proof(ProofRefusal::NonceRefused(_))));
+        let mut nonce = "";
+        if nonce_refused && self.inner.policy.nonces.secret_files.is_empty() {
+            outcome = verify(&self.inner.demands);
+            nonce = "; its nonce is known to the guard that gave it alone (nonces.secret_files is empty)";
+        }
+        self.step("proof", outcome, |verified| match verified.proof() {
+            Some(proof) => format!("of the key {}, which the token is bound to{nonce}", proof.thumbprint()),
+            None => {
+                "none is needed: the token is bound to no key, and the policy takes such tokens".to_owned()
+            }
+        });
+    }
+
+    /// The proof that came, if one came, by every rule.
+    fn proof(&self, token: Option<&AccessToken>) -> Vec<Finding> {
+        let Ok(Some(proof)) = proof_header(self.request.headers) else { return Vec::new() };
+        let target = self.inner.targets.of(self.request).ok();
+        let credentials = Credentials::of_request(self.request.headers, self.request.uri.query()).ok();
+        let known = KnownRequest {
+            method: Some(self.request.method),
+            target: target.as_ref(),
+            access_token: credentials.map(|credentials| credentials.access_token),
+            thumbprint: token.and_then(|token| token.thumbprint),
+            nonce: None,
+            now: self.now,
+        };
+        proof::inspect(&ProofPolicy::from(&self.inner.policy.proofs), proof, &known)
+    }
+
+    fn step<T>(
+        &mut self,
+        name: &'static str,
+        outcome: Result<T, Refusal>,
+        found: impl FnOnce(&T) -> String,
+    ) -> Option<T> {
+        match outcome {
+            Ok(value) => {
+                self.steps.push(Step { name, verdict: Verdict::Passed(found(&value)) });
+                Some(value)
+            }
+            Err(refusal) => {
+                self.refusal.get_or_insert_with(|| refusal.clone());
+                self.steps.push(Step { name, verdict: Verdict::Failed(refusal) });
+                None
+            }
+        }
+    }
+
+    fn not_checked<T>(&mut self, name: &'static str, why: &'static str) -> Option<T> {
+        self.steps.push(Step { name, verdict: Verdict::NotChecked(why) });
+        None
+    }
+}
+
+fn route_text(covered: &Covered<'_>) -> String {
+    let mut text = covered.path.map_or_else(
+        || "the policy has no routes: a good token opens everything".to_owned(),
+        |path| format!("{path} covers it"),
+    );
+    if covered.admits_without_token {
+        text.push_str(" and admits without a token");
+    }
+    if !covered.scopes().is_empty() {
+        text.push_str("; it asks for one of the scopes ");
+        text.push_str(&covered.scopes().join(", "));
+    }
+    if covered.nonce {
+        text.push_str("; proofs need a nonce here, if nonces.required is \"by_route\"");
+    }
+    text
+}

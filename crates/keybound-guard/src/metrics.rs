@@ -1,0 +1,92 @@
+//! What a guard counts and times, in one place: the names, what they mean, and where they are recorded.
+//!
+//! Recording goes through the `metrics` facade and costs next to nothing where nobody listens. No label ever
+//! has a value that a client chooses, so the number of series is bounded.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+
+use crate::guard::{Admission, Refused};
+
+/// Requests that were judged. Labels: `outcome` (`admitted`, `refused`); for refused ones `rule` (the source
+/// of the rule that was broken) and `status` (that of the answer), else both are empty.
+pub const REQUESTS: &str = "keybound_guard_requests_total";
+/// How long judging a request took, in seconds: verification, issuer and replay store included.
+pub const ADMISSION_SECONDS: &str = "keybound_guard_admission_seconds";
+/// Connections from clients that are open.
+pub const CONNECTIONS: &str = "keybound_guard_connections";
+/// Requests under way, from their header fields to the end of the answer's body.
+pub const IN_FLIGHT: &str = "keybound_guard_requests_in_flight";
+/// TLS handshakes that failed or took too long.
+pub const HANDSHAKE_FAILURES: &str = "keybound_guard_tls_handshake_failures_total";
+/// Connections that were upgraded (WebSocket) and are open.
+pub const TUNNELS: &str = "keybound_guard_tunnels";
+/// How long the upstream took until its header fields were there, in seconds.
+pub const UPSTREAM_SECONDS: &str = "keybound_guard_upstream_seconds";
+/// Requests that the upstream did not answer. Label: `reason` (`connect`, `timeout`, `broken`).
+pub const UPSTREAM_FAILURES: &str = "keybound_guard_upstream_failures_total";
+/// New policies and certificates that were read. Labels: `what` (`policy`, `certificate`), `outcome`
+/// (`applied`, `refused`).
+pub const RELOADS: &str = "keybound_guard_reloads_total";
+
+/// The histograms: all of them are of seconds.
+pub const HISTOGRAMS: [&str; 2] = [ADMISSION_SECONDS, UPSTREAM_SECONDS];
+
+/// The buckets of the histograms, in seconds: one signature verification takes about 0.00005.
+pub const BUCKETS: [f64; 12] =
+    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+/// Tells a recorder what each of them means.
+pub fn describe() {
+    describe_counter!(REQUESTS, "Requests that were judged, by outcome, broken rule and status.");
+    describe_histogram!(ADMISSION_SECONDS, Unit::Seconds, "How long judging a request took.");
+    describe_gauge!(CONNECTIONS, "Connections from clients that are open.");
+    describe_gauge!(IN_FLIGHT, "Requests under way.");
+    describe_counter!(HANDSHAKE_FAILURES, "TLS handshakes that failed or took too long.");
+    describe_gauge!(TUNNELS, "Upgraded connections (WebSocket) that are open.");
+    describe_histogram!(UPSTREAM_SECONDS, Unit::Seconds, "How long the upstream took to begin its answer.");
+    describe_counter!(UPSTREAM_FAILURES, "Requests that the upstream did not answer, by reason.");
+    describe_counter!(RELOADS, "New policies and certificates that were read, by outcome.");
+}
+
+/// A request was judged.
+pub(crate) fn judged(outcome: &Result<Admission, Refused>, took: Duration) {
+    let (outcome, rule, status) = match outcome {
+        Ok(_) => ("admitted", "", ""),
+        Err(refused) => ("refused", refused.refusal.rule().source(), status(refused.response.status())),
+    };
+    counter!(REQUESTS, "outcome" => outcome, "rule" => rule, "status" => status).increment(1);
+    histogram!(ADMISSION_SECONDS).record(took);
+}
+
+/// The statuses of refusals; a label without an allocation.
+const fn status(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "400",
+        StatusCode::UNAUTHORIZED => "401",
+        StatusCode::FORBIDDEN => "403",
+        StatusCode::NOT_FOUND => "404",
+        StatusCode::TOO_MANY_REQUESTS => "429",
+        StatusCode::SERVICE_UNAVAILABLE => "503",
+        _ => "other",
+    }
+}
+
+/// One more of what a gauge counts, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Counted(&'static str);
+
+impl Counted {
+    pub(crate) fn one_more(name: &'static str) -> Self {
+        gauge!(name).increment(1.0);
+        Self(name)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        gauge!(self.0).decrement(1.0);
+    }
+}

@@ -1,0 +1,134 @@
+//! What the upstream is told of the request as the client sent it: `X-Forwarded-*` and `Forwarded`
+//! (RFC 7239). What a client says of itself there is taken out; a trusted proxy's word is continued.
+
+use std::net::IpAddr;
+
+use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
+use keybound::TargetUri;
+
+use crate::policy::{ForwardedIn, Policy};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Others by which proxies and clients tell addresses, hosts and paths to servers that believe them.
+const ALSO_BELIEVED: [HeaderName; 6] = [
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-client-ip"),
+    HeaderName::from_static("true-client-ip"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-original-host"),
+    HeaderName::from_static("x-rewrite-url"),
+];
+
+/// Replaces what the request says of where it came from and what for.
+pub(super) fn replace(headers: &mut HeaderMap, policy: &Policy, peer: Option<IpAddr>, target: &TargetUri) {
+    let peer = peer.map(|peer| peer.to_canonical());
+    let trusted =
+        peer.is_some_and(|peer| policy.trusted_proxies.iter().any(|network| network.contains(&peer)));
+    let believed = |name: &HeaderName, kind: ForwardedIn| {
+        if trusted && policy.forwarded_in == kind { joined(headers, name) } else { None }
+    };
+    let before = believed(&X_FORWARDED_FOR, ForwardedIn::XForwarded);
+    let elements_before = believed(&FORWARDED, ForwardedIn::Forwarded);
+    take_out(headers);
+
+    let (scheme, host) = target.origin().split_once("://").unwrap_or(("http", target.origin()));
+    let peer_text = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+    let node = match peer {
+        Some(IpAddr::V6(peer)) => format!("\"[{peer}]\""),
+        _ => peer_text.clone(),
+    };
+    let element = format!("for={node};host=\"{host}\";proto={scheme}");
+    set(headers, X_FORWARDED_FOR, &continued(before, &peer_text));
+    set(headers, X_FORWARDED_HOST, host);
+    set(headers, X_FORWARDED_PROTO, scheme);
+    set(headers, FORWARDED, &continued(elements_before, &element));
+}
+
+/// Servers behind gateways of the CGI kind read `_` and `-` as the same.
+fn take_out(headers: &mut HeaderMap) {
+    let is_claimed = |name: &&HeaderName| {
+        let name = name.as_str().replace('_', "-");
+        name.starts_with("x-forwarded")
+            || name == "forwarded"
+            || ALSO_BELIEVED.iter().any(|also| *also == *name)
+    };
+    let claimed: Vec<_> = headers.keys().filter(is_claimed).cloned().collect();
+    for name in claimed {
+        headers.remove(name);
+    }
+}
+
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let fields: Vec<_> = headers.get_all(name).iter().filter_map(|field| field.to_str().ok()).collect();
+    if fields.is_empty() { None } else { Some(fields.join(", ")) }
+}
+
+fn continued(before: Option<String>, own: &str) -> String {
+    before.map_or_else(|| own.to_owned(), |before| format!("{before}, {own}"))
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replaced(policy: &Policy, peer: Option<&str>, fields: &[(&'static str, &'static str)]) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let target = TargetUri::parse("https://api.example.com/a").unwrap();
+        replace(&mut headers, policy, peer.map(|peer| peer.parse().unwrap()), &target);
+        let mut told: Vec<_> =
+            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        told.sort();
+        told
+    }
+
+    fn told(before: &str, node: &str, address: &str) -> Vec<String> {
+        vec![
+            format!("forwarded: {before}for={node};host=\"api.example.com\";proto=https"),
+            format!("x-forwarded-for: {address}"),
+            "x-forwarded-host: api.example.com".to_owned(),
+            "x-forwarded-proto: https".to_owned(),
+        ]
+    }
+
+    #[test]
+    fn a_client_is_not_believed_about_itself() {
+        let forged = [
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-prefix", "/evil"),
+            ("x_forwarded_proto", "http"),
+            ("forwarded", "for=10.0.0.1"),
+            ("x-real-ip", "10.0.0.1"),
+            ("x-original-url", "/admin"),
+        ];
+        let policy = Policy::default();
+        assert_eq!(replaced(&policy, Some("192.0.2.7"), &forged), told("", "192.0.2.7", "192.0.2.7"));
+        assert_eq!(replaced(&policy, None, &forged), told("", "unknown", "unknown"));
+        let v6 = replaced(&policy, Some("2001:db8::1"), &forged);
+        assert_eq!(v6, told("", "\"[2001:db8::1]\"", "2001:db8::1"));
+    }
+
+    #[test]
+    fn a_trusted_proxys_word_is_continued_where_it_speaks() {
+        let fields =
+            [("x-forwarded-for", "198.51.100.1"), ("forwarded", "for=203.0.113.9"), ("x-real-ip", "1.1.1.1")];
+        let mut policy =
+            Policy { trusted_proxies: vec!["192.0.2.0/24".parse().unwrap()], ..Policy::default() };
+        let of_proxy = |policy: &Policy| replaced(policy, Some("::ffff:192.0.2.7"), &fields);
+        assert_eq!(of_proxy(&policy), told("", "192.0.2.7", "198.51.100.1, 192.0.2.7"));
+        policy.forwarded_in = ForwardedIn::Forwarded;
+        assert_eq!(of_proxy(&policy), told("for=203.0.113.9, ", "192.0.2.7", "192.0.2.7"));
+    }
+}

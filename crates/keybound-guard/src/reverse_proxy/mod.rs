@@ -1,0 +1,180 @@
+//! A reverse proxy: a request that the guard admits is passed on to the API behind it.
+//!
+//! form → admitted → hop by hop fields out, identity and forwarding fields in → upstream → answer
+//!
+//! Bodies and trailers stream in both directions and are never kept. What goes to the upstream is written
+//! anew from what was understood, never copied as bytes, so the two can't read one message differently.
+
+mod failure;
+mod form;
+mod forwarded;
+mod hop_by_hop;
+mod idle;
+mod tunnel;
+mod upstream;
+
+use std::net::IpAddr;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, VIA};
+use http::uri::Authority;
+use http::{Request, Response, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+
+use failure::Unanswered;
+pub(crate) use idle::IdleBounded;
+use idle::UploadedBody;
+use tunnel::Upgrade;
+use upstream::Upstreams;
+
+use crate::answer;
+use crate::guard::{Admission, Guard, IncomingRequest, Refused};
+use crate::identity;
+use crate::metrics;
+use crate::server::{AnswerBody, Connection};
+
+pub use upstream::{NotAnUpstream, Upstream, UpstreamError, UpstreamSettings};
+
+/// What the guard calls itself in `Via` (RFC 9110 section 7.6.3).
+const VIA_US: HeaderValue = HeaderValue::from_static("1.1 keybound");
+
+/// Passes what a guard admits on to an upstream. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ReverseProxy {
+    guard: Guard,
+    upstreams: Arc<Upstreams>,
+}
+
+impl ReverseProxy {
+    /// A proxy before `upstream`; connections are made when they are needed. An upstream that is down is no
+    /// reason not to start.
+    pub fn new(guard: Guard, upstream: UpstreamSettings) -> Result<Self, UpstreamError> {
+        Ok(Self { guard, upstreams: Arc::new(Upstreams::new(upstream)?) })
+    }
+
+    /// The answer of the upstream, or why there is none.
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        connection: &Arc<Connection>,
+    ) -> Response<AnswerBody> {
+        match self.admit_and_pass_on(request, connection).await {
+            Ok(response) => response,
+            Err(unanswered) => unanswered.into_response().map(AnswerBody::from),
+        }
+    }
+
+    async fn admit_and_pass_on(
+        &self,
+        mut request: Request<Incoming>,
+        connection: &Arc<Connection>,
+    ) -> Result<Response<AnswerBody>, Unanswered> {
+        form::one_meaning(&request)?;
+        let peer = connection.peer.map(|peer| peer.ip());
+        let incoming = IncomingRequest {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            peer,
+            secure: connection.secure,
+        };
+        if let Some(metadata) = self.guard.metadata(&incoming) {
+            return Ok(metadata.map(AnswerBody::from));
+        }
+        let judged = self.guard.admit(&incoming).await;
+        let refused = |refused: Refused| answer::for_client_of(&incoming, refused.response);
+        let admission = judged.map_err(|unfit| Unanswered::Refused(Box::new(refused(unfit))))?;
+        let upgrade = Upgrade::wanted(&mut request);
+        let began = Instant::now();
+        let answer = match self.request_for_upstream(request, &admission, upgrade.as_ref(), peer)? {
+            request if upgrade.is_some() => self.upstreams.send_to_be_upgraded(request).await,
+            request => self.upstreams.send(request).await,
+        };
+        let answer = answer.inspect_err(Unanswered::count)?;
+        ::metrics::histogram!(metrics::UPSTREAM_SECONDS).record(began.elapsed());
+        self.response_for_client(answer, &admission, upgrade, connection)
+    }
+
+    /// What goes to the upstream in place of `request`.
+    fn request_for_upstream(
+        &self,
+        request: Request<Incoming>,
+        admission: &Admission,
+        upgrade: Option<&Upgrade>,
+        peer: Option<IpAddr>,
+    ) -> Result<Request<UploadedBody>, Unanswered> {
+        let (mut head, body) = request.into_parts();
+        let policy = self.guard.policy();
+        let headers = &mut head.headers;
+        let takes_trailers = hop_by_hop::takes_trailers(headers);
+        hop_by_hop::remove(headers);
+        headers.remove(EXPECT);
+        forwarded::replace(headers, &policy, peer, &admission.target);
+        identity::replace(headers, admission);
+        form::join_cookies(headers);
+        if takes_trailers {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
+        if let Some(upgrade) = upgrade {
+            upgrade.ask(headers);
+        }
+        headers.append(VIA, VIA_US);
+
+        let host = if policy.resources.is_empty() { None } else { authority(&admission.target) };
+        let host = self.upstreams.host(host);
+        let host_field =
+            HeaderValue::from_str(host.as_str()).map_err(|_| Unanswered::form("its host is none"))?;
+        headers.insert(HOST, host_field);
+        let path = head.uri.path_and_query().cloned().ok_or(Unanswered::form("its target has no path"))?;
+        head.uri = Uri::builder()
+            .scheme(self.upstreams.scheme())
+            .authority(host)
+            .path_and_query(path)
+            .build()
+            .map_err(|_| Unanswered::form("its target is no URI"))?;
+        head.version = Version::HTTP_11;
+        head.extensions = http::Extensions::new();
+        Ok(Request::from_parts(head, UploadedBody::new(body, self.upstreams.idle_timeout())))
+    }
+
+    /// What goes to the client in place of the upstream's answer.
+    fn response_for_client(
+        &self,
+        mut answer: Response<Incoming>,
+        admission: &Admission,
+        upgrade: Option<Upgrade>,
+        connection: &Arc<Connection>,
+    ) -> Result<Response<AnswerBody>, Unanswered> {
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let upgrade = upgrade.ok_or(Unanswered::Switched)?;
+            let mut response = upgrade.accept(answer, connection, self.upstreams.idle_timeout())?;
+            answer::give_nonce(response.headers_mut(), admission.nonce.as_ref());
+            return Ok(response.map(|()| Bytes::new().into()));
+        }
+        hop_by_hop::remove(answer.headers_mut());
+        answer::give_nonce(answer.headers_mut(), admission.nonce.as_ref());
+        *answer.version_mut() = Version::HTTP_11;
+        let idle_timeout = self.upstreams.idle_timeout();
+        Ok(answer.map(|body| AnswerBody::upstream(IdleBounded::new(body, idle_timeout))))
+    }
+}
+
+/// Host and port of a URI in normal form.
+fn authority(target: &keybound::TargetUri) -> Option<Authority> {
+    let (_, authority) = target.origin().split_once("://")?;
+    Authority::from_str(authority).ok()
+}
+
+/// The values of a header field that is a list, in lower case (RFC 9110 section 5.6.1).
+fn list<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = String> + use<'h> {
+    headers
+        .get_all(name)
+        .into_iter()
+        .filter_map(|field| field.to_str().ok())
+        .flat_map(|field| field.split(','))
+        .map(|element| element.trim().to_ascii_lowercase())
+        .filter(|element| !element.is_empty())
+}

@@ -1,0 +1,81 @@
+//! How a server ends: no new work, what is under way goes on for a while, then nothing.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+/// How far a server is with ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    Draining,
+    Ended,
+}
+
+/// Ends everything that holds one of its [`Lifeline`]s.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    phase: watch::Sender<Phase>,
+    lifeline: Lifeline,
+    all_gone: mpsc::Receiver<()>,
+}
+
+/// Held by whatever serves: tells it when to end, and the server that it has not ended yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Lifeline {
+    phase: watch::Receiver<Phase>,
+    _alive: mpsc::Sender<()>,
+}
+
+/// Tells whether a server drains, without keeping it.
+#[derive(Clone, Debug)]
+pub(crate) struct DrainObserver(watch::Receiver<Phase>);
+
+impl DrainObserver {
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.0.borrow() > Phase::Serving
+    }
+}
+
+impl Drain {
+    pub(crate) fn new() -> Self {
+        let (phase, watched) = watch::channel(Phase::Serving);
+        let (alive, all_gone) = mpsc::channel(1);
+        Self { phase, lifeline: Lifeline { phase: watched, _alive: alive }, all_gone }
+    }
+
+    pub(crate) fn lifeline(&self) -> Lifeline {
+        self.lifeline.clone()
+    }
+
+    pub(crate) fn observer(&self) -> DrainObserver {
+        DrainObserver(self.lifeline.phase.clone())
+    }
+
+    /// Ends what is under way: gently within `limit`, then at once. Whether all had ended by itself.
+    pub(crate) async fn end(self, limit: Duration) -> bool {
+        let Self { phase, lifeline, mut all_gone } = self;
+        drop(lifeline);
+        phase.send_replace(Phase::Draining);
+        let gently = tokio::time::timeout(limit, all_gone.recv()).await.is_ok();
+        phase.send_replace(Phase::Ended);
+        gently
+    }
+}
+
+impl Lifeline {
+    /// When no new work is to be taken.
+    pub(crate) async fn draining(&mut self) {
+        // A server that was dropped has no more use for what it served.
+        let _ = self.phase.wait_for(|phase| *phase >= Phase::Draining).await;
+    }
+
+    /// When all is to end at once.
+    pub(crate) async fn ended(&mut self) {
+        let _ = self.phase.wait_for(|phase| *phase >= Phase::Ended).await;
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.phase.borrow() > Phase::Serving
+    }
+}

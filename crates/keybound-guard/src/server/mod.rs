@@ -1,0 +1,299 @@
+//! A guard as a process of its own: listeners, TLS, limits, new policies and certificates, and a clean end.
+//!
+//! ```no_run
+//! use keybound_guard::policy::Policy;
+//! use keybound_guard::reverse_proxy::{ReverseProxy, UpstreamSettings};
+//! use keybound_guard::server::{Face, Server, ServerSettings};
+//! use keybound_guard::Guard;
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! let guard = Guard::new(Policy::from_file("guard.toml".as_ref())?)?;
+//! let upstream = UpstreamSettings::new("http://127.0.0.1:3000".parse()?);
+//! let proxy = ReverseProxy::new(guard.clone(), upstream)?;
+//! let server = Server::start(guard, Face::ReverseProxy(proxy), ServerSettings::default()).await?;
+//! println!("{}", server.address());
+//! server.drain().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod activity;
+mod admin;
+mod body;
+mod connection;
+mod drain;
+mod face;
+mod listen;
+mod recorder;
+mod reload;
+mod tls;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::{self, JoinHandle};
+
+use connection::Endpoint;
+use drain::{Drain, Lifeline};
+use listen::Listener;
+use reload::Reloader;
+use tls::Tls;
+
+use crate::guard::Guard;
+
+pub use body::AnswerBody;
+pub(crate) use body::BodyError;
+pub(crate) use connection::Connection;
+pub use face::Face;
+pub use listen::{ListenAddress, NotAListenAddress};
+pub(crate) use tls::certificates;
+pub use tls::{TlsFiles, TlsFilesError};
+
+/// How a server serves. The default: a free port on loopback, in the clear, no admin address.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Where clients come.
+    pub listen: ListenAddress,
+    /// The certificate to serve TLS with; in the clear without one.
+    pub tls: Option<TlsFiles>,
+    /// Where operators come, for `/healthz`, `/readyz` and `/metrics`, in the clear; nowhere without.
+    pub admin_listen: Option<ListenAddress>,
+    /// The file that the guard's policy was read from, to be read anew when it changes.
+    pub policy_file: Option<PathBuf>,
+    /// How often files are looked at for changes; only when told to ([`Server::reload`]) without.
+    pub reload_every: Option<Duration>,
+    /// How long what is under way may go on when the server ends.
+    pub drain_timeout: Duration,
+    /// The bounds.
+    pub limits: ServerLimits,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            listen: ListenAddress::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            tls: None,
+            admin_listen: None,
+            policy_file: None,
+            reload_every: Some(RELOAD_EVERY),
+            drain_timeout: DRAIN_TIMEOUT,
+            limits: ServerLimits::default(),
+        }
+    }
+}
+
+/// What clients may take of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Connections that are open, at most; further ones wait until one has ended.
+    pub connections: usize,
+    /// Bytes of all header fields of a request, at most; not below [`ServerLimits::MIN_HEADER_BYTES`].
+    pub header_bytes: u32,
+    /// How long a TLS handshake may take, and how long the header fields of a request: longer is a client
+    /// that only holds a place. An HTTP/1.1 connection without a request is closed after as long.
+    pub header_timeout: Duration,
+    /// How long an HTTP/2 connection may be without a request.
+    pub idle_timeout: Duration,
+    /// Requests under way at once on an HTTP/2 connection, at most.
+    pub requests_per_connection: u32,
+}
+
+impl ServerLimits {
+    /// The least of header fields that the HTTP library can be told.
+    pub const MIN_HEADER_BYTES: u32 = 8 * 1024;
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            // Far beyond what one process serves well, and a bound on its memory: a few hundred megabytes.
+            connections: 10_000,
+            // An access token of 16 KiB, a proof of 8, and room.
+            header_bytes: 64 * 1024,
+            header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(90),
+            requests_per_connection: 128,
+        }
+    }
+}
+
+/// Long enough for almost every request, and what service managers wait for before they kill.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Soon enough for whoever edits a policy, at the cost of reading a few small files.
+pub const RELOAD_EVERY: Duration = Duration::from_secs(5);
+
+/// After a connection could not be taken (no file handles left): an instant for others to end.
+const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
+
+/// How long operators' requests may take to end; each is done in milliseconds.
+const ADMIN_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why a server can't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The address can't be listened at.
+    #[error("{address} can't be listened at: {source}")]
+    Listen {
+        /// The address.
+        address: ListenAddress,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The certificate can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsFilesError),
+    /// A limit that nothing could be served within.
+    #[error("the limit `{limit}` can't be {found}: {reason}")]
+    Limit {
+        /// Its name.
+        limit: &'static str,
+        /// What it is.
+        found: u64,
+        /// What it must be, and why.
+        reason: &'static str,
+    },
+}
+
+/// A server that runs until it is drained or dropped.
+#[derive(Debug)]
+pub struct Server {
+    address: ListenAddress,
+    admin_address: Option<ListenAddress>,
+    drain: Drain,
+    admin_drain: Drain,
+    drain_timeout: Duration,
+    reloader: Arc<Reloader>,
+    watching: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves `face`. `guard` is the one that new policies are for.
+    pub async fn start(guard: Guard, face: Face, settings: ServerSettings) -> Result<Self, ServerError> {
+        settings.limits.check()?;
+        recorder::install();
+        let tls = settings.tls.map(Tls::from_files).transpose()?.map(Arc::new);
+        let listener = bind(&settings.listen).await?;
+        let (drain, admin_drain) = (Drain::new(), Drain::new());
+        let mut admin_address = None;
+        if let Some(listen) = &settings.admin_listen {
+            let listener = bind(listen).await?;
+            admin_address = Some(address(&listener, listen)?);
+            let face = Face::Router(admin::router(drain.observer()));
+            let endpoint = Endpoint::new(face, None, settings.limits);
+            tokio::spawn(accept(listener, Arc::new(endpoint), admin_drain.lifeline()));
+        }
+        let address = address(&listener, &settings.listen)?;
+        let endpoint = Arc::new(Endpoint::new(face, tls.clone(), settings.limits));
+        tokio::spawn(accept(listener, endpoint, drain.lifeline()));
+        let reloader = Arc::new(Reloader::new(guard, settings.policy_file, tls));
+        let watching = settings.reload_every.map(|every| tokio::spawn(watch(Arc::clone(&reloader), every)));
+        let drain_timeout = settings.drain_timeout;
+        Ok(Self { address, admin_address, drain, admin_drain, drain_timeout, reloader, watching })
+    }
+
+    /// Where it listens, with the port that was taken.
+    pub fn address(&self) -> &ListenAddress {
+        &self.address
+    }
+
+    /// Where operators come.
+    pub fn admin_address(&self) -> Option<&ListenAddress> {
+        self.admin_address.as_ref()
+    }
+
+    /// Reads policy and certificate anew, changed or not. What can't be used is logged and changes nothing.
+    pub async fn reload(&self) {
+        let reloader = Arc::clone(&self.reloader);
+        // A task that was cut off by the runtime's end has nothing left to do.
+        let _ = task::spawn_blocking(move || reloader.all()).await;
+    }
+
+    /// Takes no more connections, lets what is under way end within the drain timeout, and then ends it.
+    /// Whether all had ended by itself.
+    pub async fn drain(mut self) -> bool {
+        if let Some(watching) = self.watching.take() {
+            watching.abort();
+        }
+        let gently = self.drain.end(self.drain_timeout).await;
+        self.admin_drain.end(ADMIN_DRAIN_TIMEOUT).await;
+        gently
+    }
+}
+
+impl ServerLimits {
+    fn check(&self) -> Result<(), ServerError> {
+        let refused = |limit, found, reason| Err(ServerError::Limit { limit, found, reason });
+        if self.connections == 0 || self.connections > Semaphore::MAX_PERMITS {
+            return refused("connections", self.connections as u64, "one at least");
+        }
+        if self.header_bytes < Self::MIN_HEADER_BYTES {
+            return refused(
+                "header_bytes",
+                self.header_bytes.into(),
+                "8192 at least, for a token and a proof",
+            );
+        }
+        if self.requests_per_connection == 0 {
+            return refused("requests_per_connection", 0, "one at least");
+        }
+        for (limit, duration) in
+            [("header_timeout", self.header_timeout), ("idle_timeout", self.idle_timeout)]
+        {
+            if duration.is_zero() {
+                return refused(limit, 0, "no request would ever be in time");
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn bind(address: &ListenAddress) -> Result<Listener, ServerError> {
+    let unable = |source| ServerError::Listen { address: address.clone(), source };
+    Listener::bind(address).await.map_err(unable)
+}
+
+fn address(listener: &Listener, asked: &ListenAddress) -> Result<ListenAddress, ServerError> {
+    listener.address().map_err(|source| ServerError::Listen { address: asked.clone(), source })
+}
+
+/// Takes connections until the server drains.
+async fn accept(listener: Listener, endpoint: Arc<Endpoint>, mut lifeline: Lifeline) {
+    let places = Arc::new(Semaphore::new(endpoint.limits.connections));
+    loop {
+        let place = tokio::select! {
+            () = lifeline.draining() => return,
+            place = Arc::clone(&places).acquire_owned() => place,
+        };
+        let Ok(place) = place else { return };
+        let accepted = tokio::select! {
+            () = lifeline.draining() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok(accepted) => {
+                tokio::spawn(Arc::clone(&endpoint).serve(accepted, place, lifeline.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection can't be taken");
+                tokio::time::sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
+            }
+        }
+    }
+}
+
+/// Looks at the files again and again.
+async fn watch(reloader: Arc<Reloader>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        let reloader = Arc::clone(&reloader);
+        if task::spawn_blocking(move || reloader.if_changed()).await.is_err() {
+            return;
+        }
+    }
+}
