@@ -13,8 +13,9 @@ export const OTHER_ORIGIN = 'http://other.example';
 export const OPEN_PATH = '/open';
 export const ADMIN_PATH = '/admin';
 
-/** What the documents call a trusted network is the loopback here. */
-const TRUSTING = { trusted_proxies: ['127.0.0.1/32'] };
+/** A guard that believes what the proxy on this machine says of a request. */
+const asked = ({ face, policy }) =>
+  GuardProcess.start({ face, policy: { ...policy, trusted_proxies: ['127.0.0.1/32'] } });
 
 const ROUTES = [
   { path: `${THINGS_PATH}/**`, methods: ['GET', 'DELETE'], scopes: [SCOPE] },
@@ -23,26 +24,27 @@ const ROUTES = [
   { path: OPEN_PATH, admit_without_token: true },
 ];
 
-/** By name, each a function of `{ guard policy, origin, api }` that starts what stands between client and API. */
+/** By name, each a function that starts what stands between client and API, the guard first. */
 const FACES = {
   'the reverse proxy': async ({ policy, port, api }) => {
     const face = ['--upstream', api.origin];
     return [await GuardProcess.start({ face, policy, listen: `127.0.0.1:${port}` })];
   },
   'forward-auth behind nginx': async ({ policy, port, api }) => {
-    const guard = await GuardProcess.start({ face: ['--forward-auth'], policy: { ...policy, ...TRUSTING } });
+    const guard = await asked({ face: ['--forward-auth', 'nginx'], policy });
     return [guard, await startNginx({ port, guard, api })];
   },
   'forward-auth behind Caddy': async ({ policy, port, api }) => {
-    const guard = await GuardProcess.start({ face: ['--forward-auth'], policy: { ...policy, ...TRUSTING } });
+    const guard = await asked({ face: ['--forward-auth'], policy });
     return [guard, await startCaddy({ port, guard, api })];
   },
   'ext_authz over HTTP behind Envoy': async ({ policy, port, api }) => {
-    const guard = await GuardProcess.start({ face: ['--ext-authz'], policy: { ...policy, ...TRUSTING } });
+    const guard = await asked({ face: ['--ext-authz', 'http'], policy });
     return [guard, await startEnvoy({ port, guard, api, over: 'HTTP' })];
   },
+  // Here Envoy says who its client is, so that nothing on the way to the guard has to be trusted.
   'ext_authz over gRPC behind Envoy': async ({ policy, port, api }) => {
-    const guard = await GuardProcess.start({ face: ['--ext-authz'], policy: { ...policy, ...TRUSTING } });
+    const guard = await GuardProcess.start({ face: ['--ext-authz', 'grpc'], policy });
     return [guard, await startEnvoy({ port, guard, api, over: 'gRPC' })];
   },
 };

@@ -10,7 +10,7 @@ const ENVOY = process.env.ENVOY ?? fileURLToPath(new URL('../.venv/bin/envoy', i
 const PATH = `${process.env.PATH}:/usr/sbin`;
 
 /** What the documents call the guard and the API. */
-const GUARD = '127.0.0.1:4180';
+const GUARD = '127.0.0.1:9000';
 const API = '127.0.0.1:8080';
 
 const hostOf = (url) => new URL(url).host;
@@ -18,7 +18,7 @@ const hostOf = (url) => new URL(url).host;
 export async function startNginx({ port, guard, api }) {
   const workspace = await Workspace.create();
   const settings = filled(await snippet('nginx.md', 'nginx'), {
-    ...{ '127.0.0.1:8000': `127.0.0.1:${port}`, [GUARD]: hostOf(guard.url), [API]: hostOf(api.origin) },
+    ...{ 'listen 443 ssl;': `listen 127.0.0.1:${port};`, [GUARD]: hostOf(guard.url), [API]: hostOf(api.origin) },
   });
   const file = await workspace.write('nginx.conf', aroundNginx(settings));
   return serving(port, workspace, 'nginx', ['-p', workspace.folder, '-e', 'stderr', '-c', file]);
@@ -50,12 +50,13 @@ export async function startCaddy({ port, guard, api }) {
   return serving(port, workspace, 'caddy', ['run', '--config', file, '--adapter', 'caddyfile']);
 }
 
-/** `over` is how Envoy asks: "HTTP" or "gRPC". */
+/** `over` is how Envoy asks: "gRPC" or "HTTP". */
 export async function startEnvoy({ port, guard, api, over }) {
   const workspace = await Workspace.create();
-  const settings = filled(await snippet('envoy.md', 'yaml', ['gRPC', 'HTTP'].indexOf(over)), {
+  const whole = await snippet('envoy.md', 'yaml');
+  const settings = filled(over === 'gRPC' ? whole : withFilter(whole, await snippet('envoy.md', 'yaml', 1)), {
     ...withPort(8000, port),
-    ...withPort(4180, new URL(guard.url).port),
+    ...withPort(9000, new URL(guard.url).port),
     ...withPort(8080, new URL(api.origin).port),
   });
   const file = await workspace.write('envoy.yaml', settings);
@@ -64,6 +65,13 @@ export async function startEnvoy({ port, guard, api, over }) {
 }
 
 const withPort = (documented, actual) => ({ [`port_value: ${documented} `]: `port_value: ${actual} ` });
+
+/** Puts another filter in place of the first, which the document says to do. */
+function withFilter(settings, filter) {
+  const replaced = settings.replace(/^ *- name: envoy\.filters\.http\.ext_authz\n[^]*?(?=^ *- name: )/m, () => filter);
+  if (replaced === settings) throw new Error('docs/envoy.md has no ext_authz filter to replace');
+  return replaced;
+}
 
 async function serving(port, workspace, command, args) {
   const child = workspace.startOther(command, args, { environment: { PATH } });
