@@ -163,8 +163,8 @@ impl Guard {
 
 impl Inner {
     async fn judge(&self, request: &IncomingRequest<'_>) -> Result<Admission, Refused> {
-        let now = self.clock.now();
         let began = Instant::now();
+        let now = self.clock.now();
         let mut known = None;
         let result = self.admit(request, now, &mut known).await;
         let outcome = result.map_err(|refusal| self.refused(request, refusal, known.as_deref(), now));
@@ -299,8 +299,8 @@ impl GuardBuilder {
         let Self { policy, clock, random, store } = self;
         policy.check()?;
         let replay = match store {
-            Some(store) => Replay::shared(store),
-            None => Replay::by_policy(&policy, before.map(|before| &before.replay), random.as_ref())?,
+            Some(store) => Replay::shared(&policy, store, Arc::clone(&clock)),
+            None => Replay::by_policy(&policy, before.map(|before| &before.replay), &clock, random.as_ref())?,
         };
         let tokens = AccessTokens::by_policy(
             &policy,

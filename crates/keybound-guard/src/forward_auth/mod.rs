@@ -102,7 +102,11 @@ fn admitted(admission: &Admission) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.extend(identity::fields(admission));
+    // What is not known is said too: a proxy that copies these fields then overwrites what a client forged.
+    headers.extend(identity::FIELDS.map(|name| (name, HeaderValue::from_static(""))));
+    for (name, value) in identity::fields(admission) {
+        headers.insert(name, value);
+    }
     answer::give_nonce(headers, admission.nonce.as_ref());
     response
 }

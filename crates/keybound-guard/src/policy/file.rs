@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Issuer, KeySource, MAX_PROOF_AGE, Policy, PolicyError, Route};
-use super::{RedisMode, ReplayStoreKind};
 
 /// Bytes of a policy file, at most: thousands of routes.
 pub const MAX_POLICY_BYTES: usize = 1024 * 1024;
@@ -42,7 +41,7 @@ impl Policy {
             check_route(&format!("routes[{number}]"), route)?;
         }
         self.check_times()?;
-        self.check_replay()
+        self.replay.check()
     }
 
     fn check_target(&self) -> Result<(), PolicyError> {
@@ -112,28 +111,6 @@ impl Policy {
         Ok(())
     }
 
-    fn check_replay(&self) -> Result<(), PolicyError> {
-        let replay = &self.replay;
-        let wrong = |name: &str, reason: &str| Err(PolicyError::field(format!("replay.{name}"), reason));
-        if replay.store == ReplayStoreKind::Memory {
-            return if replay.urls.is_empty() {
-                Ok(())
-            } else {
-                wrong("urls", "they are for store = \"redis\"; the store is \"memory\"")
-            };
-        }
-        if replay.urls.is_empty() {
-            return wrong("urls", "say where Redis is: urls = [\"rediss://redis.example.com\"]");
-        }
-        if (replay.mode == RedisMode::Sentinel) != replay.sentinel_master.is_some() {
-            return wrong("sentinel_master", "it goes with mode = \"sentinel\", and that with it");
-        }
-        if replay.timeout.is_zero() {
-            return wrong("timeout_milliseconds", "one millisecond at least");
-        }
-        Ok(())
-    }
-
     /// The files that it names: what they hold is part of it.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let of_issuers = self.issuers.iter().flat_map(|issuer| {
@@ -143,6 +120,7 @@ impl Policy {
         of_issuers
             .chain(&self.nonces.secret_files)
             .chain(&self.replay.password_file)
+            .chain(&self.replay.sentinel_password_file)
             .chain(&self.replay.ca_file)
             .chain(&self.ca_file)
     }
@@ -157,6 +135,7 @@ impl Policy {
             })
             .chain(&mut self.nonces.secret_files)
             .chain(&mut self.replay.password_file)
+            .chain(&mut self.replay.sentinel_password_file)
             .chain(&mut self.replay.ca_file)
             .chain(&mut self.ca_file);
         for file in files {

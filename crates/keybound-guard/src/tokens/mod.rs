@@ -130,9 +130,12 @@ impl AccessTokens {
     }
 
     fn issuer(&self, name: &str) -> Result<&Arc<Issuer>, AccessTokenRefusal> {
-        self.issuers.iter().find(|issuer| issuer.name() == name).ok_or_else(|| {
-            let expected: Vec<_> = self.issuers.iter().map(|issuer| issuer.name()).collect();
-            AccessTokenRefusal::WrongIssuer { expected: expected.join(" or ") }
+        let issuer = self.issuers.iter().find(|issuer| issuer.name() == name);
+        issuer.ok_or_else(|| AccessTokenRefusal::WrongIssuer {
+            expected: match self.issuers.as_slice() {
+                [only] => only.name().to_owned(),
+                several => format!("one of the {} issuers that are trusted here", several.len()),
+            },
         })
     }
 

@@ -109,3 +109,91 @@ impl Verified {
         u32::try_from(whole).unwrap_or(u32::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keybound::Clock;
+    use keybound::random::OperatingSystem;
+
+    use super::super::issuer::Surroundings;
+    use super::super::network::Network;
+    use super::super::settings::{self, Settings};
+    use super::*;
+    use crate::policy::{self, Policy};
+
+    const NOW: NumericDate = NumericDate::from_seconds(1_800_000_000);
+
+    fn issuer() -> Arc<Issuer> {
+        let issuer = policy::Issuer {
+            audiences: vec!["api://one".to_owned()],
+            ..policy::Issuer::new("https://as.example".to_owned())
+        };
+        let policy = Policy { issuers: vec![issuer.clone()], ..Policy::default() };
+        let network = Arc::new(Network::new(settings::network(&policy).unwrap()));
+        let settings = Settings::read(&issuer, "issuers[0]", &policy, &network.settings).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(|| NOW);
+        let surroundings = Surroundings { network, clock, random: Arc::new(OperatingSystem) };
+        Arc::new(Issuer::new(settings, "issuers[0]", &surroundings).unwrap())
+    }
+
+    fn token(subject: String) -> Arc<AccessToken> {
+        Arc::new(AccessToken {
+            issuer: "https://as.example".to_owned(),
+            audiences: Vec::new(),
+            subject,
+            client_id: None,
+            scopes: Vec::new(),
+            issued_at: None,
+            expires: NOW,
+            jwt_id: None,
+            thumbprint: None,
+        })
+    }
+
+    /// How many of a thousand tokens with subjects of `bytes` are remembered where there is room for a
+    /// hundred.
+    fn remembered(bytes: usize) -> u64 {
+        let (verdicts, issuer) = (Verdicts::new(100), issuer());
+        for number in 0..1000 {
+            let hash = AccessTokenHash::of(&number.to_string());
+            let verified = Verified {
+                access_token: token("x".repeat(bytes)),
+                issuer: Arc::clone(&issuer),
+                generation: None,
+                relied_on_until: NOW,
+            };
+            verdicts.remember_good(hash, verified);
+            verdicts.remember_bad(hash, &AccessTokenRefusal::Inactive, NOW);
+        }
+        verdicts.good.run_pending_tasks();
+        verdicts.bad.run_pending_tasks();
+        assert_eq!(verdicts.bad.entry_count(), 100);
+        verdicts.good.entry_count()
+    }
+
+    #[test]
+    fn tokens_are_remembered_up_to_their_number_and_their_bytes() {
+        assert_eq!(remembered(10), 100, "by their number");
+        let long = remembered(10 * 1024);
+        assert!((1..10).contains(&long), "by their bytes: {long}");
+    }
+
+    #[test]
+    fn what_is_remembered_holds_until_its_time() {
+        let (verdicts, hash) = (Verdicts::new(100), AccessTokenHash::of("one"));
+        let later = NOW.after(Duration::from_secs(1));
+        verdicts.remember_bad(hash, &AccessTokenRefusal::Inactive, later);
+        assert_eq!(verdicts.known(&hash, NOW), Some(Err(AccessTokenRefusal::Inactive.into())));
+        assert_eq!(verdicts.known(&hash, later), None);
+        let verified = Verified {
+            access_token: token("alice".to_owned()),
+            issuer: issuer(),
+            generation: None,
+            relied_on_until: later,
+        };
+        verdicts.remember_good(hash, verified);
+        assert!(verdicts.good(&hash, NOW).is_some());
+        assert!(verdicts.good(&hash, later).is_none());
+        assert!(verdicts.good(&AccessTokenHash::of("two"), NOW).is_none());
+    }
+}

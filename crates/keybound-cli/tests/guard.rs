@@ -1,0 +1,139 @@
+//! `keybound guard` as a server: what scripts and service managers rely on.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![cfg(unix)]
+
+mod guard_support;
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use guard_support::{Guard, ISSUER, RESOURCE, Upstream, policy};
+use support::Workspace;
+
+#[test]
+fn one_line_says_where_it_serves_and_it_ends_when_it_is_asked() {
+    let workspace = Workspace::new();
+    policy(&workspace, "");
+    let upstream = Upstream::start();
+    let guard = Guard::start(&workspace, &["--policy", "guard.toml", "--upstream", &upstream.url]);
+    assert!(guard.told["url"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{}", guard.told);
+    assert_eq!(guard.told["upstream"], upstream.url.as_str());
+    assert!(guard.get(&guard.admin, "/readyz", "").starts_with("HTTP/1.1 200 "));
+    let (status, log) = guard.signal_and_wait("TERM");
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[test]
+fn only_the_keys_holder_gets_through_and_a_new_policy_comes_with_a_hangup() {
+    let workspace = Workspace::new();
+    let caller = policy(&workspace, "");
+    let upstream = Upstream::start();
+    let guard = Guard::start(
+        &workspace,
+        &["--policy", "guard.toml", "--upstream", &upstream.url, "--reload-every", "0"],
+    );
+    let fields = || caller.credentials("GET", "/orders");
+    assert!(guard.get(&guard.address, "/orders", &fields()).starts_with("HTTP/1.1 200 "));
+    assert!(guard.get(&guard.address, "/orders", "").starts_with("HTTP/1.1 401 "));
+
+    policy(&workspace, "[[routes]]\npath = \"/other\"\n");
+    guard.signal("HUP");
+    let refused = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        guard.get(&guard.address, "/orders", &fields()).starts_with("HTTP/1.1 404 ")
+    });
+    assert!(refused, "the new policy did not come into force");
+}
+
+#[test]
+fn no_token_and_no_proof_is_logged_however_much_is() {
+    let workspace = Workspace::new();
+    let caller = policy(&workspace, "[nonces]\nrequired = \"always\"\n");
+    let upstream = Upstream::start();
+    let arguments = ["-vvv", "--policy", "guard.toml", "--upstream", &upstream.url];
+    let guard = Guard::start(&workspace, &arguments);
+    let mut secrets = Vec::new();
+    for path in ["/orders", "/orders?access_token=eyJcanary"] {
+        let fields = caller.credentials("GET", "/orders");
+        secrets
+            .extend(fields.split(['.', ' ', '\r', '\n']).filter(|part| part.len() > 30).map(str::to_owned));
+        guard.get(&guard.address, path, &fields);
+        guard.get_over_http2(path, &fields);
+    }
+    assert!(secrets.len() >= 8);
+    let (_, log) = guard.signal_and_wait("TERM");
+    assert!(log.contains("refused"), "{log}");
+    for secret in secrets.iter().map(String::as_str).chain(["eyJ", "canary", "BEGIN"]) {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret} is in the log");
+    }
+}
+
+#[test]
+fn flags_are_enough_for_the_common_case() {
+    let workspace = Workspace::new();
+    let caller = policy(&workspace, "");
+    let upstream = Upstream::start();
+    let flags = |scope| {
+        [
+            &["--resource", RESOURCE, "--issuer", ISSUER, "--audience", "api", "--jwks-file", "jwks.json"][..],
+            &["--token-alg", "ES256", "--scope", scope, "--upstream", &upstream.url],
+        ]
+        .concat()
+    };
+    for (scope, expected) in [("orders.read", "HTTP/1.1 200 "), ("orders.write", "HTTP/1.1 403 ")] {
+        let guard = Guard::start(&workspace, &flags(scope));
+        let answer = guard.get(&guard.address, "/orders", &caller.credentials("GET", "/orders"));
+        assert!(answer.starts_with(expected), "{scope}: {answer}");
+    }
+    let head = upstream.next_head();
+    assert!(head.contains("x-keybound-subject: user-1\r\n"), "{head}");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let workspace = Workspace::new();
+    policy(&workspace, "[[routes]]\npath = \"/**\"\nadmit_without_token = true\n");
+    let upstream = Upstream::silent();
+    let guard = Guard::start(&workspace, &["--policy", "guard.toml", "--upstream", &upstream.url]);
+    let mut under_way = TcpStream::connect(&guard.address).unwrap();
+    under_way.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    upstream.next_head();
+    guard.signal("TERM");
+    while guard.get(&guard.admin, "/readyz", "").starts_with("HTTP/1.1 200 ") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let (status, log) = guard.signal_and_wait("INT");
+    assert_eq!(status.code(), Some(17), "{log}");
+    let mut rest = Vec::new();
+    let _ = under_way.read_to_end(&mut rest);
+    assert!(rest.is_empty());
+}
+
+#[test]
+fn a_guard_that_cannot_start_says_why() {
+    let workspace = Workspace::new();
+    policy(&workspace, "");
+    let run = |arguments: &[&str]| workspace.run(&[&["guard"], arguments].concat());
+    let upstream = ["--upstream", "http://127.0.0.1:1"];
+    let with = |more: &[&str]| run(&[more, &upstream].concat());
+    with(&[]).assert_failed(2, &["policy", "--issuer"]);
+    run(&["--policy", "guard.toml"]).assert_usage();
+    with(&["--policy", "guard.toml", "--forward-auth"]).assert_usage();
+    with(&["--policy", "guard.toml", "--issuer", "https://a"]).assert_usage();
+    with(&["--policy", "guard.toml", "--tls-key", "k"]).assert_usage();
+    with(&["--policy", "missing.toml"]).assert_failed(3, &["missing.toml", "docs/guard.toml"]);
+    with(&["--issuer", "https://a"]).assert_failed(3, &["resources"]);
+    workspace.write("wrong.toml", "resourcs = []\n");
+    with(&["--policy", "wrong.toml"]).assert_failed(3, &["resourcs", "line 1"]);
+    workspace.write("empty.pem", "");
+    let tls = ["--policy", "guard.toml", "--tls-certificate", "empty.pem", "--tls-key", "empty.pem"];
+    with(&tls).assert_failed(16, &["empty.pem", "PEM"]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    with(&["--policy", "guard.toml", "--listen", &taken]).assert_failed(16, &[&taken, "another address"]);
+    run(&["--policy", "guard.toml", "--upstream", "http://a/path"]).assert_usage();
+}

@@ -1,0 +1,122 @@
+//! `keybound guard check`: what a policy means, and what it would do with a recorded request.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod guard_support;
+mod support;
+
+use guard_support::{policy, recorded};
+use serde_json::Value;
+use support::Workspace;
+
+const CHECK: [&str; 4] = ["guard", "check", "--policy", "guard.toml"];
+
+/// The outcome of each step.
+fn outcomes(told: &Value) -> Vec<(&str, &str)> {
+    let steps = told["steps"].as_array().unwrap().iter();
+    steps.map(|step| (step["step"].as_str().unwrap(), step["outcome"].as_str().unwrap())).collect()
+}
+
+fn check(workspace: &Workspace, more: &[&str]) -> (Option<i32>, Value) {
+    let ended = workspace.run(&[&CHECK[..], more].concat());
+    let told = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    assert!(!ended.stderr.contains("eyJ"), "{ended:?}");
+    (ended.code, told)
+}
+
+#[test]
+fn a_policy_is_told_in_sentences_with_what_is_less_safe() {
+    let workspace = Workspace::new();
+    policy(&workspace, "[[routes]]\npath = \"/orders\"\nscopes = [\"orders.read\"]\n");
+    let (code, told) = check(&workspace, &[]);
+    assert_eq!(code, Some(0));
+    let meaning = told["meaning"].to_string();
+    for words in
+        ["https://api.example.com", "jwks.json", "60 s", "/orders needs one of the scopes orders.read", "404"]
+    {
+        assert!(meaning.contains(words), "{words} is not in {meaning}");
+    }
+    assert_eq!(told["warnings"], serde_json::json!([]));
+
+    let text = std::fs::read_to_string(workspace.path("guard.toml")).unwrap();
+    workspace.write("guard.toml", &format!("accept_bearer_for_unbound_tokens = true\n{text}"));
+    let (_, told) = check(&workspace, &[]);
+    assert_eq!(told["warnings"].as_array().unwrap().len(), 1, "{told}");
+
+    workspace.write("guard.toml", "resources = [");
+    workspace.run(&CHECK).assert_failed(3, &["policy", "line 1"]);
+}
+
+#[test]
+fn a_request_that_would_be_admitted_passes_every_step_again_and_again() {
+    let workspace = Workspace::new();
+    let caller = policy(&workspace, "");
+    recorded(&workspace, "good.txt", "/orders?limit=2", &caller.credentials("GET", "/orders"));
+    for _ in 0..2 {
+        let (code, told) = check(&workspace, &["--request", "good.txt"]);
+        assert_eq!((code, &told["admitted"]), (Some(0), &true.into()), "{told}");
+        let expected = ["target", "route", "credentials", "access token", "proof", "scope"];
+        let passed = expected.map(|step| (step, "passed"));
+        assert_eq!(outcomes(&told), [&passed[..], &[("replay", "not_checked")]].concat());
+        let rules = told["proof"].as_array().unwrap();
+        assert_eq!(rules.len(), 19);
+        assert!(rules.iter().all(|rule| rule["outcome"] != "failed"), "{told}");
+    }
+}
+
+#[test]
+fn a_request_that_would_be_refused_is_told_with_rule_and_answer() {
+    let workspace = Workspace::new();
+    let route = "[[routes]]\npath = \"/orders\"\nscopes = [\"orders.write\"]\n[[routes]]\npath = \"/open\"\n\
+                 admit_without_token = true\n[[routes]]\npath = \"/mine\"\n";
+    let caller = policy(&workspace, route);
+    let good = |path: &str| caller.credentials("GET", path);
+    for (path, fields, step, status, error) in [
+        ("/orders", String::new(), "credentials", 401, Value::Null),
+        ("/orders", good("/other"), "proof", 401, "invalid_dpop_proof".into()),
+        ("/orders", good("/orders"), "scope", 403, "insufficient_scope".into()),
+        ("/nowhere", good("/nowhere"), "route", 404, "invalid_request".into()),
+        ("/orders/%2e%2e", good("/orders"), "route", 400, "invalid_request".into()),
+        ("/mine", good("/mine").replace("DPoP eyJ", "DPoP eyK"), "access token", 401, "invalid_token".into()),
+    ] {
+        recorded(&workspace, "request.txt", path, &fields);
+        let (code, told) = check(&workspace, &["--request", "request.txt", "--json"]);
+        assert_eq!((code, &told["admitted"]), (Some(13), &false.into()), "{told}");
+        let failed = outcomes(&told).into_iter().find(|(_, outcome)| *outcome == "failed");
+        assert_eq!(failed, Some((step, "failed")), "{told}");
+        assert_eq!(
+            (&told["answer"]["status"], &told["answer"]["body"]["error"]),
+            (&status.into(), &error),
+            "{told}"
+        );
+        let challenged = !told["answer"]["headers"]["www-authenticate"].is_null();
+        assert_eq!(challenged, status != 404, "{told}");
+    }
+    recorded(&workspace, "request.txt", "/open", "");
+    assert_eq!(check(&workspace, &["--request", "request.txt"]).0, Some(0));
+}
+
+#[test]
+fn a_request_is_held_to_the_time_when_it_was_recorded() {
+    let workspace = Workspace::new();
+    let caller = policy(&workspace, "");
+    let good = caller.credentials("GET", "/orders");
+    let long_ago = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    recorded(&workspace, "old.txt", "/orders", &format!("{good}{long_ago}"));
+    let (code, told) = check(&workspace, &["--request", "old.txt"]);
+    assert_eq!((code, &told["at"]), (Some(13), &784_111_777.into()), "{told}");
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().to_string();
+    assert_eq!(check(&workspace, &["--request", "old.txt", "--at", &now]).0, Some(0));
+}
+
+#[test]
+fn what_is_no_request_is_told_without_showing_it() {
+    let workspace = Workspace::new();
+    policy(&workspace, "");
+    let check = |input: &str| workspace.run_with(&[&CHECK[..], &["--request", "-"]].concat(), &[], input);
+    check("DPoP eyJsecret").assert_failed(2, &["no HTTP request", "first line"]);
+    check("GET / HTTP/1.1\neyJsecret\n").assert_failed(2, &["line 2"]);
+    assert_eq!(check("GET / HTTP/1.1\nHost: a\n\n").code, Some(13));
+    workspace.run(&[&CHECK[..], &["--request", "missing.txt"]].concat()).assert_failed(2, &["missing.txt"]);
+}

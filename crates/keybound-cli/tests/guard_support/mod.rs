@@ -1,0 +1,242 @@
+//! A guard that runs until it is dropped, an upstream for it, and a client with a token.
+
+#![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use keybound::proof::{AccessTokenHash, DpopKey, ProofRequest};
+use keybound::random::OperatingSystem;
+use keybound::{Algorithm, JwkSet, NumericDate, Signer as _, SigningKey, TargetUri, UnsignedJws};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+use crate::support::Workspace;
+
+pub(crate) const ISSUER: &str = "https://login.example.com";
+pub(crate) const RESOURCE: &str = "https://api.example.com";
+
+/// Nothing here takes so long unless it hangs.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// A client with a key and a token that is bound to it.
+pub(crate) struct Caller {
+    key: DpopKey,
+    pub(crate) token: String,
+}
+
+/// Writes `guard.toml` with `more` in it, and `jwks.json`; a client whose token is good by them.
+pub(crate) fn policy(workspace: &Workspace, more: &str) -> Caller {
+    let text = format!(
+        "resources = [\"{RESOURCE}\"]\n[[issuers]]\nissuer = \"{ISSUER}\"\naudiences = [\"api\"]\n\
+         algorithms = [\"ES256\"]\njwks_file = \"jwks.json\"\n{more}"
+    );
+    workspace.write("guard.toml", &text);
+    let issuer = SigningKey::generate(Algorithm::ES256).unwrap();
+    if !workspace.path("jwks.json").exists() {
+        workspace.write("jwks.json", &JwkSet::from_keys(vec![issuer.public_key().clone()]).to_json());
+    }
+    let key = DpopKey::new(Arc::new(SigningKey::generate(Algorithm::ES256).unwrap()));
+    let now = now().seconds();
+    let claims = json!({
+        "iss": ISSUER, "aud": "api", "sub": "user-1", "client_id": "client-1", "scope": "orders.read",
+        "iat": now, "exp": now + 3600, "jti": "1", "cnf": { "jkt": key.thumbprint().to_string() },
+    });
+    let header = json!({ "typ": "at+jwt", "alg": "ES256" });
+    let unsigned = UnsignedJws::new(header.to_string().as_bytes(), claims.to_string().as_bytes());
+    let token = unsigned.sign(&issuer).unwrap();
+    Caller { key, token }
+}
+
+impl Caller {
+    pub(crate) fn credentials(&self, method: &str, path: &str) -> String {
+        let request = ProofRequest {
+            method: &method.parse().unwrap(),
+            target: &TargetUri::parse(&format!("{RESOURCE}{path}")).unwrap(),
+            access_token: Some(AccessTokenHash::of(&self.token)),
+            nonce: None,
+        };
+        let proof = self.key.prove(&request, now(), &OperatingSystem).unwrap();
+        format!("Authorization: DPoP {}\r\nDPoP: {proof}\r\n", self.token)
+    }
+}
+
+fn now() -> NumericDate {
+    SystemTime::now().into()
+}
+
+/// A server that answers every request with 200, or with nothing.
+pub(crate) struct Upstream {
+    pub(crate) url: String,
+    heads: Receiver<String>,
+}
+
+impl Upstream {
+    pub(crate) fn start() -> Self {
+        Self::serving(true)
+    }
+
+    pub(crate) fn silent() -> Self {
+        Self::serving(false)
+    }
+
+    fn serving(answers: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (told, heads) = channel();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let told = told.clone();
+                thread::spawn(move || {
+                    let mut reader = BufReader::new(stream);
+                    let mut head = String::new();
+                    while reader.read_line(&mut head).is_ok_and(|length| length > 0) {
+                        if !head.ends_with("\r\n\r\n") {
+                            continue;
+                        }
+                        let _ = told.send(std::mem::take(&mut head));
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+                        if answers && reader.get_mut().write_all(answer).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self { url, heads }
+    }
+
+    /// The header fields of the next request that came.
+    pub(crate) fn next_head(&self) -> String {
+        self.heads.recv_timeout(BOUND).unwrap()
+    }
+}
+
+/// A guard that serves until it is dropped.
+pub(crate) struct Guard {
+    child: Child,
+    log: Option<JoinHandle<String>>,
+    pub(crate) told: Value,
+    pub(crate) address: String,
+    pub(crate) admin: String,
+}
+
+impl Guard {
+    pub(crate) fn start(workspace: &Workspace, arguments: &[&str]) -> Self {
+        let arguments = [&["guard", "--listen", "127.0.0.1:0"], arguments].concat();
+        let mut child = workspace.command(&arguments).spawn().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        // Read from the start: a full pipe would stop the guard.
+        let log = thread::spawn(move || {
+            let mut log = String::new();
+            let _ = stderr.read_to_string(&mut log);
+            log
+        });
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
+            let _ = child.kill();
+            panic!("{error}: {line:?}")
+        });
+        let address = |name: &str| told[name].as_str().unwrap().split_once("://").unwrap().1.to_owned();
+        Self { log: Some(log), address: address("url"), admin: address("admin_url"), told, child }
+    }
+
+    /// The answer to a request on a connection of its own.
+    pub(crate) fn get(&self, address: &str, path: &str, fields: &str) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(BOUND)).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Sends a request over HTTP/2 in the clear, and waits for the header fields of the answer.
+    pub(crate) fn get_over_http2(&self, path: &str, fields: &str) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(BOUND)).unwrap();
+        let pseudo = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", path)];
+        let mut block = Vec::new();
+        let own = fields.lines().filter_map(|line| line.split_once(": "));
+        for (name, value) in pseudo.into_iter().chain(own) {
+            // A literal without indexing (RFC 7541 section 6.2.2).
+            block.push(0);
+            string(&mut block, &name.to_lowercase());
+            string(&mut block, value);
+        }
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+        stream.write_all(&frame(4, 0, 0, &[])).unwrap();
+        stream.write_all(&frame(1, 5, 1, &block)).unwrap();
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; length as usize];
+            stream.read_exact(&mut payload).unwrap();
+            match head[3] {
+                1 => return,
+                3 | 7 => panic!("{head:?} {payload:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = ["-s", name, &self.child.id().to_string()];
+        assert!(Command::new("kill").args(kill).status().unwrap().success());
+    }
+
+    /// Signals it; how it ended, and all that it logged.
+    pub(crate) fn signal_and_wait(mut self, name: &str) -> (ExitStatus, String) {
+        self.signal(name);
+        let status = self.child.wait().unwrap();
+        (status, self.log.take().unwrap().join().unwrap())
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A frame (RFC 9113 section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// A string literal (RFC 7541 section 5.2), its length with a prefix of seven bits.
+fn string(block: &mut Vec<u8>, text: &str) {
+    let mut rest = text.len();
+    if rest < 127 {
+        block.push(u8::try_from(rest).unwrap());
+    } else {
+        block.push(127);
+        rest -= 127;
+        while rest >= 128 {
+            block.push(u8::try_from(rest % 128 + 128).unwrap());
+            rest /= 128;
+        }
+        block.push(u8::try_from(rest).unwrap());
+    }
+    block.extend(text.bytes());
+}
+
+/// What a request with these fields looks like in a file.
+pub(crate) fn recorded(workspace: &Workspace, name: &str, path: &str, fields: &str) {
+    let text = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    fs::write(workspace.path(name), text).unwrap();
+}

@@ -1,0 +1,52 @@
+//! `when_down = "admit_once_per_guard"`: while the shared store can't be asked, the guard's own memory
+//! decides.
+//!
+//! What it gives up: while the store is down, and for as long after as proofs live, each guard of the fleet
+//! admits a proof once, so N guards admit it N times. What it keeps: this guard never admits a proof twice.
+//! Every proof goes into its memory before the store is asked, so one that was admitted while the store was
+//! away is refused here when the store is back, although the store does not know it.
+
+use std::sync::Arc;
+
+use keybound::NumericDate;
+use keybound::replay::{MemoryReplayStore, ReplayKey, ReplayRefusal, ReplayStore as _};
+
+use super::{Recorded, SharedReplayStore, metric};
+
+/// A shared store, and this guard's memory for when it is down.
+pub(super) struct FallbackToMemory {
+    shared: Arc<dyn SharedReplayStore>,
+    memory: Arc<MemoryReplayStore>,
+}
+
+impl FallbackToMemory {
+    pub(super) fn new(shared: Arc<dyn SharedReplayStore>, memory: Arc<MemoryReplayStore>) -> Self {
+        Self { shared, memory }
+    }
+
+    async fn recorded(
+        &self,
+        key: &ReplayKey,
+        expires: NumericDate,
+        now: NumericDate,
+    ) -> Result<(), ReplayRefusal> {
+        let here = match self.memory.record(key, expires, now) {
+            Err(ReplayRefusal::Replayed) => return Err(ReplayRefusal::Replayed),
+            other => other,
+        };
+        match self.shared.record(key, expires, now).await {
+            Err(ReplayRefusal::Unavailable) => {
+                metrics::counter!(metric::FALLBACKS).increment(1);
+                here
+            }
+            // A memory that is full has no say while the store answers.
+            asked => asked,
+        }
+    }
+}
+
+impl SharedReplayStore for FallbackToMemory {
+    fn record<'a>(&'a self, key: &'a ReplayKey, expires: NumericDate, now: NumericDate) -> Recorded<'a> {
+        Box::pin(self.recorded(key, expires, now))
+    }
+}

@@ -1,0 +1,175 @@
+//! Used proofs in Redis or Valkey, for a fleet: one `SET key 1 NX PX ttl` for each proof.
+//!
+//! `NX` makes Redis the one that decides: of all guards that send the command for one proof, one is told
+//! `OK`. Everything else here sees to it that nothing but that `OK`, in time, admits a proof: an answer that
+//! is lost, late, an error, or not what was asked is a refusal (503). A command that the library sends again
+//! after it lost the answer finds the key that its first attempt made, which refuses too.
+//!
+//! `docs/replay.md` says under which conditions that holds, and what they cost.
+
+mod connect;
+mod error;
+mod link;
+mod record;
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use keybound::NumericDate;
+use keybound::replay::{ReplayKey, ReplayRefusal};
+
+use self::connect::Server;
+use self::link::Link;
+use self::record::{Record, SLOTS, slot};
+use super::breaker::{Breaker, Change};
+use super::seen::SeenProofs;
+use super::{Recorded, SharedReplayStore, metric};
+use crate::policy::{PolicyError, RedisMode, ReplayRules};
+
+pub use error::RedisError;
+pub use record::{CLOCK_MARGIN, time_to_live};
+
+/// Connections where each record waits for replicas: such a wait holds up what is behind it on its
+/// connection.
+const LINKS_THAT_WAIT: usize = 8;
+
+/// Circuit breakers of a cluster, each for a run of slots: a node that is down fails its own slots, and the
+/// others go on.
+const BREAKERS_OF_A_CLUSTER: usize = 64;
+
+/// Remembers proofs in Redis or Valkey.
+///
+/// It connects with the first proof, and again by itself when the connection is lost.
+pub struct RedisReplayStore {
+    prefix: String,
+    timeout: Duration,
+    replicas: usize,
+    links: Vec<Link>,
+    next_link: AtomicUsize,
+    breakers: Vec<Mutex<Breaker>>,
+    seen: SeenProofs,
+}
+
+impl RedisReplayStore {
+    /// A store as `rules` want it. Reads the files that they name; does not connect.
+    pub fn new(rules: &ReplayRules) -> Result<Self, PolicyError> {
+        let server = Server::by_rules(rules)?;
+        let replicas = rules.replicas_that_acknowledge();
+        let links = if replicas == 0 { 1 } else { LINKS_THAT_WAIT };
+        let breakers = if rules.mode == RedisMode::Cluster { BREAKERS_OF_A_CLUSTER } else { 1 };
+        Ok(Self {
+            prefix: rules.key_prefix.clone(),
+            timeout: rules.timeout,
+            replicas,
+            links: (0..links).map(|_| Link::new(server.clone())).collect(),
+            next_link: AtomicUsize::new(0),
+            breakers: (0..breakers).map(|_| Mutex::new(Breaker::new())).collect(),
+            seen: SeenProofs::new(),
+        })
+    }
+
+    /// Connects now, to learn at the start what would refuse every request later: a wrong address, password
+    /// or certificate.
+    pub async fn connect(&self) -> Result<(), RedisError> {
+        for link in &self.links {
+            link.connection().await?;
+        }
+        Ok(())
+    }
+
+    /// Asks Redis about one proof; the error says why there is no answer.
+    async fn ask(&self, record: &Record) -> Result<bool, RedisError> {
+        let number = self.next_link.fetch_add(1, Ordering::Relaxed) % self.links.len().max(1);
+        let link = self.links.get(number).ok_or(RedisError::TimedOut)?;
+        let asked = async {
+            let connection = link.connection().await?;
+            let answer = record.send(&connection).await;
+            if answer.as_ref().is_err_and(RedisError::needs_new_connection) {
+                link.drop_connection(&connection);
+            }
+            answer
+        };
+        tokio::time::timeout(self.timeout, asked).await.unwrap_or(Err(RedisError::TimedOut))
+    }
+
+    async fn recorded(
+        &self,
+        key: &ReplayKey,
+        expires: NumericDate,
+        now: NumericDate,
+    ) -> Result<(), ReplayRefusal> {
+        if self.seen.contains(key, now) {
+            metrics::counter!(metric::KNOWN_HERE).increment(1);
+            return Err(ReplayRefusal::Replayed);
+        }
+        let record = Record::new(&self.prefix, key, time_to_live(expires, now), self.replicas, self.timeout);
+        let breaker = self.breaker(slot(record.name()));
+        if !locked(breaker).permits(Instant::now()) {
+            metrics::counter!(metric::REFUSED_BY_BREAKER).increment(1);
+            return Err(ReplayRefusal::Unavailable);
+        }
+        let started = Instant::now();
+        let answer = self.ask(&record).await;
+        self.note(breaker, &answer, started);
+        match answer {
+            Ok(new) => {
+                self.seen.insert(key, expires);
+                if new { Ok(()) } else { Err(ReplayRefusal::Replayed) }
+            }
+            Err(_) => Err(ReplayRefusal::Unavailable),
+        }
+    }
+
+    /// The breaker for a slot; neighbouring slots are of one node, and share one.
+    fn breaker(&self, slot: u16) -> &Mutex<Breaker> {
+        static NONE: Mutex<Breaker> = Mutex::new(Breaker::new());
+        let number = usize::from(slot) * self.breakers.len() / usize::from(SLOTS);
+        self.breakers.get(number).unwrap_or(&NONE)
+    }
+
+    fn note(&self, breaker: &Mutex<Breaker>, answer: &Result<bool, RedisError>, started: Instant) {
+        let label = match answer {
+            Ok(true) => "recorded",
+            Ok(false) => "replayed",
+            Err(_) => "unavailable",
+        };
+        metrics::histogram!(metric::STORE_SECONDS, "answer" => label).record(started.elapsed().as_secs_f64());
+        let change = match answer {
+            Ok(_) => locked(breaker).answered(),
+            Err(_) => locked(breaker).failed(Instant::now()),
+        };
+        match (change, answer) {
+            (Change::Opened, Err(error)) => {
+                metrics::gauge!(metric::BREAKERS_OPEN).increment(1.0);
+                tracing::warn!(%error, "the replay store does not answer; requests are refused until it does");
+                self.links.iter().for_each(Link::renew);
+            }
+            (Change::StaysOpen, _) => self.links.iter().for_each(Link::renew),
+            (Change::Closed, _) => {
+                metrics::gauge!(metric::BREAKERS_OPEN).decrement(1.0);
+                tracing::info!("the replay store answers again");
+            }
+            (_, Err(error)) => tracing::debug!(%error, "the replay store gave no answer"),
+            (_, Ok(_)) => {}
+        }
+    }
+}
+
+/// A breaker is whole whatever panicked beside it.
+fn locked(breaker: &Mutex<Breaker>) -> std::sync::MutexGuard<'_, Breaker> {
+    breaker.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl SharedReplayStore for RedisReplayStore {
+    fn record<'a>(&'a self, key: &'a ReplayKey, expires: NumericDate, now: NumericDate) -> Recorded<'a> {
+        Box::pin(self.recorded(key, expires, now))
+    }
+}
+
+impl fmt::Debug for RedisReplayStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("RedisReplayStore").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}

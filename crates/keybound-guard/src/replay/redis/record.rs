@@ -1,0 +1,187 @@
+//! One record: its name, how long it lives, the command, and what the answer says.
+
+use std::time::Duration;
+
+use keybound::NumericDate;
+use keybound::base64url;
+use keybound::replay::ReplayKey;
+use redis::aio::ConnectionLike as _;
+use redis::cluster_routing::{Route, SingleNodeRoutingInfo, SlotAddr};
+use redis::{Cmd, Pipeline, Value};
+
+use super::RedisError;
+use super::connect::Connection;
+
+/// How far apart the clocks of any two guards may be, and the clocks of Redis's servers may be apart or jump
+/// ahead, both together, without a proof being forgotten while some guard still accepts it. Far more than
+/// machines with a time service differ, and still less than what a record takes in memory anyway.
+pub const CLOCK_MARGIN: Duration = Duration::from_secs(60);
+
+/// Dates are whole seconds: a proof is accepted until its last second is over.
+const LAST_SECOND: Duration = Duration::from_secs(1);
+
+/// How long the record of a proof lives that no check accepts after `expires`, made at `now`.
+///
+/// A guard admits only while its own clock has not passed `expires` when Redis's answer is in
+/// ([`Replay::record`](super::super::Replay::record)), however long the way there took. So all commands for
+/// a proof that can admit it reach Redis before `expires` is over on the clock of the guard that sends it.
+/// On the clock of the guard that made the record this is at most [`CLOCK_MARGIN`] later, and the record is
+/// there until then.
+pub fn time_to_live(expires: NumericDate, now: NumericDate) -> Duration {
+    expires.since(now).saturating_add(LAST_SECOND).saturating_add(CLOCK_MARGIN)
+}
+
+/// The hash slots of a cluster.
+pub(super) const SLOTS: u16 = 16_384;
+
+/// The hash slot of a name without braces: CRC16 (XMODEM) modulo the number of slots, as Redis Cluster's
+/// specification has it.
+pub(super) fn slot(name: &str) -> u16 {
+    let step = |crc: u16, _| if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 };
+    let crc = name.bytes().fold(0, |crc: u16, byte| (0..8).fold(crc ^ u16::from(byte) << 8, step));
+    crc % SLOTS
+}
+
+/// The record of one proof, ready to send.
+pub(super) struct Record {
+    name: String,
+    time_to_live: Duration,
+    replicas: usize,
+    patience: Duration,
+}
+
+impl Record {
+    /// `replicas` is how many must have it, and `patience` how long the server waits for them.
+    pub(super) fn new(
+        prefix: &str,
+        key: &ReplayKey,
+        time_to_live: Duration,
+        replicas: usize,
+        patience: Duration,
+    ) -> Self {
+        let name = format!("{prefix}{}", base64url::encode(key.as_bytes()));
+        Self { name, time_to_live, replicas, patience }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sends it: `true` if the record was made, and is where it should be; `false` if there was one.
+    pub(super) async fn send(&self, connection: &Connection) -> Result<bool, RedisError> {
+        if self.replicas == 0 {
+            let answer = match connection {
+                Connection::One(one) => one.clone().req_packed_command(&self.command()).await,
+                Connection::Cluster(cluster) => cluster.clone().req_packed_command(&self.command()).await,
+            };
+            return was_made(answer?);
+        }
+        let answers = match connection {
+            Connection::One(one) => one.clone().req_packed_commands(&self.pipeline(), 0, 2).await,
+            Connection::Cluster(cluster) => {
+                let route = Route::new(slot(&self.name), SlotAddr::Master);
+                let route = SingleNodeRoutingInfo::SpecificNode(route);
+                cluster.clone().route_pipeline(self.pipeline(), 0, 2, route).await
+            }
+        };
+        self.was_replicated(answers?)
+    }
+
+    fn command(&self) -> Cmd {
+        let mut command = redis::cmd("SET");
+        let milliseconds = u64::try_from(self.time_to_live.as_millis()).unwrap_or(u64::MAX);
+        command.arg(self.name.as_str()).arg("1").arg("NX").arg("PX").arg(milliseconds);
+        command
+    }
+
+    fn pipeline(&self) -> Pipeline {
+        let mut pipeline = redis::pipe();
+        let milliseconds = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
+        pipeline.add_command(self.command()).cmd("WAIT").arg(self.replicas).arg(milliseconds);
+        pipeline
+    }
+
+    fn was_replicated(&self, answers: Vec<Value>) -> Result<bool, RedisError> {
+        let Ok([set, wait]) = <[Value; 2]>::try_from(answers) else { return Err(RedisError::NotRedis) };
+        if !was_made(set)? {
+            return Ok(false);
+        }
+        match wait.extract_error()? {
+            Value::Int(count) if usize::try_from(count).is_ok_and(|count| count >= self.replicas) => Ok(true),
+            Value::Int(acknowledged) => {
+                Err(RedisError::NotAcknowledged { wanted: self.replicas, acknowledged })
+            }
+            _ => Err(RedisError::NotRedis),
+        }
+    }
+}
+
+/// What the answer to `SET … NX` says.
+fn was_made(answer: Value) -> Result<bool, RedisError> {
+    match answer.extract_error()? {
+        Value::Okay => Ok(true),
+        Value::Nil => Ok(false),
+        _ => Err(RedisError::NotRedis),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_the_one_that_the_specification_and_the_library_say() {
+        // The value that Redis Cluster's specification gives for its CRC16.
+        assert_eq!(slot("123456789"), 0x31C3 % SLOTS);
+        for name in ["", "a", "keybound:-BwC3ESc6acc2lTc", "another prefix/x"] {
+            let expected = Route::with_key(name, SlotAddr::Master);
+            assert_eq!(Route::new(slot(name), SlotAddr::Master), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_record_lives_until_no_clock_within_the_margin_accepts_the_proof() {
+        let date = NumericDate::from_seconds;
+        let cases = [
+            ("just made", 1_060, 1_000, 60 + 1 + 60),
+            ("from a client whose clock is ahead", 1_065, 1_000, 65 + 1 + 60),
+            ("in its last second", 1_000, 1_000, 1 + 60),
+            ("expired", 900, 1_000, 1 + 60),
+            ("never expires", u64::MAX, 0, u64::MAX),
+        ];
+        for (name, expires, now, seconds) in cases {
+            assert_eq!(time_to_live(date(expires), date(now)), Duration::from_secs(seconds), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_ok_with_enough_replicas_admits() {
+        let error = || Value::ServerError(redis::ServerErrorKind::ReadOnly.into());
+        let record = |replicas| Record {
+            name: String::new(),
+            time_to_live: CLOCK_MARGIN,
+            replicas,
+            patience: CLOCK_MARGIN,
+        };
+        let cases = [
+            ("made, and on a replica", vec![Value::Okay, Value::Int(1)], Some(true)),
+            ("made, and on more", vec![Value::Okay, Value::Int(2)], Some(true)),
+            ("made, and nowhere else", vec![Value::Okay, Value::Int(0)], None),
+            ("made, and a number that is none", vec![Value::Okay, Value::Int(-1)], None),
+            ("made, and an error", vec![Value::Okay, error()], None),
+            ("there before", vec![Value::Nil, Value::Int(0)], Some(false)),
+            ("refused", vec![error(), Value::Int(1)], None),
+            ("no answer of SET", vec![Value::Int(1), Value::Int(1)], None),
+            ("another text than OK", vec![Value::SimpleString("QUEUED".to_owned()), Value::Int(1)], None),
+            ("one answer", vec![Value::Okay], None),
+            ("three answers", vec![Value::Okay, Value::Int(1), Value::Int(1)], None),
+        ];
+        for (name, answers, expected) in cases {
+            assert_eq!(record(1).was_replicated(answers).ok(), expected, "{name}");
+        }
+        assert_eq!(
+            record(2).was_replicated(vec![Value::Okay, Value::Int(1)]),
+            Err(RedisError::NotAcknowledged { wanted: 2, acknowledged: 1 })
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! Used proofs in real Redis servers: each way to reach them, and what a fleet of guards admits while they
+//! fail.
+//!
+//! Needs `redis-server` and `redis-cli` (`apt-get install redis-server`), which the tests start on free
+//! loopback ports; built with the feature `redis` only.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod cluster;
+mod faults;
+mod fleet;
+mod outcomes;
+mod policies;
+mod reaching;
+mod relay;
+mod sentinel;
+mod server;
+mod stores;
