@@ -22,6 +22,8 @@ use crate::runtime;
 use crate::signals::{Hangups, Signals};
 
 #[derive(Args, Debug)]
+// The group of the verb's own arguments has the same name.
+#[group(skip)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     policy: PolicyArguments,
