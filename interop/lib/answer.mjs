@@ -5,29 +5,27 @@ import { challengesOf } from './client.mjs';
 import { send, valuesOf } from './raw.mjs';
 
 /** The fields of an answer that are the guard's own; a proxy adds others. */
-const FIELDS = [
-  'www-authenticate',
-  'content-type',
-  'cache-control',
-  'retry-after',
-  'access-control-expose-headers',
-];
+const FIELDS = ['www-authenticate', 'cache-control', 'retry-after', 'access-control-expose-headers'];
+
+const SECONDS = /\b\d{10}\b/g;
 
 /**
- * Sends a request to a face; resolves to `{ status, error, nonce, fields, body }`. What names the face's own address is
- * written alike for all.
+ * Sends a request to a face; resolves to `{ status, error, nonces, fields, content }`. What names the face's own address is
+ * written alike for all, as are the seconds since 1970, which go by while faces are asked; and so are several fields of a name and one with all of their values (RFC 9110 section 5.3),
+ * which is how nginx passes challenges on.
  */
 export async function answerOf({ origin }, request) {
   const response = await send(origin, request);
-  const alike = (text) => text.replaceAll(origin, 'ORIGIN').replaceAll(new URL(origin).host, 'HOST');
-  const { status } = response;
-  const body = alike(response.body);
+  const { host } = new URL(origin);
+  const alike = (text) => text.replaceAll(origin, 'ORIGIN').replaceAll(host, 'HOST').replaceAll(SECONDS, 'SECONDS');
+  const together = (name) => alike(valuesOf(response, name).join(', '));
   return {
-    status,
+    status: response.status,
     error: await errorOf(response),
     nonces: valuesOf(response, 'dpop-nonce').length,
-    fields: Object.fromEntries(FIELDS.map((name) => [name, valuesOf(response, name).map(alike)])),
-    body,
+    fields: Object.fromEntries(FIELDS.map((name) => [name, together(name)])),
+    // Where there is nothing, nginx says all the same what kind of thing it would be.
+    content: response.body && [together('content-type'), alike(response.body)],
   };
 }
 

@@ -75,12 +75,12 @@ export async function openFace(name, { authorization, policy, ofIssuer, otherOri
   return { name, origin, api, guard: servers[0], close };
 }
 
-/** What a request says of who sent it, by the names that some server may read its fields as. */
+/** What a request says of who sent it, by the names that some server may read its fields as. An empty field says nothing. */
 export function identityIn({ headers }) {
   const identity = {};
   for (const [name, value] of headers) {
     const read = name.replaceAll('_', '-');
-    if (read.startsWith('x-keybound-')) (identity[read] ??= []).push(value);
+    if (read.startsWith('x-keybound-') && value !== '') (identity[read] ??= []).push(value);
   }
   return identity;
 }
