@@ -22,7 +22,6 @@ use crate::runtime;
 use crate::signals::{Hangups, Signals};
 
 #[derive(Args, Debug)]
-// The group of the verb's own arguments has the same name.
 #[group(skip)]
 pub(crate) struct Arguments {
     #[command(flatten)]
