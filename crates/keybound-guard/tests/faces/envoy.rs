@@ -156,7 +156,7 @@ pub async fn check(address: SocketAddr, request: &ClientRequest, headers: Header
         (Some(denied), None) => {
             assert_ne!(status, 0, "OK would let the request through");
             let code = StatusCode::from_u16(denied.status.unwrap().code.try_into().unwrap()).unwrap();
-            Verdict::of(code, &applied(denied.headers), &HeaderMap::new(), denied.body.as_bytes())
+            Verdict::of(code, &of_refusal(denied.headers), &HeaderMap::new(), denied.body.as_bytes())
         }
         (None, Some(admitted)) => {
             assert_eq!(status, 0);
@@ -249,6 +249,17 @@ async fn call(address: SocketAddr, message: &CheckRequest) -> CheckResponse {
     let body: &Bytes = response.body();
     assert!(body.len() >= 5, "no message: {:?}", response.headers());
     CheckResponse::decode(&body[5..]).unwrap()
+}
+
+/// The header fields of a refusal: Envoy sets each of them, several of a name too, and drops what is to be appended.
+fn of_refusal(options: Vec<HeaderOption>) -> HeaderMap {
+    let set = options.into_iter().filter(|option| !option.append.unwrap().value && option.append_action == 2);
+    let fields = set.map(|option| option.header.unwrap());
+    fields
+        .map(|field| {
+            (HeaderName::try_from(field.key).unwrap(), HeaderValue::try_from(field.value).unwrap())
+        })
+        .collect()
 }
 
 /// The header fields that Envoy sets and appends, by either of the two members that say how.
