@@ -208,7 +208,8 @@ impl Rules {
 
     fn memory_limits(&self) -> MemoryReplayLimits {
         let proofs = ProofPolicy::from(&self.proofs);
-        MemoryReplayLimits { capacity: self.replay.capacity, ..MemoryReplayLimits::for_policy(&proofs) }
+        let limits = MemoryReplayLimits::for_policy(&proofs).with_capacity(self.replay.capacity);
+        MemoryReplayLimits { quota: self.replay.quota_of_a_key(), ..limits }
     }
 
     #[cfg(feature = "redis")]
