@@ -249,15 +249,17 @@ fn requests_per_second(client: &Client, threads: usize) -> f64 {
     let work: Vec<_> = (0..threads).map(|_| client.proofs(REQUESTS_OF_A_THREAD)).collect();
     let barrier = Barrier::new(threads);
     let slowest = std::thread::scope(|scope| {
-        let answer = |proofs| {
-            let (router, barrier) = (router.clone(), &barrier);
-            scope.spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-                barrier.wait();
-                runtime.block_on(answer_all(&router, client, proofs))
+        let threads: Vec<_> = work
+            .iter()
+            .map(|proofs| {
+                let (router, barrier) = (router.clone(), &barrier);
+                scope.spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    barrier.wait();
+                    runtime.block_on(answer_all(&router, client, proofs))
+                })
             })
-        };
-        let threads: Vec<_> = work.iter().map(answer).collect();
+            .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).max().unwrap()
     });
     (threads * REQUESTS_OF_A_THREAD) as f64 / slowest.as_secs_f64()
