@@ -7,7 +7,7 @@
 //! `trusted_proxies`; anyone else is answered with 403. Both kinds may be there and must agree then, so that
 //! what a client sends of the kind that its proxy does not set can only make its own request fail.
 //!
-//! The answer is 200 with the identity in header fields ([`identity`](crate::identity)) and the next nonce, or
+//! The answer is 200 with the identity in header fields ([`identity`]) and the next nonce, or
 //! the refusal, with the same status, challenges and body as at every other face. A request that says nothing
 //! of another one may ask for the resource's metadata (RFC 9728).
 

@@ -43,12 +43,11 @@ async fn every_face_gives_the_same_verdict_on_every_request() {
             for _ in 1..case.times {
                 found = face.ask(&case.request).await;
             }
-            match expected.get(number) {
-                Some(expected) => assert_eq!(found, *expected, "{name}: {}", case.why),
-                None => {
-                    assert_judged_rightly(case, &found);
-                    expected.push(found);
-                }
+            if let Some(expected) = expected.get(number) {
+                assert_eq!(found, *expected, "{name}: {}", case.why);
+            } else {
+                assert_judged_rightly(case, &found);
+                expected.push(found);
             }
         }
     }
