@@ -22,8 +22,7 @@ use crate::runtime;
 use crate::signals::{Hangups, Signals};
 
 #[derive(Args, Debug)]
-#[group(skip)]
-pub(crate) struct Arguments {
+pub(crate) struct ServeArguments {
     #[command(flatten)]
     policy: PolicyArguments,
     /// Address to serve at: ADDRESS:PORT (port 0 takes a free one) or unix:PATH.
@@ -101,7 +100,7 @@ enum ExtAuthzProtocol {
     Http,
 }
 
-pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
+pub(crate) fn run(arguments: &ServeArguments, output: Output) -> Outcome {
     let guard = arguments.policy.guard()?;
     runtime::start()?.block_on(async {
         // Listened for from the start, so that no signal is missed.
@@ -134,7 +133,7 @@ impl Faces {
     }
 }
 
-impl Arguments {
+impl ServeArguments {
     fn face(&self, guard: &Guard) -> Outcome<Face> {
         let guard = guard.clone();
         let Some(upstream) = &self.faces.upstream else {
