@@ -1,11 +1,6 @@
 // Keybound's local org, started as a user would, on a free loopback port.
 
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { Workspace } from './program.mjs';
-
-/** How long the org may take to serve, and to end when it is told to. */
-const PATIENCE = 20_000;
+import { endOf, firstLine, Workspace } from './program.mjs';
 
 export const USERS_PATH = '/api/v1/users';
 export const SCOPE = 'okta.users.read';
@@ -47,28 +42,4 @@ export class Org {
   stop() {
     return endOf(this.#child);
   }
-}
-
-/** The JSON line that the org prints once it serves. */
-async function firstLine(child) {
-  let complaints = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => (complaints += text));
-  const lines = createInterface({ input: child.stdout });
-  const signal = AbortSignal.timeout(PATIENCE);
-  const ended = once(child, 'close', { signal }).then(([code]) => {
-    throw new Error(`the org ended with ${code}: ${complaints}`);
-  });
-  const [line] = await Promise.race([once(lines, 'line', { signal }), ended]);
-  ended.catch(() => {}); // from here on, its end is expected
-  return JSON.parse(line);
-}
-
-/** Ends this one child: asks first, insists when it does not listen. */
-async function endOf(child) {
-  const neverRan = child.pid === undefined;
-  if (neverRan || child.exitCode !== null || child.signalCode !== null) return;
-  const insist = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
-  child.kill('SIGTERM');
-  await once(child, 'exit');
-  clearTimeout(insist);
 }

@@ -1,35 +1,42 @@
 // An authorization server that we did not write: `oidc-provider`, with DPoP, a required nonce, client credentials and
-// private_key_jwt. Its endpoints lie where Okta's org has them, which is how Keybound's client finds them.
+// private_key_jwt. Its endpoints lie where Okta's org has them, which is how Keybound's client finds them; Keybound's
+// guard finds them by discovery.
 
 import http from 'node:http';
 import { randomBytes } from 'node:crypto';
-import * as jose from 'jose';
 import Provider from 'oidc-provider';
+import { KeyPair } from './keys.mjs';
 import { close, listen } from './wire.mjs';
 
 export const TOKEN_PATH = '/oauth2/v1/token';
 export const KEYS_PATH = '/oauth2/v1/keys';
+export const INTROSPECTION_PATH = '/oauth2/v1/introspect';
 export const SCOPE = 'things.read';
+export const WRITE_SCOPE = 'things.write';
 
-const PROOF_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512'];
+const PROOF_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
+
+/** A resource server's own credentials, with which it asks about tokens (RFC 7662). */
+export const INTROSPECTOR = { clientId: 'guard', clientSecret: 'not-a-secret-outside-of-this-suite' };
 
 /**
- * Starts the provider behind `issuer` (the front's origin) with one client `{ clientId, key }`.
- * Returns `{ origin, close() }`.
+ * Starts the provider behind `issuer` (the front's origin) with one client `{ clientId, key, bound = true }`, whose
+ * tokens are for `audience`, JWTs (RFC 9068) or opaque. Returns `{ origin, key, close() }`, `key` being the one that it
+ * signs tokens with.
  */
-export async function startProvider({ issuer, client, tokenAlgorithm }) {
-  const { privateKey } = await jose.generateKeyPair(tokenAlgorithm, { extractable: true });
+export async function startProvider({ issuer, client, tokenAlgorithm, tokenFormat = 'jwt', audience = issuer }) {
+  const key = await KeyPair.generate(tokenAlgorithm);
   const provider = new Provider(issuer, {
-    ...settings(issuer, tokenAlgorithm),
-    jwks: { keys: [{ ...(await jose.exportJWK(privateKey)), alg: tokenAlgorithm, use: 'sig' }] },
-    clients: [registration(client, tokenAlgorithm)],
+    ...settings({ issuer, tokenAlgorithm, tokenFormat, audience }),
+    jwks: { keys: [{ ...(await key.exportPrivateJwk()), use: 'sig' }] },
+    clients: [registration(client, tokenAlgorithm), introspector(tokenAlgorithm)],
   });
   const server = http.createServer(provider.callback());
   const origin = await listen(server);
-  return { origin, close: () => close(server) };
+  return { origin, key, close: () => close(server) };
 }
 
-function registration({ clientId, key }, tokenAlgorithm) {
+function registration({ clientId, key, bound = true }, tokenAlgorithm) {
   return {
     client_id: clientId,
     grant_types: ['client_credentials'],
@@ -38,31 +45,44 @@ function registration({ clientId, key }, tokenAlgorithm) {
     token_endpoint_auth_method: 'private_key_jwt',
     token_endpoint_auth_signing_alg: key.algorithm,
     id_token_signed_response_alg: tokenAlgorithm, // never issued, but the default has to be one that there is a key for
-    dpop_bound_access_tokens: true,
+    dpop_bound_access_tokens: bound,
     jwks: { keys: [key.registration] },
   };
 }
 
-function settings(issuer, tokenAlgorithm) {
+function introspector(tokenAlgorithm) {
   return {
-    routes: { token: TOKEN_PATH, jwks: KEYS_PATH },
-    scopes: [SCOPE],
-    clientAuthMethods: ['private_key_jwt'],
+    client_id: INTROSPECTOR.clientId,
+    client_secret: INTROSPECTOR.clientSecret,
+    grant_types: [],
+    redirect_uris: [],
+    response_types: [],
+    token_endpoint_auth_method: 'client_secret_basic',
+    id_token_signed_response_alg: tokenAlgorithm,
+  };
+}
+
+function settings({ issuer, tokenAlgorithm, tokenFormat, audience }) {
+  return {
+    routes: { token: TOKEN_PATH, jwks: KEYS_PATH, introspection: INTROSPECTION_PATH },
+    scopes: [SCOPE, WRITE_SCOPE],
+    clientAuthMethods: ['private_key_jwt', 'client_secret_basic'],
     enabledJWA: { dPoPSigningAlgValues: PROOF_ALGORITHMS, clientAuthSigningAlgValues: PROOF_ALGORITHMS },
     cookies: { keys: [randomBytes(32).toString('hex')] },
     ttl: { ClientCredentials: 600 },
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: (_ctx, { clientId }) => clientId === INTROSPECTOR.clientId },
       dPoP: { enabled: true, requireNonce: () => true, nonceSecret: randomBytes(32) },
       // Okta's token request names no resource, so there is a default one; its tokens are JWTs (RFC 9068).
       resourceIndicators: {
         enabled: true,
         defaultResource: () => issuer,
         getResourceServerInfo: () => ({
-          scope: SCOPE,
-          audience: issuer,
-          accessTokenFormat: 'jwt',
+          scope: `${SCOPE} ${WRITE_SCOPE}`,
+          audience,
+          accessTokenFormat: tokenFormat,
           jwt: { sign: { alg: tokenAlgorithm } },
         }),
       },

@@ -101,7 +101,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Caller {
 
 /// The answer to a request that may not go on, as the guard gives it.
 #[derive(Debug)]
-pub struct GuardRejection(Response<Bytes>);
+pub struct GuardRejection(Box<Response<Bytes>>);
 
 impl IntoResponse for GuardRejection {
     fn into_response(self) -> axum::response::Response {

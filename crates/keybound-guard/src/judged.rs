@@ -50,7 +50,7 @@ impl Judged {
     }
 
     /// The one that the layer put there; without it, the answer is that of a fault of this server.
-    pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Response<Bytes>> {
+    pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Box<Response<Bytes>>> {
         extensions.get().ok_or_else(no_layer)
     }
 
@@ -60,16 +60,16 @@ impl Judged {
     }
 
     /// Who was let in, or the challenge for credentials where the route asked for none.
-    pub(crate) fn admitted(&self) -> Result<&Admitted, Response<Bytes>> {
+    pub(crate) fn admitted(&self) -> Result<&Admitted, Box<Response<Bytes>>> {
         let admitted = self.0.admission.admitted.as_ref();
         admitted.ok_or_else(|| self.refuse(CredentialsRefusal::Missing.into()))
     }
 
-    pub(crate) fn require_scope(&self, any_of: &[&str]) -> Result<(), Response<Bytes>> {
+    pub(crate) fn require_scope(&self, any_of: &[&str]) -> Result<(), Box<Response<Bytes>>> {
         self.admitted()?.require_scope(any_of).map_err(|refusal| self.refuse(refusal))
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response<Bytes> {
+    fn refuse(&self, refusal: Refusal) -> Box<Response<Bytes>> {
         let kept = &*self.0;
         let request = IncomingRequest {
             method: &kept.method,
@@ -79,16 +79,16 @@ impl Judged {
             secure: kept.secure,
         };
         let refused = kept.guard.refuse(&request, Some(&kept.admission), refusal);
-        answer::for_client_of(&request, refused.response)
+        Box::new(answer::for_client_of(&request, refused.response))
     }
 }
 
 /// Somebody forgot the layer: nothing was checked, so nothing is let through.
-fn no_layer() -> Response<Bytes> {
+fn no_layer() -> Box<Response<Bytes>> {
     const MESSAGE: &str = "no GuardLayer stands before what asks who the caller is";
     tracing::error!(MESSAGE);
     let mut response = Response::new(Bytes::from_static(MESSAGE.as_bytes()));
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    response
+    Box::new(response)
 }

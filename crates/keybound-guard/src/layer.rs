@@ -18,7 +18,7 @@
 //! ```
 //!
 //! What is let in goes on with an `Arc<`[`Admission`]`>` among its extensions, and without any header field that only
-//! the guard may set ([`identity`](crate::identity)). Its credentials stay in it: the service is the resource
+//! the guard may set ([`identity`]). Its credentials stay in it: the service is the resource
 //! itself. The answer gets the client's next nonce, where the policy wants nonces.
 //!
 //! # gRPC

@@ -101,13 +101,19 @@ fn ambiguity(path: &str) -> Option<&'static str> {
     let segments = || decoded_dots.split('/').skip(1);
     if ["%2f", "%5c", "%00", "\\"].iter().any(|text| lower.contains(text)) {
         Some("its path has an encoded slash, a backslash or a zero byte, which servers read differently")
-    } else if segments().any(|segment| matches!(segment, "." | "..")) {
+    } else if segments().any(|segment| matches!(without_parameters(segment), "." | "..")) {
         Some("its path has dot segments; send the path that they lead to")
     } else if path.contains("//") {
         Some("its path has an empty segment, which some servers drop")
     } else {
         None
     }
+}
+
+/// Servers of the servlet kind take parameters (RFC 3986 section 3.3) away before they resolve dot segments, and
+/// read `..;` as `..`.
+fn without_parameters(segment: &str) -> &str {
+    segment.split(';').next().unwrap_or(segment)
 }
 
 /// A path with places for any segment (`*`) or, at its end, any rest (`**`).
@@ -232,6 +238,9 @@ mod tests {
             ("/x/../admin", true),
             ("/x/%2E%2e/admin", true),
             ("/./admin", true),
+            ("/x/..;/admin", true),
+            ("/x/%2e.;a=b/admin", true),
+            ("/x;a=b/..c", false),
             ("//admin", true),
             ("/admin%2fusers", true),
             ("/admin%5Cusers", true),

@@ -104,8 +104,7 @@ async fn every_answer_brings_the_nonce_for_the_next_proof() {
     let proxy = guarded(&provider, "[nonces]\nrequired = \"always\"\n", &upstream).await;
     let client = provider.client("user-1", "");
     let nonce_of = |answer: &str| {
-        let field =
-            answer.lines().find_map(|line| line.to_lowercase().starts_with("dpop-nonce: ").then_some(line));
+        let field = answer.lines().find(|line| line.to_lowercase().starts_with("dpop-nonce: "));
         Nonce::parse(field.unwrap_or_else(|| panic!("{answer}")).split_at(12).1).unwrap()
     };
     let challenge = proxy.send(&request("/orders", &client.credentials("GET", "/orders", None))).await;

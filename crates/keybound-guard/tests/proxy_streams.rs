@@ -158,7 +158,7 @@ async fn a_websocket_passes_bytes_in_both_directions() {
     }
     let asked = upstream.next_head().await;
     assert!(asked.contains("connection: upgrade\r\n") && asked.contains("upgrade: websocket\r\n"), "{asked}");
-    for frame in [&b"\x81\x85\x00\x00\x00\x00hello"[..], &[0; 100_000]] {
+    for frame in [&b"\x81\x85\x00\x00\x00\x00hello"[..], &vec![0; 100_000]] {
         let (mut read, mut write) = stream.split();
         let mut echoed = vec![0; frame.len()];
         let (written, got) =

@@ -11,12 +11,15 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
+    unreachable_pub,
     reason = "a benchmark may panic"
 )]
 
+mod stopwatch;
+
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -25,12 +28,13 @@ use aws_lc_rs::signature::{
 };
 use http::{HeaderMap, HeaderValue, Method};
 use keybound::access_token::AccessToken;
-use keybound::base64url::decode;
+use keybound::base64url::{decode, encode};
 use keybound::proof::{AccessTokenHash, DpopKey, ProofRequest};
 use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayStore as _};
 use keybound::resource::{Demands, ProtectedResource, ResourceRequest};
 use keybound::{Algorithm, NumericDate, SigningKey, TargetUri};
+use stopwatch::Stopwatch;
 
 const NOW: NumericDate = NumericDate::from_seconds(1_800_000_000);
 /// Pairs of batches, of which the median is taken.
@@ -39,18 +43,56 @@ const ROUNDS: usize = 25;
 const BATCH: Duration = Duration::from_millis(20);
 
 fn main() {
-    println!("{:<8} {:<7} {:>12} {:>12} {:>7}", "", "", "raw", "whole", "ratio");
+    println!("{:<8} {:<32} {:>12} {:>12} {:>7}", "", "", "raw", "whole", "ratio");
     for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
         let subject = Subject::new(algorithm);
         subject.make().print(algorithm, "make");
         subject.check().print(algorithm, "check");
-        subject.refuse_junk().print(algorithm, "junk");
+        for junk in Junk::ALL {
+            subject.refuse(junk).print(algorithm, junk.name());
+        }
     }
     println!("\nmake:  raw signature / a proof with ath, ready to send");
     println!(
         "check: raw verification / a request admitted: credentials, ath, proof, binding, replay in memory"
     );
-    println!("junk:  raw verification / a request refused whose proof is for another URL");
+    println!("junk:  raw verification / a request refused for a proof that is none or breaks one rule");
+}
+
+/// Proofs that cost no signature verification to refuse.
+#[derive(Clone, Copy)]
+enum Junk {
+    Garbage,
+    NotJws,
+    NotJson,
+    WrongType,
+    WrongTarget,
+    Stale,
+    WrongKey,
+}
+
+impl Junk {
+    const ALL: [Self; 7] = [
+        Self::Garbage,
+        Self::NotJws,
+        Self::NotJson,
+        Self::WrongType,
+        Self::WrongTarget,
+        Self::Stale,
+        Self::WrongKey,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Garbage => "junk: garbage",
+            Self::NotJws => "junk: no JWS",
+            Self::NotJson => "junk: a JWS without JSON",
+            Self::WrongType => "junk: another typ",
+            Self::WrongTarget => "junk: for another URL",
+            Self::Stale => "junk: an hour old",
+            Self::WrongKey => "junk: by another key",
+        }
+    }
 }
 
 struct Subject {
@@ -75,9 +117,13 @@ impl Subject {
     }
 
     fn prove(&self, target: &TargetUri) -> String {
+        self.prove_with(&self.key, target, NOW)
+    }
+
+    fn prove_with(&self, key: &DpopKey, target: &TargetUri, now: NumericDate) -> String {
         let access_token = Some(self.access_token_hash);
         let request = ProofRequest { method: &Method::GET, target, access_token, nonce: None };
-        self.key.prove(&request, NOW, &OperatingSystem).unwrap()
+        key.prove(&request, now, &OperatingSystem).unwrap()
     }
 
     fn make(&self) -> Comparison {
@@ -93,11 +139,31 @@ impl Subject {
         self.compare_admission(&proofs, &requests, true)
     }
 
-    fn refuse_junk(&self) -> Comparison {
-        let elsewhere = TargetUri::parse("https://org.example.com/api/v1/groups").unwrap();
-        let proofs: Vec<_> = (0..PROOFS).map(|_| self.prove(&elsewhere)).collect();
-        let requests: Vec<_> = proofs.iter().map(|proof| self.headers(proof)).collect();
-        self.compare_admission(&proofs, &requests, false)
+    /// Against the verification of as many good proofs.
+    fn refuse(&self, junk: Junk) -> Comparison {
+        let stranger = DpopKey::new(Arc::new(SigningKey::generate(self.algorithm).unwrap()));
+        let good: Vec<_> = (0..PROOFS).map(|_| self.prove(&self.target)).collect();
+        let requests: Vec<_> =
+            good.iter().map(|good| self.headers(&self.spoil(good, junk, &stranger))).collect();
+        self.compare_admission(&good, &requests, false)
+    }
+
+    fn spoil(&self, good: &str, junk: Junk, stranger: &DpopKey) -> String {
+        match junk {
+            Junk::Garbage => "garbage ".repeat(good.len() / 8),
+            Junk::NotJws => good.replace('.', "-"),
+            Junk::NotJson => format!("{0}.{0}.{0}", "AAAA".repeat(good.len() / 12)),
+            Junk::WrongType => {
+                let (header, rest) = good.split_once('.').unwrap();
+                let header = String::from_utf8(decode(header).unwrap()).unwrap();
+                format!("{}.{rest}", encode(header.replace("dpop+jwt", "JWT")))
+            }
+            Junk::WrongTarget => {
+                self.prove(&TargetUri::parse("https://org.example.com/api/v1/groups").unwrap())
+            }
+            Junk::Stale => self.prove_with(&self.key, &self.target, NOW.before(Duration::from_secs(3600))),
+            Junk::WrongKey => self.prove_with(stranger, &self.target, NOW),
+        }
     }
 
     /// Both sides go through the same proofs. The store is renewed, outside of what is measured, before
@@ -230,7 +296,7 @@ impl Comparison {
         let microseconds = |time: Duration| format!("{:.2} us", time.as_nanos() as f64 / 1000.0);
         let ratios = self.pairs.iter().map(|(raw, whole)| whole.as_nanos() as f64 / raw.as_nanos() as f64);
         println!(
-            "{:<8} {:<7} {:>12} {:>12} {:>7.3}",
+            "{:<8} {:<32} {:>12} {:>12} {:>7.3}",
             algorithm.name(),
             work,
             microseconds(median(self.pairs.iter().map(|pair| pair.0).collect())),
@@ -248,7 +314,7 @@ fn compare<R, W>(raw: impl Fn() -> R, whole: impl Fn() -> W) -> Comparison {
 
 /// The time of one of `times` calls.
 fn time<R>(times: usize, mut call: impl FnMut() -> R) -> Duration {
-    let begin = Instant::now();
+    let begin = Stopwatch::start();
     for _ in 0..times {
         black_box(call());
     }

@@ -15,6 +15,9 @@ use crate::excerpt::{NAME, excerpt};
 /// Members of one object, at most. The largest JWT in the wild has a few dozen.
 pub const MAX_MEMBERS: usize = 128;
 
+/// Members of a proof's claims, or fewer: room for so many is made at once.
+const USUAL_MEMBERS: usize = 6;
+
 /// A JSON value whose strings may borrow from the text. `Debug` does not show them: they may be secrets.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
@@ -217,6 +220,9 @@ fn read_object<'de, A: MapAccess<'de>>(mut map: A) -> Result<Object<'de>, A::Err
         }
         if members.len() == MAX_MEMBERS {
             return Err(A::Error::custom(format_args!("more than {MAX_MEMBERS} members")));
+        }
+        if members.is_empty() {
+            members.reserve(USUAL_MEMBERS);
         }
         members.push((name, map.next_value()?));
     }

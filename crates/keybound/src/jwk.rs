@@ -1,5 +1,7 @@
 //! Public keys as JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2), as they are written.
 
+use std::sync::Arc;
+
 use aws_lc_rs::signature::RsaPublicKeyComponents;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
@@ -15,18 +17,18 @@ use crate::thumbprint::Thumbprint;
 /// It serialises as a JSON object with the members always in the same order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicJwk {
-    required: RequiredMembers,
+    required: Arc<RequiredMembers>,
     pub(crate) attributes: Attributes,
 }
 
 impl PublicJwk {
     pub(crate) fn new(components: &Components, attributes: Attributes) -> Self {
-        Self { required: RequiredMembers::new(components), attributes }
+        Self { required: Arc::new(RequiredMembers::new(components)), attributes }
     }
 
     /// The members that make the key, without `kid`, `use`, `alg` and `key_ops`.
     pub fn required_members(&self) -> impl Serialize {
-        &self.required
+        &*self.required
     }
 
     pub(crate) fn thumbprint(&self) -> Thumbprint {
@@ -108,22 +110,43 @@ impl RequiredMembers {
         .flatten()
     }
 
-    /// The thumbprint: no value here needs an escape, so the canonical text is put together as it is.
     fn thumbprint(&self) -> Thumbprint {
-        /// Room for the names, the quotes and a key on P-521.
-        const USUAL_BYTES: usize = 256;
-        let mut text = String::with_capacity(USUAL_BYTES);
-        let mut separator = '{';
-        for (name, value) in self.members() {
-            text.push(separator);
-            for part in ["\"", name, "\":\"", value, "\""] {
-                text.push_str(part);
-            }
-            separator = ',';
-        }
-        text.push('}');
-        Thumbprint::of_canonical_jwk(&text)
+        thumbprint_of_members(self.members())
     }
+}
+
+/// The thumbprint of a JWK as its members are spelt, whether they make a key or not. `None` if some are
+/// missing, or have characters that no key's members have. Every key has one spelling alone, so that this
+/// is the thumbprint of the key, if it is one.
+pub(crate) fn thumbprint_as_spelt(jwk: &Object<'_>) -> Option<Thumbprint> {
+    let names: &[&'static str] = match jwk.get("kty")?.as_str()? {
+        "RSA" => &["e", "kty", "n"],
+        "EC" => &["crv", "kty", "x", "y"],
+        "OKP" => &["crv", "kty", "x"],
+        _ => return None,
+    };
+    let is_plain =
+        |value: &&str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let member = |name: &&'static str| Some((*name, jwk.get(name)?.as_str().filter(is_plain)?));
+    let members: Vec<_> = names.iter().map(member).collect::<Option<_>>()?;
+    Some(thumbprint_of_members(members.into_iter()))
+}
+
+/// No value needs an escape, so the canonical text is put together as it is.
+fn thumbprint_of_members<'a>(members: impl Iterator<Item = (&'static str, &'a str)>) -> Thumbprint {
+    /// Room for the names, the quotes and an RSA key of 2048 bits.
+    const USUAL_BYTES: usize = 512;
+    let mut text = String::with_capacity(USUAL_BYTES);
+    let mut separator = '{';
+    for (name, value) in members {
+        text.push(separator);
+        for part in ["\"", name, "\":\"", value, "\""] {
+            text.push_str(part);
+        }
+        separator = ',';
+    }
+    text.push('}');
+    Thumbprint::of_canonical_jwk(&text)
 }
 
 impl Serialize for RequiredMembers {

@@ -186,12 +186,7 @@ impl Demands {
             nonces: self.nonces.as_deref(),
             now,
         };
-        let known = self.known_keys.get(bound.thumbprint);
-        let proof = self.proofs.check_knowing(proof, &context, known.as_ref())?;
-        if known.is_none() {
-            self.known_keys.keep(proof.public_key());
-        }
-        Ok(proof)
+        self.proofs.check_knowing(proof, &context, Some(&self.known_keys))
     }
 }
 

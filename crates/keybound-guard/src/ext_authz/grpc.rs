@@ -152,11 +152,8 @@ fn denied(refusal: Response<Bytes>) -> CheckResponse {
         StatusCode::UNAUTHORIZED => Code::Unauthenticated,
         _ => Code::PermissionDenied,
     };
-    let headers = parts.headers.keys().flat_map(|name| {
-        let actions = std::iter::once(AppendAction::Overwrite).chain(std::iter::repeat(AppendAction::Append));
-        let values = parts.headers.get_all(name).iter().zip(actions);
-        values.map(move |(value, action)| option(name, value, action))
-    });
+    // Envoy appends nothing to a refusal: it takes these names away and sets every field that is to be set.
+    let headers = parts.headers.iter().map(|(name, value)| option(name, value, AppendAction::Overwrite));
     let denied = DeniedHttpResponse {
         status: Some(HttpStatus { code: parts.status.as_u16().into() }),
         headers: headers.collect(),

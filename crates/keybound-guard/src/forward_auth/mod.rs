@@ -7,7 +7,7 @@
 //! `trusted_proxies`; anyone else is answered with 403. Both kinds may be there and must agree then, so that
 //! what a client sends of the kind that its proxy does not set can only make its own request fail.
 //!
-//! The answer is 200 with the identity in header fields ([`identity`](crate::identity)) and the next nonce, or
+//! The answer is 200 with the identity in header fields ([`identity`]) and the next nonce, or
 //! the refusal, with the same status, challenges and body as at every other face. A request that says nothing
 //! of another one may ask for the resource's metadata (RFC 9728).
 
@@ -102,7 +102,11 @@ fn admitted(admission: &Admission) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.extend(identity::fields(admission));
+    // What is not known is said too: a proxy that copies these fields then overwrites what a client forged.
+    headers.extend(identity::FIELDS.map(|name| (name, HeaderValue::from_static(""))));
+    for (name, value) in identity::fields(admission) {
+        headers.insert(name, value);
+    }
     answer::give_nonce(headers, admission.nonce.as_ref());
     response
 }

@@ -26,11 +26,9 @@ pub(super) fn compatible(mut refusal: Response<Bytes>) -> Response<Bytes> {
     }
     // Several challenges may share a field (RFC 9110 section 11.6.1).
     let challenges: Vec<_> = headers.get_all(WWW_AUTHENTICATE).iter().map(HeaderValue::as_bytes).collect();
-    let joined = HeaderValue::from_bytes(&challenges.join(&b", "[..]));
+    let joined = HeaderValue::from_bytes(&challenges.join(&b", "[..])).ok();
     headers.remove(WWW_AUTHENTICATE);
-    if let Ok(joined) = joined.map(|joined| (!joined.is_empty()).then_some(joined))
-        && let Some(joined) = joined
-    {
+    if let Some(joined) = joined.filter(|joined| !joined.is_empty()) {
         let name = if status == StatusCode::UNAUTHORIZED { WWW_AUTHENTICATE } else { CHALLENGE };
         headers.insert(name, joined);
     }

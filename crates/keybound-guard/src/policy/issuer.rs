@@ -31,10 +31,14 @@ pub struct Issuer {
     /// A file with its keys: a JWK set. Nothing is asked over the network then.
     #[serde(default)]
     pub jwks_file: Option<PathBuf>,
-    /// Asks the issuer about tokens, in place of verifying signatures: for opaque tokens.
+    /// Asks the issuer about tokens, in place of verifying signatures: for opaque tokens. An issuer with
+    /// this is asked about JWTs too, unless `jwks_uri` or `jwks_file` says where its keys are, or
+    /// `revocation_checked_every_seconds` that it is asked beside them. An opaque token does not say whose it
+    /// is: issuers with introspection are asked in the policy's order until one vouches for it.
     #[serde(default)]
     pub introspection: Option<Introspection>,
-    /// How long keys are used without being fetched anew.
+    /// How long keys are used without being fetched anew; ten seconds at least. The next are fetched in the
+    /// background before that ends, so that requests wait only after a quiet time.
     #[serde(
         rename = "keys_fresh_for_seconds",
         default = "fresh_for",

@@ -4,6 +4,7 @@
 mod breaker;
 mod fallback;
 mod handover;
+mod lifetime;
 pub mod metric;
 #[cfg(feature = "redis")]
 mod redis;
@@ -25,8 +26,9 @@ use self::fallback::FallbackToMemory;
 use self::handover::{Handover, MAX_HANDOVERS};
 use crate::policy::{Policy, PolicyError, ProofRules, ReplayRules, ReplayStoreKind, WhenStoreIsDown};
 
+pub use self::lifetime::{CLOCK_MARGIN, time_to_live};
 #[cfg(feature = "redis")]
-pub use self::redis::{CLOCK_MARGIN, RedisError, RedisReplayStore, time_to_live};
+pub use self::redis::{RedisError, RedisReplayStore};
 
 /// What becomes of a record: a future, since a shared store is asked over a network.
 pub type Recorded<'a> = Pin<Box<dyn Future<Output = Result<(), ReplayRefusal>> + Send + 'a>>;
@@ -38,8 +40,8 @@ pub trait SharedReplayStore: Send + Sync {
     /// Of any number of concurrent calls with one key at all guards that share the store, at most one
     /// succeeds. A call that can't tell fails, with [`ReplayRefusal::Unavailable`].
     ///
-    /// The record must last until no guard accepts the proof any more: `expires` is over on this guard's
-    /// clock, and another one's may be behind.
+    /// The record must last until no guard accepts the proof any more, whose clock may be behind:
+    /// [`time_to_live`] says how long that is.
     fn record<'a>(&'a self, key: &'a ReplayKey, expires: NumericDate, now: NumericDate) -> Recorded<'a>;
 }
 
@@ -206,7 +208,8 @@ impl Rules {
 
     fn memory_limits(&self) -> MemoryReplayLimits {
         let proofs = ProofPolicy::from(&self.proofs);
-        MemoryReplayLimits { capacity: self.replay.capacity, ..MemoryReplayLimits::for_policy(&proofs) }
+        let limits = MemoryReplayLimits::for_policy(&proofs).with_capacity(self.replay.capacity);
+        MemoryReplayLimits { quota: self.replay.quota_of_a_key(), ..limits }
     }
 
     #[cfg(feature = "redis")]

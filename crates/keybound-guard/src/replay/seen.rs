@@ -1,9 +1,10 @@
-//! The local filter: proofs that this guard knows to be used, so that repeating one costs no question to the
-//! store.
+//! The local filter: proofs that this guard has recorded in the store itself, so that replaying one to it
+//! costs no question.
 //!
-//! It only ever refuses, and only what the store would refuse: a proof is put in when the store said that it
-//! is recorded, and it is good for until the proof expires, which the store's record outlives. So it may
-//! forget at any time, and forgetting costs one question. Redis is asked for every proof that is not in it.
+//! It only ever refuses, and only what the store would refuse: a proof is in it from when the store said that
+//! the record is made until the proof expires, which the record outlives. Of a record that another guard made
+//! nobody says how long it lives, so its proofs are asked for each time. It may forget at any time, which
+//! costs one question.
 
 use std::sync::Mutex;
 

@@ -86,6 +86,23 @@ fn node() -> Server {
 }
 
 #[test]
+fn an_acl_user_of_a_cluster_needs_set_wait_and_the_slots() {
+    let cluster = Cluster::start();
+    for node in &cluster.nodes {
+        let rights =
+            ["ACL", "SETUSER", "guard", "on", ">secret", "~keybound:*", "+set", "+wait", "+cluster|slots"];
+        assert_eq!(node.ask(&rights).trim(), "OK");
+        node.ask(&["ACL", "SETUSER", "default", "+@all", "-set"]);
+    }
+    let file = cluster.nodes[0].file("password", "secret");
+    let login = format!("{}\nusername = 'guard'\npassword_file = '{}'", cluster.replay(), file.display());
+    let (runtime, store) = (runtime(), store(&login));
+    until_it_serves(&runtime, &store, "the user may do all that is needed");
+    assert_eq!(runtime.block_on(record(&store, "proof")), Ok(()));
+    assert_eq!(runtime.block_on(record(&store, "proof")), Err(ReplayRefusal::Replayed));
+}
+
+#[test]
 fn a_cluster_admits_each_proof_once_and_spreads_them_over_its_nodes() {
     let cluster = Cluster::start();
     let (runtime, one, other) = (runtime(), store(&cluster.replay()), store(&cluster.replay()));

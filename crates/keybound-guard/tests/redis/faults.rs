@@ -97,9 +97,9 @@ fn while_the_server_is_paused_none_is_admitted_and_afterwards_none_twice() {
 #[test]
 fn while_the_server_is_cut_off_none_is_admitted_and_afterwards_none_twice() {
     let server = Server::start(&[]);
-    let relay = Relay::to(server.port);
-    let replay = format!("urls = ['redis://127.0.0.1:{}']", relay.port);
-    suffers(&replay, || relay.cut(), none_served, || relay.mend());
+    let network = Relay::to(server.port);
+    let replay = format!("urls = ['redis://127.0.0.1:{}']", network.port);
+    suffers(&replay, || network.cut(), none_served, || network.mend());
 }
 
 /// The other masters' proofs are still admitted, some of them in every batch.

@@ -2,7 +2,7 @@
 //! fail.
 //!
 //! Needs `redis-server` and `redis-cli` (`apt-get install redis-server`), which the tests start on free
-//! loopback ports; built with the feature `redis` only.
+//! loopback ports; built with the feature `redis-server-tests` only.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -37,13 +37,13 @@ fn a_store_that_is_down_refuses_fast_and_serves_by_itself_when_it_is_up() {
 #[test]
 fn a_proof_whose_answer_was_lost_is_refused_though_it_was_recorded_and_never_admitted_later() {
     let server = Server::start(&[]);
-    let relay = Relay::to(server.port);
-    let replay = format!("urls = ['redis://127.0.0.1:{}']\ntimeout_milliseconds = 500", relay.port);
+    let network = Relay::to(server.port);
+    let replay = format!("urls = ['redis://127.0.0.1:{}']\ntimeout_milliseconds = 500", network.port);
     let (runtime, store) = (runtime(), store(&replay));
     until_it_serves(&runtime, &store, "it serves");
-    relay.cut();
+    network.cut();
     assert_eq!(runtime.block_on(record(&store, "lost")), Err(ReplayRefusal::Unavailable));
-    relay.mend();
+    network.mend();
     until_it_serves(&runtime, &store, "the network is mended");
     // The command was held up, and came through after its time.
     assert_eq!(runtime.block_on(record(&store, "lost")), Err(ReplayRefusal::Replayed));

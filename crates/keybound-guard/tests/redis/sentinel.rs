@@ -32,8 +32,15 @@ impl Group {
     }
 
     fn urls(&self) -> String {
+        let file = self.replica.file("password", "secret");
+        for server in [&self.master, &self.replica] {
+            let rights =
+                ["ACL", "SETUSER", "guard", "on", ">secret", "~keybound:*", "+set", "+wait", "+role"];
+            assert_eq!(server.ask(&rights).trim(), "OK");
+        }
+        let login = format!("username = 'guard'\npassword_file = '{}'", file.display());
         let urls: Vec<_> = self.sentinels.iter().map(|sentinel| format!("'{}'", sentinel.url())).collect();
-        format!("urls = [{}]\nmode = 'sentinel'\nsentinel_master = 'proofs'", urls.join(", "))
+        format!("urls = [{}]\nmode = 'sentinel'\nsentinel_master = 'proofs'\n{login}", urls.join(", "))
     }
 }
 
@@ -64,6 +71,8 @@ fn the_fleet_follows_the_sentinels_to_the_next_master_which_knows_the_proofs_of_
     eventually("the replica becomes master", || group.replica.ask(&["ROLE"]).starts_with("master"));
     assert_eq!(runtime.block_on(record(&store, "nobody acknowledges")), Err(ReplayRefusal::Unavailable));
     group.master.restart();
+    // Its users are gone with its memory, as its records are.
+    group.urls();
     // As the sentinels would tell it, within a minute or so.
     group.master.ask(&["REPLICAOF", "127.0.0.1", &group.replica.port.to_string()]);
     until_it_serves(&runtime, &store, "the old master is a replica");

@@ -1,5 +1,10 @@
 //! Access tokens verified over a real connection, against issuers that answer by a script.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
 
 mod hostile;
 mod introspection;

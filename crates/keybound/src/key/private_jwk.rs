@@ -30,7 +30,7 @@ impl PrivateKey {
         if !jwk.contains("d") {
             return Err(KeyError::PrivateMemberMissing);
         }
-        let pair = match &public.components {
+        let pair = match &*public.components {
             Components::Rsa(components) => read_rsa(&jwk, components),
             Components::Elliptic(point) => read_elliptic(&jwk, point),
             Components::Ed25519(octets) => read_ed25519(&jwk, octets),

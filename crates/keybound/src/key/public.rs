@@ -1,7 +1,7 @@
 //! Public keys.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::components::Components;
 use super::{KeyError, KeyKind, VerifyingKey};
@@ -9,7 +9,7 @@ use crate::algorithm::Algorithm;
 use crate::jwk::{Attributes, PublicJwk};
 use crate::thumbprint::Thumbprint;
 
-/// A public key that has been checked: strong enough, and on its curve.
+/// A public key that has been checked: strong enough, and on its curve. A clone shares what is large.
 ///
 /// ```
 /// use keybound::{Algorithm, PrivateKey, PublicKey, KeyKind};
@@ -25,10 +25,10 @@ pub struct PublicKey {
     kind: KeyKind,
     thumbprint: Thumbprint,
     jwk: PublicJwk,
-    pub(super) components: Components,
+    pub(super) components: Arc<Components>,
     /// As the cryptographic library has it, for the algorithm that it was first asked for: a key is used
     /// with one algorithm (RFC 8725 section 3.1). Elliptic curve keys have it from the start.
-    parsed: OnceLock<VerifyingKey>,
+    parsed: Arc<OnceLock<VerifyingKey>>,
 }
 
 impl PublicKey {
@@ -40,7 +40,13 @@ impl PublicKey {
             let _ = parsed.set(verifying_key);
         }
         let jwk = PublicJwk::new(&components, attributes);
-        Ok(Self { kind, thumbprint: jwk.thumbprint(), jwk, components, parsed })
+        Ok(Self {
+            kind,
+            thumbprint: jwk.thumbprint(),
+            jwk,
+            components: Arc::new(components),
+            parsed: Arc::new(parsed),
+        })
     }
 
     pub(super) fn with_attributes(mut self, attributes: Attributes) -> Self {

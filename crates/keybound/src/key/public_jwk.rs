@@ -6,7 +6,8 @@ use super::components::{Components, Point};
 use super::{Curve, KeyError, PublicKey};
 use crate::base64url;
 use crate::json::Object;
-use crate::jwk::Attributes;
+use crate::jwk::{Attributes, thumbprint_as_spelt};
+use crate::thumbprint::Thumbprint;
 
 /// Bytes of a JWK, at most. A private RSA key of 8192 bits has 6.5 KB; a chain of certificates (`x5c`)
 /// may come on top.
@@ -25,20 +26,33 @@ impl PublicKey {
     /// Reads a public JWK that is part of a larger text; one with a private member is refused, whatever
     /// the member's value (RFC 9449 section 4.3, check 7).
     pub fn from_jwk_object(jwk: &Object<'_>) -> Result<Self, KeyError> {
-        Self::from_jwk_object_knowing(jwk, None)
+        no_private_member(jwk)?;
+        Self::new(Components::read_jwk(jwk)?, Attributes::read_jwk(jwk)?)
     }
 
-    /// As [`PublicKey::from_jwk_object`]; a key that is spelt as `known` is not parsed again.
-    pub(crate) fn from_jwk_object_knowing(jwk: &Object<'_>, known: Option<&Self>) -> Result<Self, KeyError> {
-        if let Some(member) = PRIVATE_MEMBERS.into_iter().find(|member| jwk.contains(member)) {
-            return Err(KeyError::PrivateMember { member });
+    /// As [`PublicKey::from_jwk_object`], if it is the key of this thumbprint: `None` if it is another,
+    /// which is told by its spelling and not parsed. `known` is that key if it was parsed before.
+    pub(crate) fn from_jwk_object_of(
+        jwk: &Object<'_>,
+        thumbprint: Thumbprint,
+        known: Option<&Self>,
+    ) -> Result<Option<Self>, KeyError> {
+        no_private_member(jwk)?;
+        if let Some(known) = known.filter(|known| known.jwk().is_spelt_as(jwk)) {
+            return Ok(Some(known.clone().with_attributes(Attributes::read_jwk(jwk)?)));
         }
-        match known {
-            Some(known) if known.jwk().is_spelt_as(jwk) => {
-                Ok(known.clone().with_attributes(Attributes::read_jwk(jwk)?))
-            }
-            _ => Self::new(Components::read_jwk(jwk)?, Attributes::read_jwk(jwk)?),
+        if thumbprint_as_spelt(jwk).is_some_and(|spelt| spelt != thumbprint) {
+            return Ok(None);
         }
+        let key = Self::new(Components::read_jwk(jwk)?, Attributes::read_jwk(jwk)?)?;
+        Ok(Some(key).filter(|key| key.thumbprint() == thumbprint))
+    }
+}
+
+fn no_private_member(jwk: &Object<'_>) -> Result<(), KeyError> {
+    match PRIVATE_MEMBERS.into_iter().find(|member| jwk.contains(member)) {
+        Some(member) => Err(KeyError::PrivateMember { member }),
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A public key with the algorithm that it verifies with.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::signature::ParsedPublicKey;
 
@@ -11,7 +12,7 @@ use crate::algorithm::Algorithm;
 #[derive(Clone)]
 pub struct VerifyingKey {
     algorithm: Algorithm,
-    parsed: ParsedPublicKey,
+    parsed: Arc<ParsedPublicKey>,
 }
 
 impl VerifyingKey {
@@ -23,7 +24,7 @@ impl VerifyingKey {
 
     /// `parsed` must have been made for `algorithm`.
     pub(super) fn from_parsed(parsed: ParsedPublicKey, algorithm: Algorithm) -> Self {
-        Self { algorithm, parsed }
+        Self { algorithm, parsed: Arc::new(parsed) }
     }
 
     /// The algorithm of the signatures.

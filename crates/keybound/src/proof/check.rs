@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
-use super::{AccessTokenHash, MAX_JWT_ID_BYTES, MAX_PROOF_BYTES, PROOF_TYPE, ProofRefusal};
+use super::{AccessTokenHash, KnownKeys, MAX_JWT_ID_BYTES, MAX_PROOF_BYTES, PROOF_TYPE, ProofRefusal};
 use crate::algorithm::Algorithm;
+use crate::credentials::ascii;
 use crate::excerpt::{NAME, excerpt};
 use crate::htu::TargetUri;
 use crate::json::Object;
@@ -116,7 +117,7 @@ pub fn proof_header(headers: &HeaderMap) -> Result<Option<&str>, ProofRefusal> {
     if fields.next().is_some() {
         return Err(ProofRefusal::Several);
     }
-    let proof = field.to_str().map_err(|_| ProofRefusal::NotText)?;
+    let proof = ascii(field).ok_or(ProofRefusal::NotText)?;
     // Intermediaries join fields with a comma, which no compact JWS has.
     if proof.contains(',') { Err(ProofRefusal::Several) } else { Ok(Some(proof)) }
 }
@@ -144,20 +145,20 @@ impl ProofPolicy {
         self.check_knowing(proof, context, None)
     }
 
-    /// As [`ProofPolicy::check`]; `known` is the key that the proof is likely to have.
+    /// As [`ProofPolicy::check`]; the key that the token is bound to may be among `known_keys`, and is
+    /// afterwards.
     pub(crate) fn check_knowing(
         &self,
         proof: &str,
         context: &ProofContext<'_>,
-        known: Option<&PublicKey>,
+        known_keys: Option<&KnownKeys>,
     ) -> Result<VerifiedProof, ProofRefusal> {
         let jws = decode(proof)?;
         let header = jws.header().map_err(ProofRefusal::Unreadable)?;
-        let claims = jws.claims().map_err(ProofRefusal::Unreadable)?;
-
         no_critical_extensions(&header)?;
         right_type(&header)?;
         let algorithm = self.allowed_algorithm(&header)?;
+        let claims = jws.claims().map_err(ProofRefusal::Unreadable)?;
         let claims = ProofClaims::read(&claims)?;
         right_method(&claims, context.method)?;
         right_target(&claims, context.target)?;
@@ -168,11 +169,16 @@ impl ProofPolicy {
             right_access_token_hash(&claims, &token.hash)?;
         }
 
-        let public_key = public_key(&header, known)?;
-        if let Some(token) = &context.access_token {
-            right_key(&public_key, token.thumbprint)?;
-        }
+        let bound = context.access_token.map(|token| token.thumbprint);
+        let known = bound.and_then(|thumbprint| known_keys?.get(thumbprint));
+        let public_key = match bound {
+            Some(thumbprint) => bound_key(&header, thumbprint, known.as_ref())?,
+            None => public_key(&header)?,
+        };
         signed(&jws, &public_key, algorithm)?;
+        if let (Some(keys), None) = (known_keys, known) {
+            keys.keep(&public_key);
+        }
         Ok(self.verified(&claims, public_key, context))
     }
 
@@ -322,12 +328,26 @@ pub(super) fn right_access_token_hash(
 }
 
 /// Check 7, and the quality of the key.
-pub(super) fn public_key(header: &Object<'_>, known: Option<&PublicKey>) -> Result<PublicKey, ProofRefusal> {
+pub(super) fn public_key(header: &Object<'_>) -> Result<PublicKey, ProofRefusal> {
     let jwk = header.object("jwk").map_err(ProofRefusal::KeyMissing)?;
-    PublicKey::from_jwk_object_knowing(jwk, known).map_err(|error| match error {
+    PublicKey::from_jwk_object(jwk).map_err(bad_key)
+}
+
+/// Checks 7 and 12: the key that the token is bound to.
+fn bound_key(
+    header: &Object<'_>,
+    thumbprint: Thumbprint,
+    known: Option<&PublicKey>,
+) -> Result<PublicKey, ProofRefusal> {
+    let jwk = header.object("jwk").map_err(ProofRefusal::KeyMissing)?;
+    PublicKey::from_jwk_object_of(jwk, thumbprint, known).map_err(bad_key)?.ok_or(ProofRefusal::WrongKey)
+}
+
+fn bad_key(error: KeyError) -> ProofRefusal {
+    match error {
         KeyError::PrivateMember { member } => ProofRefusal::PrivateKey { member },
         error => ProofRefusal::UnusableKey(error),
-    })
+    }
 }
 
 /// Check 12, the key that the token is bound to.

@@ -93,7 +93,7 @@ fn inspect_header(
     notes.check(no_critical_extensions(header));
     notes.check(right_type(header));
     let algorithm = notes.check(policy.allowed_algorithm(header));
-    let key = notes.check(public_key(header, None));
+    let key = notes.check(public_key(header));
     if let (Some(algorithm), Some(key)) = (algorithm, &key) {
         match notes.check(verifying_key(key, algorithm)) {
             Some(_) => notes.check(signed(jws, key, algorithm)),

@@ -25,11 +25,10 @@ use self::link::Link;
 use self::record::{Record, SLOTS, slot};
 use super::breaker::{Breaker, Change};
 use super::seen::SeenProofs;
-use super::{Recorded, SharedReplayStore, metric};
+use super::{Recorded, SharedReplayStore, metric, time_to_live};
 use crate::policy::{PolicyError, RedisMode, ReplayRules};
 
 pub use error::RedisError;
-pub use record::{CLOCK_MARGIN, time_to_live};
 
 /// Connections where each record waits for replicas: such a wait holds up what is behind it on its
 /// connection.
@@ -114,10 +113,11 @@ impl RedisReplayStore {
         let answer = self.ask(&record).await;
         self.note(breaker, &answer, started);
         match answer {
-            Ok(new) => {
+            Ok(true) => {
                 self.seen.insert(key, expires);
-                if new { Ok(()) } else { Err(ReplayRefusal::Replayed) }
+                Ok(())
             }
+            Ok(false) => Err(ReplayRefusal::Replayed),
             Err(_) => Err(ReplayRefusal::Unavailable),
         }
     }

@@ -1,9 +1,30 @@
 //! A replay store in the memory of one process.
 //!
-//! Proofs are kept in generations by the time at which they expire. A generation is dropped whole when
-//! its last proof has expired, so nothing is swept and nothing is dropped early. Shards keep requests
-//! from waiting for each other. An entry is 16 bytes, a hash keyed with a secret of the store, so that
-//! no client can choose identifiers that crowd one place of a table.
+//! **Nothing live is forgotten.** Proofs are kept in generations by the time at which they expire, each in
+//! tables of its own. A generation is dropped whole when its last proof has expired, so nothing is swept
+//! and nothing is dropped early. A store that has no room refuses.
+//!
+//! **Memory.** An entry takes 16 bytes of an open-addressing table that is at least seven ninths full
+//! once it has grown. Proofs are spread over shards of 16,384; the tables of each grow by an eighth
+//! when they are full, which moves 300 KB at most, so that no request waits for a large table to be
+//! copied. Memory that is not needed is not taken: a store for ten million proofs is small until they come. One for
+//! [`MemoryReplayLimits::capacity`] never takes more than [`MemoryReplayLimits::max_bytes`].
+//!
+//! **No client can aim.** An entry is the SipHash-2-4 of the replay key, 128 bits, under a secret of the
+//! store. The replay key is a SHA-256 hash of what the client chose, so a client can choose that hash only
+//! as far as it can search; what it becomes under the secret it can neither foresee nor see, and so cannot
+//! crowd one shard or one place. Equal proofs have equal entries, so no replay is ever missed. Different
+//! proofs have equal entries with a chance of 2^-128 for each pair, ten million live ones or not; the
+//! later one would be refused.
+//!
+//! **One client cannot take the room of another.** A key has at most [`MemoryReplayLimits::quota`] live
+//! proofs. They are counted in a sketch of bounded size that may count too many and never too few: with a
+//! full store a key is taken to have about 128 more than it has. Small quotas are reached that much sooner.
+//!
+//! **What is not prevented.** Whoever has valid access tokens for many keys has as many quotas, and with
+//! the default one fills the store with sixteen. It then refuses everybody's new proofs (503) for as long
+//! as proofs live. It does not forget. What helps: an authorization server that does not bind any number
+//! of tokens to any number of keys of one client, a limit on requests before this store, more capacity.
 //!
 //! A process that starts has an empty store: a proof that the process before accepted, and that is
 //! still fresh, is accepted once more. Nonces made with a secret that is new at each start close that.
@@ -11,15 +32,19 @@
 //! A clock that jumps ahead and back drops what it should have kept. The store then refuses every proof
 //! until the time is reached that it was told of: it cannot know which ones it has forgotten.
 
-use std::collections::{BTreeMap, HashSet};
+mod ledger;
+mod table;
+mod tally;
+
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
+use siphasher::sip128::SipHasher24;
 use zeroize::Zeroizing;
 
+use self::ledger::{Bounds, Fingerprint, GENERATIONS_OF_A_LIFE, Ledger};
+use self::table::Entry;
 use super::{ReplayKey, ReplayRefusal, ReplayStore};
 use crate::numeric_date::NumericDate;
 use crate::proof::ProofPolicy;
@@ -28,20 +53,50 @@ use crate::random::{Random, RandomUnavailable};
 /// Bounds of a [`MemoryReplayStore`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryReplayLimits {
-    /// Proofs that are remembered at once, at most, shared evenly by the shards. One takes 20 to
-    /// 40 bytes.
+    /// Proofs that are remembered at once, at most, shared evenly by the shards. Since chance does not
+    /// fill them evenly, the first refusal comes at about 95 % of it.
     pub capacity: usize,
+    /// Live proofs of one key, at most; never more. In a full store a key is taken to have about 128 more
+    /// than it has, so that a quota of a few hundred is reached sooner.
+    pub quota: usize,
     /// The longest time from a proof's arrival to its expiry: `max_age` and `future_tolerance` of the
     /// [`ProofPolicy`](crate::proof::ProofPolicy) together. A proof that would have to be remembered for
     /// longer is refused.
     pub longest_life: Duration,
 }
 
+/// The part of the capacity that one key has by default: a client that sends a thousand requests a second
+/// stays within it, and it takes sixteen keys to fill a store.
+const SHARE_OF_A_KEY: usize = 16;
+
 impl MemoryReplayLimits {
-    /// A million proofs (at most 40 MB) with the lives that `policy` allows.
+    /// A million proofs, a sixteenth of them for each key, with the lives that `policy` allows.
     pub fn for_policy(policy: &ProofPolicy) -> Self {
         let longest_life = policy.max_age.saturating_add(policy.future_tolerance);
-        Self { capacity: 1_000_000, longest_life }
+        Self { capacity: 0, quota: 0, longest_life }.with_capacity(1_000_000)
+    }
+
+    /// The same for `capacity` proofs, a sixteenth of them for each key.
+    #[must_use]
+    pub fn with_capacity(self, capacity: usize) -> Self {
+        Self { capacity, quota: capacity.div_ceil(SHARE_OF_A_KEY), ..self }
+    }
+
+    /// Bytes that a store of these limits takes, at most, beside what the allocator adds: 23 MB for a
+    /// million proofs.
+    pub fn max_bytes(&self) -> usize {
+        self.bounds().bytes()
+    }
+
+    fn bounds(&self) -> Bounds {
+        let shards = (self.capacity / PROOFS_OF_A_SHARD).clamp(LEAST_SHARDS, MOST_SHARDS).next_power_of_two();
+        Bounds {
+            shards,
+            proofs_of_shard: self.capacity.div_ceil(shards),
+            tallies: TALLIES,
+            columns: (self.capacity / PROOFS_OF_A_COLUMN).clamp(LEAST_COLUMNS, MOST_COLUMNS) / TALLIES,
+            quota: u64::try_from(self.quota).unwrap_or(u64::MAX),
+        }
     }
 }
 
@@ -53,13 +108,31 @@ impl Default for MemoryReplayLimits {
 }
 
 /// Enough that two cores rarely meet in one.
-const SHARDS: usize = 64;
+const LEAST_SHARDS: usize = 64;
 
-/// Generations that the longest life is cut into: more of them drop proofs sooner after their expiry, and
-/// take more look-ups.
-const GENERATIONS_OF_A_LIFE: u64 = 4;
+/// Beyond this shards become larger instead of more.
+const MOST_SHARDS: usize = 1 << 16;
+
+/// So many proofs are copied when a table grows, at most, which takes some ten microseconds.
+const PROOFS_OF_A_SHARD: usize = 16_384;
+
+/// Parts of the sketch that counts the proofs of keys, each with a lock.
+const TALLIES: usize = 64;
+
+/// A full store has so many proofs for each column of the sketch: what a key is counted too high.
+const PROOFS_OF_A_COLUMN: usize = 128;
+
+/// Columns of the sketch: a small store's is wide enough that no two of a dozen busy keys share all their
+/// cells, with 1.3 MB for all rows; the largest is as wide as a place in it can be told.
+const LEAST_COLUMNS: usize = 1 << 14;
+const MOST_COLUMNS: usize = 1 << 24;
 
 /// Remembers proofs in memory; never forgets a live one, refuses when it is full.
+///
+/// A key that has reached its quota is refused by itself (429), and leaves others their room. Whoever has
+/// valid tokens for many keys has as many quotas and can fill the store: new proofs of everybody are then
+/// refused (503) for as long as proofs live, and none is forgotten. A limit on requests before it, and on
+/// the keys that an authorization server binds tokens to, keeps one client from that.
 ///
 /// ```
 /// use keybound::random::OperatingSystem;
@@ -76,9 +149,9 @@ const GENERATIONS_OF_A_LIFE: u64 = 4;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct MemoryReplayStore {
-    secret: hmac::Key,
-    shards: Vec<Mutex<Shard>>,
-    capacity_of_shard: usize,
+    proof_secret: HashSecret,
+    client_secret: HashSecret,
+    ledger: Ledger,
     longest_life: Duration,
     /// Seconds of expiry times that one generation holds.
     span: u64,
@@ -87,31 +160,23 @@ pub struct MemoryReplayStore {
 impl MemoryReplayStore {
     /// An empty store.
     pub fn new(limits: MemoryReplayLimits, random: &dyn Random) -> Result<Self, RandomUnavailable> {
-        let mut secret = Zeroizing::new([0; 32]);
-        random.fill(secret.as_mut_slice())?;
         Ok(Self {
-            secret: hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice()),
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            capacity_of_shard: limits.capacity.div_ceil(SHARDS),
+            proof_secret: HashSecret::generate(random)?,
+            client_secret: HashSecret::generate(random)?,
+            ledger: Ledger::new(limits.bounds()),
             longest_life: limits.longest_life,
-            span: limits.longest_life.as_secs().div_ceil(GENERATIONS_OF_A_LIFE).max(1),
+            span: limits.longest_life.as_secs().div_ceil(GENERATIONS_OF_A_LIFE as u64).max(1),
         })
     }
 
     /// How many proofs are remembered, those included that expired since their shard was last used.
     pub fn len(&self) -> usize {
-        let length = |shard: &Mutex<Shard>| shard.lock().map_or(0, |shard| shard.len());
-        self.shards.iter().map(length).sum()
+        self.ledger.len()
     }
 
     /// Whether none is remembered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    fn entry(&self, key: &ReplayKey) -> u128 {
-        let tag = hmac::sign(&self.secret, key.as_bytes());
-        tag.as_ref().iter().take(16).fold(0, |entry, byte| entry << 8 | u128::from(*byte))
     }
 }
 
@@ -120,13 +185,12 @@ impl ReplayStore for MemoryReplayStore {
         if expires > now.after(self.longest_life) {
             return Err(ReplayRefusal::LivesTooLong);
         }
-        let entry = self.entry(key);
-        // The high bits choose the shard, the low ones the place in a table.
-        #[expect(clippy::cast_possible_truncation, reason = "any bits of a hash will do")]
-        let shard = (entry >> 64) as usize % SHARDS;
-        let shard = self.shards.get(shard).ok_or(ReplayRefusal::Unavailable)?;
-        let mut shard = shard.lock().map_err(|_| ReplayRefusal::Unavailable)?;
-        shard.record(entry, expires.seconds() / self.span, now.seconds() / self.span, self.capacity_of_shard)
+        let proof = Fingerprint {
+            entry: Entry::new(self.proof_secret.hash(key.as_bytes())).unwrap_or(Entry::MIN),
+            client: self.client_secret.hash(key.thumbprint().as_bytes()),
+            generation: expires.seconds() / self.span,
+        };
+        self.ledger.record(&proof, now.seconds() / self.span)
     }
 }
 
@@ -136,71 +200,18 @@ impl fmt::Debug for MemoryReplayStore {
     }
 }
 
-type Entries = HashSet<u128, BuildHasherDefault<AlreadyHashed>>;
+/// What makes hashes that no client can foresee.
+struct HashSecret(Zeroizing<[u8; 16]>);
 
-#[derive(Default)]
-struct Shard {
-    /// Live entries by the number of their generation.
-    generations: BTreeMap<u64, Entries>,
-    /// All generations before this one have been dropped.
-    oldest: u64,
-}
-
-impl Shard {
-    fn len(&self) -> usize {
-        self.generations.values().map(HashSet::len).sum()
+impl HashSecret {
+    fn generate(random: &dyn Random) -> Result<Self, RandomUnavailable> {
+        let mut bytes = Zeroizing::new([0; 16]);
+        random.fill(bytes.as_mut_slice())?;
+        Ok(Self(bytes))
     }
 
-    fn record(
-        &mut self,
-        entry: u128,
-        number: u64,
-        current: u64,
-        capacity: usize,
-    ) -> Result<(), ReplayRefusal> {
-        self.drop_generations_before(current);
-        // The clock went back: the generation that would know of this proof was dropped.
-        if number < self.oldest {
-            return Err(ReplayRefusal::Unavailable);
-        }
-        if self.generations.values().any(|entries| entries.contains(&entry)) {
-            return Err(ReplayRefusal::Replayed);
-        }
-        if self.len() >= capacity {
-            return Err(ReplayRefusal::Full);
-        }
-        let entries = self.generations.entry(number).or_default();
-        entries.try_reserve(1).map_err(|_| ReplayRefusal::Full)?;
-        entries.insert(entry);
-        Ok(())
-    }
-
-    fn drop_generations_before(&mut self, current: u64) {
-        self.oldest = self.oldest.max(current);
-        while self.generations.first_key_value().is_some_and(|(number, _)| *number < self.oldest) {
-            self.generations.pop_first();
-        }
-    }
-}
-
-/// Entries are hashes under a secret already.
-#[derive(Default)]
-struct AlreadyHashed(u64);
-
-impl Hasher for AlreadyHashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0 << 8 | u64::from(*byte);
-        }
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "the low half of a hash is a hash")]
-    fn write_u128(&mut self, entry: u128) {
-        self.0 = entry as u64;
+    fn hash(&self, bytes: &[u8; 32]) -> u128 {
+        SipHasher24::new_with_key(&self.0).hash(bytes).as_u128()
     }
 }
 
@@ -215,7 +226,7 @@ mod tests {
     const LIFE: Duration = Duration::from_secs(65);
 
     fn store(capacity: usize) -> MemoryReplayStore {
-        let limits = MemoryReplayLimits { capacity, longest_life: LIFE };
+        let limits = MemoryReplayLimits { capacity, quota: usize::MAX, longest_life: LIFE };
         MemoryReplayStore::new(limits, &OperatingSystem).unwrap()
     }
 
@@ -250,13 +261,13 @@ mod tests {
 
     #[test]
     fn expired_proofs_make_room() {
-        let store = store(SHARDS);
+        let store = store(LEAST_SHARDS);
         let mut now = NOW;
         for _ in 0..5 {
             for jwt_id in 0..1_000 {
                 let _ = store.record(&key(&format!("{now} {jwt_id}")), now.after(LIFE), now);
             }
-            assert_eq!(store.len(), SHARDS, "full, and not fuller");
+            assert_eq!(store.len(), LEAST_SHARDS, "full, and not fuller");
             now = now.after(2 * LIFE);
         }
     }
@@ -265,12 +276,12 @@ mod tests {
     fn a_full_store_refuses_new_proofs_and_still_knows_the_old_ones() {
         let store = store(0);
         assert_eq!(store.record(&key("a"), NOW, NOW), Err(ReplayRefusal::Full));
-        let store = self::store(SHARDS);
+        let store = self::store(LEAST_SHARDS);
         let accepted: Vec<_> = (0..10_000)
             .map(|jwt_id| key(&jwt_id.to_string()))
             .filter(|key| store.record(key, NOW.after(LIFE), NOW).is_ok())
             .collect();
-        assert_eq!(accepted.len(), SHARDS);
+        assert_eq!(accepted.len(), LEAST_SHARDS);
         for key in accepted {
             assert_eq!(store.record(&key, NOW.after(LIFE), NOW), Err(ReplayRefusal::Replayed));
         }

@@ -1,0 +1,296 @@
+//! What the layer costs an API beside the one signature verification that cannot be avoided, and whether two
+//! cores do twice the work of one.
+//!
+//! A router of axum that says hello answers the same requests with the layer and without it, once in this
+//! process (`oneshot`) and once over HTTP/1.1 on loopback, in turns with the raw ES256 verification of the same
+//! proofs by the cryptographic library. Every request has a proof of its own; the access token is verified
+//! once and remembered, as in service. The figures are medians of rounds within one run.
+//!
+//! `cargo bench -p keybound-guard --bench layer`
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a benchmark may panic"
+)]
+
+use std::hint::black_box;
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use keybound::proof::{AccessTokenHash, DpopKey, ProofRequest};
+use keybound::random::OperatingSystem;
+use keybound::{Algorithm, NumericDate, Signer as _, SigningKey, TargetUri, UnsignedJws, base64url};
+use keybound_guard::Guard;
+use keybound_guard::extract::Caller;
+use keybound_guard::layer::GuardLayer;
+use keybound_guard::policy::Policy;
+use serde_json::json;
+use tower::ServiceExt as _;
+
+const NOW: NumericDate = NumericDate::from_seconds(1_800_000_000);
+const HOST: &str = "api.example.com";
+const PATH: &str = "/hello";
+/// Rounds, of which the median is taken.
+const ROUNDS: usize = 15;
+/// Requests of one round.
+const REQUESTS: usize = 1_000;
+/// Requests that each thread answers where threads are compared.
+const REQUESTS_OF_A_THREAD: usize = 6_000;
+
+fn main() {
+    let client = Client::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    println!("{:<24} {:>9} {:>9} {:>9} {:>9} {:>9}", "", "raw", "without", "with", "adds", "over raw");
+    runtime.block_on(in_process(&client)).print("in this process");
+    runtime.block_on(over_loopback(&client)).print("over loopback");
+    println!("microseconds a request; `adds` is with - without, `over raw` is adds - raw");
+    two_threads(&client);
+}
+
+/// A client with a key, a token that is bound to it, and the issuer's key in a file.
+struct Client {
+    key: DpopKey,
+    raw_key: ParsedPublicKey,
+    access_token: String,
+    hash: AccessTokenHash,
+    target: TargetUri,
+    files: tempfile::TempDir,
+}
+
+impl Client {
+    fn new() -> Self {
+        let issuer = SigningKey::generate(Algorithm::RS256).unwrap();
+        let own = SigningKey::generate(Algorithm::ES256).unwrap();
+        let files = tempfile::tempdir().unwrap();
+        let keys = json!({"keys": [issuer.public_key().jwk()]});
+        std::fs::write(files.path().join("jwks.json"), keys.to_string()).unwrap();
+        let claims = json!({
+            "iss": "https://login.example.com", "aud": "https://api.example.com", "sub": "0oa1",
+            "client_id": "0oa1", "jti": "AT.1", "scope": "hello", "iat": NOW.seconds(),
+            "exp": NOW.seconds() + 3600, "cnf": {"jkt": own.public_key().thumbprint().to_string()},
+            "padding": "x".repeat(300),
+        });
+        let header = json!({"typ": "at+jwt", "alg": "RS256"});
+        let access_token = UnsignedJws::new(header.to_string().as_bytes(), claims.to_string().as_bytes());
+        let access_token = access_token.sign(&issuer).unwrap();
+        let jwk = serde_json::to_value(own.public_key().jwk()).unwrap();
+        let member = |name: &str| base64url::decode(jwk[name].as_str().unwrap()).unwrap();
+        let point = [vec![4], member("x"), member("y")].concat();
+        Self {
+            raw_key: ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).unwrap(),
+            key: DpopKey::new(Arc::new(own)),
+            hash: AccessTokenHash::of(&access_token),
+            access_token,
+            target: TargetUri::parse(&format!("https://{HOST}{PATH}")).unwrap(),
+            files,
+        }
+    }
+
+    /// A guard that has not seen any proof.
+    fn guard(&self) -> Guard {
+        let policy = format!(
+            "resources = [\"https://{HOST}\"]\n[replay]\nquota_per_key = 100000\n[[issuers]]\n\
+             issuer = \"https://login.example.com\"\naudiences = [\"https://api.example.com\"]\n\
+             jwks_file = \"{}/jwks.json\"\n",
+            self.files.path().display()
+        );
+        let policy = Policy::from_toml(&policy).unwrap();
+        Guard::builder(policy).clock(Arc::new(|| NOW)).build().unwrap()
+    }
+
+    fn proofs(&self, count: usize) -> Vec<String> {
+        let access_token = Some(self.hash);
+        let request = ProofRequest { method: &Method::GET, target: &self.target, access_token, nonce: None };
+        (0..count).map(|_| self.key.prove(&request, NOW, &OperatingSystem).unwrap()).collect()
+    }
+
+    fn request<B>(&self, proof: &str, body: B) -> Request<B> {
+        Request::get(PATH)
+            .header("host", HOST)
+            .header("authorization", format!("DPoP {}", self.access_token))
+            .header("dpop", HeaderValue::from_str(proof).unwrap())
+            .body(body)
+            .unwrap()
+    }
+
+    /// The time of the raw verifications.
+    fn raw(&self, proofs: &[String]) -> Duration {
+        let split = |proof: &String| {
+            let (message, signature) = proof.rsplit_once('.').unwrap();
+            (message.as_bytes().to_vec(), base64url::decode(signature).unwrap())
+        };
+        let parts: Vec<_> = proofs.iter().map(split).collect();
+        let begin = Instant::now();
+        for (message, signature) in &parts {
+            self.raw_key.verify_sig(black_box(message), signature).unwrap();
+        }
+        begin.elapsed()
+    }
+}
+
+fn without_layer() -> Router {
+    Router::new().route(PATH, get(|| async { "hello" }))
+}
+
+fn with_layer(guard: Guard) -> Router {
+    let hello = |caller: Caller| async move {
+        black_box(caller.subject());
+        "hello"
+    };
+    Router::new().route(PATH, get(hello)).layer(GuardLayer::new(guard))
+}
+
+async fn in_process(client: &Client) -> Figures {
+    let mut figures = Figures::default();
+    for _ in 0..ROUNDS {
+        let proofs = client.proofs(REQUESTS + 1);
+        let (without, with) = (without_layer(), with_layer(client.guard()));
+        // The token is verified and remembered before anything is measured.
+        answer_all(&with, client, &proofs[..1]).await;
+        let proofs = &proofs[1..];
+        figures.raw.push(client.raw(proofs));
+        figures.without.push(answer_all(&without, client, proofs).await);
+        figures.with.push(answer_all(&with, client, proofs).await);
+    }
+    figures
+}
+
+/// The time that a router takes to answer a request with each proof.
+async fn answer_all(router: &Router, client: &Client, proofs: &[String]) -> Duration {
+    let requests: Vec<_> = proofs.iter().map(|proof| client.request(proof, Body::empty())).collect();
+    let begin = Instant::now();
+    for request in requests {
+        let response = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        black_box(response);
+    }
+    begin.elapsed()
+}
+
+async fn over_loopback(client: &Client) -> Figures {
+    let mut figures = Figures::default();
+    for _ in 0..ROUNDS {
+        let proofs = client.proofs(REQUESTS + 1);
+        let mut without = Connection::to(without_layer()).await;
+        let mut with = Connection::to(with_layer(client.guard())).await;
+        without.exchange_all(client, &proofs[..1]).await;
+        with.exchange_all(client, &proofs[..1]).await;
+        let proofs = &proofs[1..];
+        figures.raw.push(client.raw(proofs));
+        figures.without.push(without.exchange_all(client, proofs).await);
+        figures.with.push(with.exchange_all(client, proofs).await);
+    }
+    figures
+}
+
+/// One connection to a server that serves this router; both run on this thread.
+struct Connection {
+    sender: SendRequest<Empty<Bytes>>,
+    tasks: [tokio::task::JoinHandle<()>; 2],
+}
+
+impl Connection {
+    async fn to(router: Router) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(async move { connection.await.unwrap() });
+        Self { sender, tasks: [server, connection] }
+    }
+
+    async fn exchange_all(&mut self, client: &Client, proofs: &[String]) -> Duration {
+        let requests: Vec<_> = proofs.iter().map(|proof| client.request(proof, Empty::new())).collect();
+        let begin = Instant::now();
+        for request in requests {
+            self.sender.ready().await.unwrap();
+            let response = self.sender.send_request(request).await.unwrap();
+            assert_eq!(response.status(), StatusCode::OK);
+            black_box(response.into_body().collect().await.unwrap());
+        }
+        begin.elapsed()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// The same work for each thread, by one thread and by two at once, behind one guard.
+fn two_threads(client: &Client) {
+    const TIMES: usize = 5;
+    let ratio = |_| {
+        let one = requests_per_second(client, 1);
+        requests_per_second(client, 2) / one
+    };
+    let ratio = median((0..TIMES).map(ratio).collect());
+    println!("two threads answer {ratio:.2} times as many requests as one");
+}
+
+fn requests_per_second(client: &Client, threads: usize) -> f64 {
+    let router = with_layer(client.guard());
+    let work: Vec<_> = (0..threads).map(|_| client.proofs(REQUESTS_OF_A_THREAD)).collect();
+    let barrier = Barrier::new(threads);
+    let slowest = std::thread::scope(|scope| {
+        let threads: Vec<_> = work
+            .iter()
+            .map(|proofs| {
+                let (router, barrier) = (router.clone(), &barrier);
+                scope.spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    barrier.wait();
+                    runtime.block_on(answer_all(&router, client, proofs))
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).max().unwrap()
+    });
+    (threads * REQUESTS_OF_A_THREAD) as f64 / slowest.as_secs_f64()
+}
+
+#[derive(Default)]
+struct Figures {
+    raw: Vec<Duration>,
+    without: Vec<Duration>,
+    with: Vec<Duration>,
+}
+
+impl Figures {
+    fn print(&self, name: &str) {
+        let each = |time: &Duration| time.as_nanos() as f64 / 1000.0 / REQUESTS as f64;
+        let rounds = self.raw.iter().zip(&self.without).zip(&self.with);
+        let rounds: Vec<_> =
+            rounds.map(|((raw, without), with)| (each(raw), each(without), each(with))).collect();
+        let figure = |of: fn(&(f64, f64, f64)) -> f64| median(rounds.iter().map(of).collect());
+        println!(
+            "{name:<24} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>9.2}",
+            figure(|round| round.0),
+            figure(|round| round.1),
+            figure(|round| round.2),
+            figure(|round| round.2 - round.1),
+            figure(|round| round.2 - round.1 - round.0),
+        );
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,197 @@
+//! What the replay store in memory takes of memory and of time.
+//!
+//! Replay keys are made beforehand, in batches: measured is the store alone, its keyed hashes included.
+//! Proofs come as they do to a server that accepts them for 60 seconds: by a thousand clients, evenly over
+//! a minute, so that they are spread over all generations and all are live at its end.
+//!
+//! `cargo bench -p keybound --bench replay`
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a benchmark may panic"
+)]
+
+mod stopwatch;
+
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use keybound::proof::ProofPolicy;
+use keybound::random::OperatingSystem;
+use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayRefusal, ReplayStore as _};
+use keybound::{NumericDate, TargetUri, Thumbprint, base64url};
+use stopwatch::Stopwatch;
+
+const NOW: NumericDate = NumericDate::from_seconds(1_800_000_000);
+const MINUTE: u64 = 60;
+const CLIENTS: u64 = 1_000;
+const LIVE: u64 = 10_000_000;
+const BATCH: u64 = 50_000;
+/// Runs, of which the median is taken.
+const ROUNDS: usize = 5;
+
+fn main() {
+    let fills: Vec<_> = (0..3).map(|_| fill()).collect();
+    // What a run frees the next may get without growing.
+    let bytes_each = fills[0].bytes_each;
+    let of_fills = |figure: fn(&Fill) -> f64| median(fills.iter().map(figure).collect());
+    println!("10 million live proofs, the median of {} runs", fills.len());
+    println!("  {bytes_each:6.1} bytes a live proof: the growth of the resident set in the first run");
+    println!("  {:6.1} bytes a proof at most, by the limits", limits(LIVE).max_bytes() as f64 / LIVE as f64);
+    println!("  {:6.2} million inserts/s on one core, from none to all", of_fills(|fill| fill.rate));
+    println!("  {:6.2} million inserts/s on one core, the last million", of_fills(|fill| fill.last_rate));
+
+    let pairs: Vec<_> = (0..ROUNDS).map(|_| (inserts_a_second(1), inserts_a_second(2))).collect();
+    println!("from none to 2 million, the median of {ROUNDS} pairs");
+    println!("  {:6.2} million inserts/s by one thread", median(pairs.iter().map(|pair| pair.0).collect()));
+    println!("  {:6.2} million inserts/s by two threads", median(pairs.iter().map(|pair| pair.1).collect()));
+    println!("  {:6.2} times one", median(pairs.iter().map(|pair| pair.1 / pair.0).collect()));
+    refusals();
+}
+
+/// For `proofs` and as many more as chance needs to fill no shard.
+fn limits(proofs: u64) -> MemoryReplayLimits {
+    let capacity = usize::try_from(proofs + proofs / 10).unwrap();
+    MemoryReplayLimits::for_policy(&ProofPolicy::default()).with_capacity(capacity)
+}
+
+fn store(limits: MemoryReplayLimits) -> MemoryReplayStore {
+    MemoryReplayStore::new(limits, &OperatingSystem).unwrap()
+}
+
+struct Maker {
+    clients: Vec<Thumbprint>,
+    target: TargetUri,
+}
+
+impl Maker {
+    fn new(clients: u64) -> Self {
+        let thumbprint = |number: u64| base64url::encode(digest(&SHA256, &number.to_be_bytes())).parse();
+        Self {
+            clients: (0..clients).map(|number| thumbprint(number).unwrap()).collect(),
+            target: TargetUri::parse("https://org.example.com/api/v1/users").unwrap(),
+        }
+    }
+
+    fn key(&self, number: u64) -> ReplayKey {
+        let client = usize::try_from(number).unwrap() % self.clients.len();
+        ReplayKey::new(self.clients[client], &self.target, &number.to_string())
+    }
+
+    fn keys(&self, numbers: std::ops::Range<u64>, keys: &mut Vec<ReplayKey>) {
+        keys.clear();
+        keys.extend(numbers.map(|number| self.key(number)));
+    }
+}
+
+struct Fill {
+    bytes_each: f64,
+    rate: f64,
+    last_rate: f64,
+}
+
+fn fill() -> Fill {
+    let maker = Maker::new(CLIENTS);
+    let mut keys = Vec::new();
+    maker.keys(0..BATCH, &mut keys);
+    let before = resident_bytes();
+    let store = store(limits(LIVE));
+    let mut times = Vec::new();
+    for batch in 0..LIVE / BATCH {
+        maker.keys(batch * BATCH..(batch + 1) * BATCH, &mut keys);
+        let now = NOW.after(Duration::from_secs(batch * BATCH * MINUTE / LIVE));
+        times.push(record_all(&store, &keys, now));
+    }
+    let bytes_each = (resident_bytes() - before) / LIVE as f64;
+    assert_eq!(store.len() as u64, LIVE);
+    let last = &times[times.len() - usize::try_from(1_000_000 / BATCH).unwrap()..];
+    Fill { bytes_each, rate: rate(LIVE, times.iter().sum()), last_rate: rate(1_000_000, last.iter().sum()) }
+}
+
+fn record_all(store: &MemoryReplayStore, keys: &[ReplayKey], now: NumericDate) -> Duration {
+    let begin = Stopwatch::start();
+    for key in keys {
+        store.record(key, now.after(Duration::from_secs(MINUTE)), now).unwrap();
+    }
+    begin.elapsed()
+}
+
+fn inserts_a_second(threads: u64) -> f64 {
+    const INSERTS: u64 = 2_000_000;
+    let (maker, store, barrier) = (Maker::new(CLIENTS), store(limits(INSERTS)), Barrier::new(2));
+    let barrier = if threads == 1 { Barrier::new(1) } else { barrier };
+    let share = INSERTS / threads;
+    let time = std::thread::scope(|scope| {
+        let insert = |thread: u64| {
+            let mut keys = Vec::new();
+            maker.keys(thread * share..(thread + 1) * share, &mut keys);
+            barrier.wait();
+            let begin = Instant::now();
+            record_all(&store, &keys, NOW);
+            begin.elapsed()
+        };
+        let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(move || insert(thread))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).max().unwrap()
+    });
+    rate(INSERTS, time)
+}
+
+/// What it costs to say no, and how full a store is when it first does.
+fn refusals() {
+    const CAPACITY: u64 = 1_000_000;
+    let limits = MemoryReplayLimits::default();
+    let (many, one) = (Maker::new(CLIENTS), Maker::new(1));
+    let expires = NOW.after(Duration::from_secs(MINUTE));
+    let full = store(limits);
+    let first_full = (0..CAPACITY).find(|number| full.record(&many.key(*number), expires, NOW).is_err());
+    let share = first_full.unwrap_or(CAPACITY) as f64 / CAPACITY as f64;
+    for number in 0..2 * CAPACITY {
+        let _ = full.record(&many.key(number), expires, NOW);
+    }
+    let remembered: Vec<_> = (0..CAPACITY / 2).map(|number| many.key(number)).collect();
+    let others: Vec<_> = (2 * CAPACITY..5 * CAPACITY / 2).map(|number| many.key(number)).collect();
+    let of_one: Vec<_> = (0..CAPACITY / 2).map(|number| one.key(number)).collect();
+    let exhausted = store(limits);
+    for key in &of_one {
+        let _ = exhausted.record(key, expires, NOW);
+    }
+    let over_quota = &of_one[limits.quota..];
+
+    println!("refusals by a store for 1 million proofs, the median of {ROUNDS} runs");
+    println!("  {:6.1} % of its capacity is taken at the first refusal", 100.0 * share);
+    for (kind, store, keys, refusal) in [
+        ("replays", &full, &remembered[..], ReplayRefusal::Replayed),
+        ("new proofs, full", &full, &others[..], ReplayRefusal::Full),
+        ("new proofs over quota", &exhausted, over_quota, ReplayRefusal::QuotaExceeded),
+    ] {
+        let round = || {
+            let begin = Stopwatch::start();
+            let refused = keys.iter().filter(|key| store.record(key, expires, NOW) == Err(refusal.clone()));
+            assert_eq!(refused.count(), keys.len(), "{kind}");
+            rate(keys.len() as u64, begin.elapsed())
+        };
+        let figure = median((0..ROUNDS).map(|_| round()).collect());
+        println!("  {figure:6.2} million refusals/s: {kind}");
+    }
+}
+
+/// In millions a second.
+fn rate(count: u64, time: Duration) -> f64 {
+    count as f64 / time.as_secs_f64() / 1e6
+}
+
+/// What the process has in memory, as Linux tells it; elsewhere nothing is told.
+fn resident_bytes() -> f64 {
+    const PAGE: f64 = 4096.0;
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    pages.split(' ').nth(1).and_then(|pages| pages.parse().ok()).map_or(f64::NAN, |pages: f64| pages * PAGE)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

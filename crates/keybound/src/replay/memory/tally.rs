@@ -1,0 +1,84 @@
+//! How many live proofs each key has: a count-min sketch, which may count too many and never too few.
+//!
+//! A key has one cell in each of four rows, chosen by a keyed hash of its thumbprint. Its count is the
+//! least of them, so it is too high only if all four are shared with other keys. A cell counts each
+//! generation by itself, so that the counts of an expired one are dropped with it.
+
+use super::ReplayRefusal;
+use super::ledger::{GENERATIONS, ring};
+
+pub(super) const ROWS: usize = 4;
+
+/// The live proofs of the keys that fall on a cell, by the number of their generation modulo their count.
+pub(super) type Cell = [u32; GENERATIONS];
+
+#[derive(Default)]
+pub(super) struct Tally {
+    /// Row after row; nothing until the first proof.
+    cells: Vec<Cell>,
+    /// All generations before this one have been dropped.
+    oldest: u64,
+}
+
+impl Tally {
+    /// Counts a proof of `client`, a hash, that expires in `generation`; refuses if it has `quota` already.
+    pub(super) fn count(
+        &mut self,
+        client: u128,
+        generation: u64,
+        current: u64,
+        (columns, quota): (usize, u64),
+    ) -> Result<(), ReplayRefusal> {
+        self.drop_generations_before(current);
+        // The clock went back: what was counted for this generation was dropped.
+        if generation < self.oldest {
+            return Err(ReplayRefusal::Unavailable);
+        }
+        self.make_cells(columns)?;
+        let places = places(client, columns);
+        let count = |place: &usize| self.cells.get(*place).map_or(u64::MAX, sum);
+        if places.iter().map(count).min().is_none_or(|live| live >= quota) {
+            return Err(ReplayRefusal::QuotaExceeded);
+        }
+        for place in places {
+            if let Some(counted) = self.cells.get_mut(place).and_then(|cell| counter(cell, generation)) {
+                *counted = counted.saturating_add(1);
+            }
+        }
+        Ok(())
+    }
+
+    fn make_cells(&mut self, columns: usize) -> Result<(), ReplayRefusal> {
+        if self.cells.is_empty() {
+            self.cells.try_reserve_exact(ROWS * columns).map_err(|_| ReplayRefusal::Full)?;
+            self.cells.resize(ROWS * columns, Cell::default());
+        }
+        Ok(())
+    }
+
+    fn drop_generations_before(&mut self, current: u64) {
+        let expired = self.oldest..current.min(self.oldest.saturating_add(GENERATIONS as u64));
+        for generation in expired {
+            for counted in self.cells.iter_mut().filter_map(|cell| counter(cell, generation)) {
+                *counted = 0;
+            }
+        }
+        self.oldest = self.oldest.max(current);
+    }
+}
+
+fn sum(cell: &Cell) -> u64 {
+    cell.iter().map(|counted| u64::from(*counted)).sum()
+}
+
+fn counter(cell: &mut Cell, generation: u64) -> Option<&mut u32> {
+    cell.get_mut(ring(generation))
+}
+
+/// The place of a key in each row, from 24 bits of its hash each; the bits below choose its tally.
+fn places(client: u128, columns: usize) -> [usize; ROWS] {
+    std::array::from_fn(|row| {
+        let bits = (client >> (32 + 24 * row)) & 0xFF_FFFF;
+        row * columns + usize::try_from((bits * columns as u128) >> 24).unwrap_or_default()
+    })
+}

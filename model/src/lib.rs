@@ -1,0 +1,60 @@
+//! What the replay store in memory does under its locks, over locks of which loom tries every order.
+//!
+//! The files are those of `keybound`, unchanged: the `super::Mutex` that they use is loom's here.
+
+#![allow(dead_code, reason = "what only a user of the store asks for")]
+
+use std::num::NonZeroU128;
+
+use loom::sync::Mutex;
+
+#[path = "../../crates/keybound/src/replay/refusal.rs"]
+mod refusal;
+pub use refusal::ReplayRefusal;
+
+#[path = "../../crates/keybound/src/replay/memory/ledger.rs"]
+mod ledger;
+#[path = "../../crates/keybound/src/replay/memory/table.rs"]
+mod table;
+#[path = "../../crates/keybound/src/replay/memory/tally.rs"]
+mod tally;
+
+/// A store of two shards and one tally.
+pub struct Store(ledger::Ledger);
+
+/// A proof: its number, that of the client who sends it, and the generation in which it expires. Proofs of
+/// odd numbers fall on one shard, those of even numbers on the other.
+#[derive(Clone, Copy)]
+pub struct Proof {
+    pub number: u128,
+    pub client: u128,
+    pub expires: u64,
+}
+
+impl Store {
+    pub fn new(proofs_of_shard: usize, quota: u64) -> Self {
+        Self(ledger::Ledger::new(ledger::Bounds {
+            shards: 2,
+            proofs_of_shard,
+            tallies: 1,
+            columns: 4,
+            quota,
+        }))
+    }
+
+    /// Records a proof in the generation `current`.
+    pub fn record(&self, proof: Proof, current: u64) -> Result<(), ReplayRefusal> {
+        let fingerprint = ledger::Fingerprint {
+            entry: NonZeroU128::new(proof.number << 32 | (proof.number & 1) << 31)
+                .expect("numbers begin with 1"),
+            client: proof.client << 32,
+            generation: proof.expires,
+        };
+        self.0.record(&fingerprint, current)
+    }
+
+    /// Proofs that are remembered.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
