@@ -149,7 +149,7 @@ impl Guard {
     }
 
     /// The answer to a request on a connection of its own.
-    pub(crate) fn get(&self, address: &str, path: &str, fields: &str) -> String {
+    pub(crate) fn get(address: &str, path: &str, fields: &str) -> String {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(BOUND)).unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n");

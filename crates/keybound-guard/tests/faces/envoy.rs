@@ -253,7 +253,9 @@ async fn call(address: SocketAddr, message: &CheckRequest) -> CheckResponse {
 
 /// The header fields of a refusal: Envoy sets each of them, several of a name too, and drops what is to be appended.
 fn of_refusal(options: Vec<HeaderOption>) -> HeaderMap {
-    let set = options.into_iter().filter(|option| !option.append.unwrap().value && option.append_action == 2);
+    let set = options
+        .into_iter()
+        .filter(|option| !option.append.as_ref().unwrap().value && option.append_action == 2);
     let fields = set.map(|option| option.header.unwrap());
     fields
         .map(|field| (HeaderName::try_from(field.key).unwrap(), HeaderValue::try_from(field.value).unwrap()))
@@ -267,7 +269,7 @@ fn applied(options: Vec<HeaderOption>) -> HeaderMap {
         let field = option.header.unwrap();
         let (name, value) =
             (HeaderName::try_from(field.key).unwrap(), HeaderValue::try_from(field.value).unwrap());
-        let appended = option.append.unwrap().value;
+        let appended = option.append.as_ref().unwrap().value;
         assert_eq!(option.append_action, if appended { 0 } else { 2 }, "both members say the same");
         if appended {
             headers.append(name, value);
