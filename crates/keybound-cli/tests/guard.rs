@@ -21,7 +21,7 @@ fn one_line_says_where_it_serves_and_it_ends_when_it_is_asked() {
     let guard = Guard::start(&workspace, &["--policy", "guard.toml", "--upstream", &upstream.url]);
     assert!(guard.told["url"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{}", guard.told);
     assert_eq!(guard.told["upstream"], upstream.url.as_str());
-    assert!(Guard::get(&guard.admin, "/readyz", "").starts_with("HTTP/1.1 200 "));
+    assert!(guard.get(&guard.admin, "/readyz", "").starts_with("HTTP/1.1 200 "));
     let (status, log) = guard.signal_and_wait("TERM");
     assert_eq!(status.code(), Some(0), "{log}");
 }
@@ -36,14 +36,14 @@ fn only_the_keys_holder_gets_through_and_a_new_policy_comes_with_a_hangup() {
         &["--policy", "guard.toml", "--upstream", &upstream.url, "--reload-every", "0"],
     );
     let fields = || caller.credentials("GET", "/orders");
-    assert!(Guard::get(&guard.address, "/orders", &fields()).starts_with("HTTP/1.1 200 "));
-    assert!(Guard::get(&guard.address, "/orders", "").starts_with("HTTP/1.1 401 "));
+    assert!(guard.get(&guard.address, "/orders", &fields()).starts_with("HTTP/1.1 200 "));
+    assert!(guard.get(&guard.address, "/orders", "").starts_with("HTTP/1.1 401 "));
 
     policy(&workspace, "[[routes]]\npath = \"/other\"\n");
     guard.signal("HUP");
     let refused = (0..500).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
-        Guard::get(&guard.address, "/orders", &fields()).starts_with("HTTP/1.1 404 ")
+        guard.get(&guard.address, "/orders", &fields()).starts_with("HTTP/1.1 404 ")
     });
     assert!(refused, "the new policy did not come into force");
 }
@@ -60,7 +60,7 @@ fn no_token_and_no_proof_is_logged_however_much_is() {
         let fields = caller.credentials("GET", "/orders");
         secrets
             .extend(fields.split(['.', ' ', '\r', '\n']).filter(|part| part.len() > 30).map(str::to_owned));
-        Guard::get(&guard.address, path, &fields);
+        guard.get(&guard.address, path, &fields);
         guard.get_over_http2(path, &fields);
     }
     assert!(secrets.len() >= 8);
@@ -86,7 +86,7 @@ fn flags_are_enough_for_the_common_case() {
     };
     for (scope, expected) in [("orders.read", "HTTP/1.1 200 "), ("orders.write", "HTTP/1.1 403 ")] {
         let guard = Guard::start(&workspace, &flags(scope));
-        let answer = Guard::get(&guard.address, "/orders", &caller.credentials("GET", "/orders"));
+        let answer = guard.get(&guard.address, "/orders", &caller.credentials("GET", "/orders"));
         assert!(answer.starts_with(expected), "{scope}: {answer}");
     }
     let head = upstream.next_head();
@@ -103,7 +103,7 @@ fn a_second_signal_ends_it_at_once() {
     under_way.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     upstream.next_head();
     guard.signal("TERM");
-    while Guard::get(&guard.admin, "/readyz", "").starts_with("HTTP/1.1 200 ") {
+    while guard.get(&guard.admin, "/readyz", "").starts_with("HTTP/1.1 200 ") {
         std::thread::sleep(Duration::from_millis(5));
     }
     let (status, log) = guard.signal_and_wait("INT");
