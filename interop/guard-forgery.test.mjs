@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ADMIN_PATH, FACE_NAMES, identityIn, OPEN_PATH, openFace, OTHER_ORIGIN } from './lib/faces.mjs';
+import { ADMIN_PATH, FACE_NAMES, identityIn, OPEN_PATH, openFaces, OTHER_ORIGIN } from './lib/faces.mjs';
 import { answerOf } from './lib/answer.mjs';
 import { THINGS_PATH } from './lib/api.mjs';
 import { written } from './lib/attacks.mjs';
@@ -71,12 +71,11 @@ const CROOKED_PATHS = [
 ];
 
 let authorization, accessToken;
-const faces = {};
+let faces = {};
 before(async () => {
   authorization = await openAuthorization({ tokenAlgorithm: 'ES256', proofAlgorithm: 'ES256' });
   ({ access_token: accessToken } = await authorization.newClient().token(`${SCOPE} ${WRITE_SCOPE}`));
-  const opening = FACE_NAMES.map((name) => openFace(name, { authorization, otherOrigins: [OTHER_ORIGIN] }));
-  for (const face of await Promise.all(opening)) faces[face.name] = face;
+  faces = await openFaces({ authorization, otherOrigins: [OTHER_ORIGIN] });
 });
 after(() => Promise.all([authorization, ...Object.values(faces)].map((server) => server?.close())));
 

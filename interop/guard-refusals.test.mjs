@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { answerOf } from './lib/answer.mjs';
 import { attacks, written } from './lib/attacks.mjs';
 import { openAuthorization } from './lib/authorization.mjs';
-import { FACE_NAMES, identityIn, openFace } from './lib/faces.mjs';
+import { FACE_NAMES, identityIn, openFaces } from './lib/faces.mjs';
 import { SCOPE } from './lib/provider.mjs';
 import { send } from './lib/raw.mjs';
 
@@ -16,7 +16,7 @@ const POLICY = { accept_bearer_for_unbound_tokens: true };
 for (const algorithm of ['ES256', 'RS256']) {
   describe(`with ${algorithm} keys and tokens`, () => {
     let authorization, tokens;
-    const faces = {};
+    let faces = {};
 
     before(async () => {
       authorization = await openAuthorization({
@@ -26,8 +26,7 @@ for (const algorithm of ['ES256', 'RS256']) {
         accessToken: (await authorization.newClient().token(SCOPE)).access_token,
         unboundToken: (await authorization.newClient({ dpopKey: undefined }).token(SCOPE)).access_token,
       };
-      const opened = await Promise.all(FACE_NAMES.map((name) => openFace(name, { authorization, policy: POLICY })));
-      for (const face of opened) faces[face.name] = face;
+      faces = await openFaces({ authorization, policy: POLICY });
     });
     after(() => Promise.all([authorization, ...Object.values(faces)].map((server) => server?.close())));
 

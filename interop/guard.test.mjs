@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import * as dpop from 'dpop';
 import { THINGS, THINGS_PATH } from './lib/api.mjs';
 import { openAuthorization } from './lib/authorization.mjs';
-import { FACE_NAMES, openFace } from './lib/faces.mjs';
+import { FACE_NAMES, openFaces } from './lib/faces.mjs';
 import { INTROSPECTION_PATH, INTROSPECTOR, KEYS_PATH, SCOPE } from './lib/provider.mjs';
 
 /** How the guard is told to verify tokens, and what it then asks the authorization server for. */
@@ -24,13 +24,12 @@ for (const { kind, tokenAlgorithm, tokenFormat, ofIssuer, asked } of KINDS) {
   for (const required of ['never', 'always']) {
     describe(`with ${kind}, and nonces required ${required},`, () => {
       let authorization;
-      const faces = {};
+      let faces = {};
 
       before(async () => {
         authorization = await openAuthorization({ tokenAlgorithm, tokenFormat, proofAlgorithm: tokenAlgorithm });
         const policy = { nonces: { required } };
-        const opened = await Promise.all(FACE_NAMES.map((name) => openFace(name, { authorization, policy, ofIssuer })));
-        for (const face of opened) faces[face.name] = face;
+        faces = await openFaces({ authorization, policy, ofIssuer });
       });
       after(() => Promise.all([authorization, ...Object.values(faces)].map((server) => server?.close())));
 

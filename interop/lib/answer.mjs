@@ -7,11 +7,11 @@ import { send, valuesOf } from './raw.mjs';
 /** The fields of an answer that are the guard's own; a proxy adds others. */
 const FIELDS = ['www-authenticate', 'cache-control', 'retry-after', 'access-control-expose-headers'];
 
-const SECONDS = /\b\d{10}\b/g;
+const SECONDS = /\b\d{10}\b|\b\d+(?= s(econds)?\b)/g;
 
 /**
  * Sends a request to a face; resolves to `{ status, error, nonces, fields, content }`. What names the face's own address is
- * written alike for all, as are the seconds since 1970, which go by while faces are asked; and so are several fields of a name and one with all of their values (RFC 9110 section 5.3),
+ * written alike for all, as are seconds, which go by while faces are asked; and so are several fields of a name and one with all of their values (RFC 9110 section 5.3),
  * which is how nginx passes challenges on.
  */
 export async function answerOf({ origin }, request) {

@@ -105,10 +105,10 @@ const OF_CREDENTIALS = [
 
 /** Every row, with keys and tokens of this algorithm. */
 export function attacks(algorithm) {
-  const ofProofs = brokenProofs(algorithm).map(({ name, rule, make }) => ({
+  const ofProofs = brokenProofs(algorithm).map(({ name, rule, make, errorAtResource: error }) => ({
     name: `a proof that ${name} (${rule})`,
     status: 401,
-    error: 'invalid_dpop_proof',
+    error,
     write: (victim) => written(victim, { make }),
   }));
   const ofTokens = BROKEN_TOKENS.map(({ name, make }) => ({

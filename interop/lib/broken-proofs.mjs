@@ -12,6 +12,9 @@ const EXPIRY = 'RFC 7519 sections 4.1.4 and 4.1.5';
 const KEY_QUALITY = 'RFC 7518 sections 3.3 and 6';
 const KEY_USE = 'RFC 7517 sections 4.2 to 4.4';
 
+/** It is not the key of the token either, which a resource sees first: RFC 9449 section 7.1 has this error for it. */
+const BY_ANOTHER_KEY = { errorAtResource: 'invalid_token' };
+
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 /** A row that changes the header or the claims before they are signed. */
@@ -76,18 +79,20 @@ const BROKEN_PROOFS = [
   changed(CRITICAL, 'has an extension that nobody knows', ({ header }) => Object.assign(header, { crit: ['b'], b: 1 })),
   changed(EXPIRY, 'says itself that it has expired', ({ claims }) => (claims.exp = now() - 60)),
 
-  { rule: KEY_QUALITY, name: 'is signed with a 1024 bit RSA key', make: signedWithWeakRsa },
+  { rule: KEY_QUALITY, name: 'is signed with a 1024 bit RSA key', make: signedWithWeakRsa, ...BY_ANOTHER_KEY },
   changed(KEY_USE, 'has a key that is meant for another algorithm', ({ header }) => (header.jwk.alg = 'ES256K')),
   changed(KEY_USE, 'has a key that is meant for encryption', ({ header }) => (header.jwk.use = 'enc')),
   {
     ...changed(KEY_QUALITY, 'has a point that is not on the curve', ({ header }) => (header.jwk.y = header.jwk.x)),
+    ...BY_ANOTHER_KEY,
     fits: (algorithm) => algorithm.startsWith('ES'),
   },
 ];
 
 /** The broken proofs that a key of this algorithm can make for a request with an access token. */
 export function brokenProofs(algorithm) {
-  return BROKEN_PROOFS.filter(({ fits }) => fits?.(algorithm) ?? true);
+  const fitting = BROKEN_PROOFS.filter(({ fits }) => fits?.(algorithm) ?? true);
+  return fitting.map((row) => ({ errorAtResource: 'invalid_dpop_proof', ...row }));
 }
 
 /** Those that are broken also where no access token comes with the request, as at a token endpoint. */

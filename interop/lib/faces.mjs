@@ -49,7 +49,7 @@ const FACES = {
   },
 };
 
-export const FACE_NAMES = Object.keys(FACES).filter((name) => RegExp(process.env.FACES ?? '').test(name));
+export const FACE_NAMES = Object.keys(FACES);
 
 /**
  * Puts a guard, in the face of this name, before an API. Returns `{ origin, api, guard, close() }`; `policy` adds to
@@ -73,6 +73,18 @@ export async function openFace(name, { authorization, policy, ofIssuer, otherOri
     throw cause;
   }
   return { name, origin, api, guard: servers[0], close };
+}
+
+/** Puts a guard of each face before an API of its own; by name. Where one can't be, none is left. */
+export async function openFaces(options) {
+  const opening = await Promise.allSettled(FACE_NAMES.map((name) => openFace(name, options)));
+  const opened = opening.flatMap(({ value }) => value ?? []);
+  const failed = opening.find(({ status }) => status === 'rejected');
+  if (failed) {
+    await Promise.all(opened.map((face) => face.close()));
+    throw failed.reason;
+  }
+  return Object.fromEntries(opened.map((face) => [face.name, face]));
 }
 
 /** What a request says of who sent it, by the names that some server may read its fields as. An empty field says nothing. */
