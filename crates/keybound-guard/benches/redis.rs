@@ -106,11 +106,11 @@ impl Server {
     /// Commands a second, with a key as long as a record's.
     fn benchmark(&self, under_way: usize, records: u64) -> f64 {
         let key = format!("benchmark:{}__rand_int__", "-".repeat(30));
-        let life = time_to_live(NOW.after(LIFE), NOW).as_millis().to_string();
+        let milliseconds = time_to_live(NOW.after(LIFE), NOW).as_millis().to_string();
         let output = Command::new("redis-benchmark")
             .args(["-p", &self.port.to_string(), "-c", "1", "-P", &under_way.to_string(), "--csv"])
             .args(["-n", &records.to_string(), "-r", "1000000000"])
-            .args(["SET", &key, "1", "NX", "PX", &life])
+            .args(["SET", &key, "1", "NX", "PX", &milliseconds])
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();

@@ -17,6 +17,7 @@ const LAST: i8 = 6;
 
 /// What is the case in a world.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "conditions that hold or not, each on its own")]
 struct World {
     /// How far each guard's clock is ahead.
     guard_clocks: [i8; 2],
