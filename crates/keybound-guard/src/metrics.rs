@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+#[cfg(feature = "server")]
+use metrics::gauge;
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
 
 use crate::guard::{Admission, Refused};
 
@@ -75,9 +77,11 @@ const fn status(status: StatusCode) -> &'static str {
 }
 
 /// One more of what a gauge counts, until it is dropped.
+#[cfg(feature = "server")]
 #[derive(Debug)]
 pub(crate) struct Counted(&'static str);
 
+#[cfg(feature = "server")]
 impl Counted {
     pub(crate) fn one_more(name: &'static str) -> Self {
         gauge!(name).increment(1.0);
@@ -85,6 +89,7 @@ impl Counted {
     }
 }
 
+#[cfg(feature = "server")]
 impl Drop for Counted {
     fn drop(&mut self) {
         gauge!(self.0).decrement(1.0);
