@@ -119,14 +119,29 @@ async function takesConnections(port) {
   }
 }
 
-/** A loopback port that is free now, for a server that can't tell which one it was given. */
+/**
+ * A port that nobody listens at. Each test process takes from ports of its own, outside of those that the system hands
+ * out: some servers share a port with another of their kind without a word, and then get its requests.
+ */
 export async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  await new Promise((closed) => server.close(closed));
-  return port;
+  for (;;) {
+    const port = FIRST_PORT + (process.pid % PROCESSES) * PORTS_OF_A_PROCESS + (portsTaken++ % PORTS_OF_A_PROCESS);
+    const server = net.createServer().listen(port, '127.0.0.1');
+    // It rejects if somebody listens there.
+    const free = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!free) continue;
+    await new Promise((closed) => server.close(closed));
+    return port;
+  }
 }
+
+const FIRST_PORT = 10_000;
+const PROCESSES = 200;
+const PORTS_OF_A_PROCESS = 100;
+let portsTaken = 0;
 
 /** Ends this one child: asks first, insists when it does not listen. */
 export async function endOf(child) {
