@@ -1,7 +1,8 @@
 //! What a guard counts and times, in one place: the names, what they mean, and where they are recorded.
 //!
 //! Recording goes through the `metrics` facade and costs next to nothing where nobody listens. No label ever
-//! has a value that a client chooses, so the number of series is bounded.
+//! has a value that a client chooses, so the number of series is bounded. Those of tokens and of the replay
+//! store have their names where they are counted, in [`counters`] and [`metric`].
 
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use metrics::gauge;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
 
 use crate::guard::{Admission, Refused};
+use crate::replay::metric;
+use crate::tokens::counters;
 
 /// Requests that were judged. Labels: `outcome` (`admitted`, `refused`); for refused ones `rule` (the source
 /// of the rule that was broken) and `status` (that of the answer), else both are empty.
@@ -34,7 +37,7 @@ pub const UPSTREAM_FAILURES: &str = "keybound_guard_upstream_failures_total";
 pub const RELOADS: &str = "keybound_guard_reloads_total";
 
 /// The histograms: all of them are of seconds.
-pub const HISTOGRAMS: [&str; 2] = [ADMISSION_SECONDS, UPSTREAM_SECONDS];
+pub const HISTOGRAMS: [&str; 3] = [ADMISSION_SECONDS, UPSTREAM_SECONDS, metric::STORE_SECONDS];
 
 /// The buckets of the histograms, in seconds: one signature verification takes about 0.00005.
 pub const BUCKETS: [f64; 12] =
@@ -51,6 +54,19 @@ pub fn describe() {
     describe_histogram!(UPSTREAM_SECONDS, Unit::Seconds, "How long the upstream took to begin its answer.");
     describe_counter!(UPSTREAM_FAILURES, "Requests that the upstream did not answer, by reason.");
     describe_counter!(RELOADS, "New policies and certificates that were read, by outcome.");
+    describe_counter!(counters::TOKEN_CACHE_HITS, "Access tokens that were known to be good.");
+    describe_counter!(counters::TOKEN_CACHE_MISSES, "Access tokens that had to be verified or asked about.");
+    describe_counter!(counters::METADATA_FETCHES, "Fetches of issuers' metadata, by outcome.");
+    describe_counter!(counters::JWKS_FETCHES, "Fetches of issuers' keys, by outcome.");
+    describe_counter!(counters::INTROSPECTIONS, "Questions to introspection endpoints, by outcome.");
+    describe_histogram!(metric::STORE_SECONDS, Unit::Seconds, "How long the shared replay store took.");
+    describe_counter!(metric::KNOWN_HERE, "Replays that this guard knew without asking the shared store.");
+    describe_counter!(
+        metric::REFUSED_BY_BREAKER,
+        "Proofs refused while the shared store was known to be down."
+    );
+    describe_gauge!(metric::BREAKERS_OPEN, "Circuit breakers of the shared store that are open.");
+    describe_counter!(metric::FALLBACKS, "Proofs that the guard's own memory decided on.");
 }
 
 /// A request was judged.

@@ -1,5 +1,5 @@
 //! Policies: what a file may say, and what is an error that names the field and says what to write.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn a_policy_says_all_in_the_words_of_its_fields() {
     let policy = Policy::from_toml(
         r#"
         resources = ["https://api.example.com", "https://example.com/orders"]
-        trusted_proxies = ["10.0.0.0/8", "fd00::/8"]
+        trusted_proxies = ["10.0.0.0/8", "fd00::/8", "192.0.2.1", "2001:db8::1"]
         forwarded_in = "forwarded"
         stripped_prefix = "/orders"
         accept_bearer_for_unbound_tokens = true
@@ -87,7 +87,8 @@ fn a_policy_says_all_in_the_words_of_its_fields() {
     )
     .unwrap();
     assert_eq!(policy.forwarded_in, ForwardedIn::Forwarded);
-    assert_eq!(policy.trusted_proxies.len(), 2);
+    assert_eq!(policy.trusted_proxies.len(), 4);
+    assert_eq!(policy.trusted_proxies[2], "192.0.2.1/32".parse().unwrap(), "an address is a network of one");
     assert_eq!(policy.proofs.algorithms, [Algorithm::ES256, Algorithm::EdDSA]);
     assert_eq!(policy.nonces.required, NoncesRequired::ByRoute);
     assert_eq!(policy.replay.mode, RedisMode::Sentinel);
@@ -172,6 +173,10 @@ fn a_misspelt_field_or_value_is_an_error_that_shows_where() {
         let error = Policy::from_toml(&format!("{LEAST}{line}\n")).unwrap_err();
         assert!(matches!(error, PolicyError::Syntax(_)), "{line}: {error:?}");
         assert!(error.to_string().contains(said), "{line}: {error}");
+    }
+    for network in ["10.0.0.0/33", "10.0.0", "proxy.example.com", ""] {
+        let error = Policy::from_toml(&format!("trusted_proxies = ['{network}']\n{LEAST}")).unwrap_err();
+        assert!(error.to_string().contains("neither a network"), "{error}");
     }
     for resource in
         ["api.example.com", "ftp://api.example.com", "https://a@api.example.com", "https://b\u{fc}cher"]

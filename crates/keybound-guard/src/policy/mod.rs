@@ -60,7 +60,7 @@ pub struct Policy {
     pub accept_any_host: bool,
     /// The networks of the proxies in front of the guard, whose `Forwarded` and `X-Forwarded-*` header
     /// fields are believed. From any other peer they are ignored.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "names::networks")]
     pub trusted_proxies: Vec<IpNet>,
     /// In which header fields those proxies say what the client asked for.
     #[serde(default)]
