@@ -256,9 +256,7 @@ fn of_refusal(options: Vec<HeaderOption>) -> HeaderMap {
     let set = options.into_iter().filter(|option| !option.append.unwrap().value && option.append_action == 2);
     let fields = set.map(|option| option.header.unwrap());
     fields
-        .map(|field| {
-            (HeaderName::try_from(field.key).unwrap(), HeaderValue::try_from(field.value).unwrap())
-        })
+        .map(|field| (HeaderName::try_from(field.key).unwrap(), HeaderValue::try_from(field.value).unwrap()))
         .collect()
 }
 

@@ -37,14 +37,13 @@ mod table;
 mod tally;
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use siphasher::sip128::SipHasher24;
 use zeroize::Zeroizing;
 
 use self::ledger::{Bounds, Fingerprint, GENERATIONS_OF_A_LIFE, Ledger};
-use self::table::Entry;
 use super::{ReplayKey, ReplayRefusal, ReplayStore};
 use crate::numeric_date::NumericDate;
 use crate::proof::ProofPolicy;
@@ -186,7 +185,7 @@ impl ReplayStore for MemoryReplayStore {
             return Err(ReplayRefusal::LivesTooLong);
         }
         let proof = Fingerprint {
-            entry: Entry::new(self.proof_secret.hash(key.as_bytes())).unwrap_or(Entry::MIN),
+            hash: self.proof_secret.hash(key.as_bytes()),
             client: self.client_secret.hash(key.thumbprint().as_bytes()),
             generation: expires.seconds() / self.span,
         };
