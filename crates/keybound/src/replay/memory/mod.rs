@@ -83,7 +83,7 @@ impl MemoryReplayLimits {
         Self { capacity, quota: capacity.div_ceil(SHARE_OF_A_KEY), ..self }
     }
 
-    /// Bytes that a store of these limits takes, at most, beside what the allocator adds: 23 MB for a
+    /// Bytes that a store of these limits takes, at most, beside what the allocator adds: 22 MB for a
     /// million proofs.
     pub fn max_bytes(&self) -> usize {
         self.bounds().bytes()
