@@ -4,9 +4,7 @@
 
 #![allow(dead_code, reason = "what only a user of the store asks for")]
 
-use std::num::NonZeroU128;
-
-use loom::sync::Mutex;
+use loom::sync::{Mutex, MutexGuard};
 
 #[path = "../../crates/keybound/src/replay/refusal.rs"]
 mod refusal;
@@ -45,8 +43,7 @@ impl Store {
     /// Records a proof in the generation `current`.
     pub fn record(&self, proof: Proof, current: u64) -> Result<(), ReplayRefusal> {
         let fingerprint = ledger::Fingerprint {
-            entry: NonZeroU128::new(proof.number << 32 | (proof.number & 1) << 31)
-                .expect("numbers begin with 1"),
+            hash: proof.number << 64 | (proof.number & 1) << 34,
             client: proof.client << 32,
             generation: proof.expires,
         };

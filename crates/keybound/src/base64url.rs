@@ -27,6 +27,11 @@ pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, NotBase64Url> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| NotBase64Url)
 }
 
+/// Appends what `text` decodes to to `bytes`, as [`decode`]; after an error they are not to be used.
+pub(crate) fn decode_to(bytes: &mut Vec<u8>, text: &str) -> Result<(), NotBase64Url> {
+    URL_SAFE_NO_PAD.decode_vec(text, bytes).map_err(|_| NotBase64Url)
+}
+
 /// Decodes `text` into exactly `N` bytes.
 pub fn decode_array<const N: usize>(text: impl AsRef<[u8]>) -> Result<[u8; N], NotBase64Url> {
     let mut bytes = [0; N];

@@ -63,9 +63,10 @@ pub enum HeaderAlgorithmError {
 /// A compact JWS whose parts are decoded but whose signature is not verified.
 pub struct UnverifiedJws<'t> {
     signing_input: &'t str,
-    header: Vec<u8>,
-    payload: Vec<u8>,
-    signature: Vec<u8>,
+    /// The header, the payload and the signature, one behind the other.
+    decoded: Vec<u8>,
+    header_end: usize,
+    payload_end: usize,
 }
 
 impl<'t> UnverifiedJws<'t> {
@@ -79,23 +80,27 @@ impl<'t> UnverifiedJws<'t> {
         if payload.contains('.') {
             return Err(JwsError::NotThreeParts);
         }
-        let decode = |part, text| base64url::decode(text).map_err(|_| JwsError::NotBase64Url { part });
-        Ok(Self {
-            signing_input,
-            header: decode("header", header)?,
-            payload: decode("payload", payload)?,
-            signature: decode("signature", signature)?,
-        })
+        let mut decoded = Vec::with_capacity(text.len());
+        let mut decode = |part, text| {
+            base64url::decode_to(&mut decoded, text).map_err(|_| JwsError::NotBase64Url { part })?;
+            Ok(decoded.len())
+        };
+        let header_end = decode("header", header)?;
+        let payload_end = decode("payload", payload)?;
+        decode("signature", signature)?;
+        Ok(Self { signing_input, decoded, header_end, payload_end })
     }
 
     /// The JOSE header.
     pub fn header(&self) -> Result<Object<'_>, JwsError> {
-        Object::parse(&self.header).map_err(|error| JwsError::NotStrictJson { part: "header", error })
+        let header = self.decoded.get(..self.header_end).unwrap_or_default();
+        Object::parse(header).map_err(|error| JwsError::NotStrictJson { part: "header", error })
     }
 
     /// The JWT claims.
     pub fn claims(&self) -> Result<Object<'_>, JwsError> {
-        Object::parse(&self.payload).map_err(|error| JwsError::NotStrictJson { part: "payload", error })
+        let payload = self.decoded.get(self.header_end..self.payload_end).unwrap_or_default();
+        Object::parse(payload).map_err(|error| JwsError::NotStrictJson { part: "payload", error })
     }
 
     /// What the signature is made over: the first two parts with their dot, in ASCII.
@@ -105,7 +110,7 @@ impl<'t> UnverifiedJws<'t> {
 
     /// The signature in the form of RFC 7518.
     pub fn signature(&self) -> &[u8] {
-        &self.signature
+        self.decoded.get(self.payload_end..).unwrap_or_default()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::htu::TargetUri;
 use crate::nonce::Nonces;
 use crate::numeric_date::NumericDate;
 use crate::proof::{
-    AccessTokenHash, BoundToken, KnownKeys, ProofContext, ProofPolicy, ProofRefusal, VerifiedProof,
+    AccessTokenHash, Binding, KnownKeys, ProofContext, ProofPolicy, ProofRefusal, TokenHash, VerifiedProof,
     proof_header,
 };
 use crate::refusal::Refusal;
@@ -131,8 +131,8 @@ impl ProtectedResource {
     ) -> Result<Admitted, Refusal> {
         let credentials = Credentials::of_request(request.headers, request.query)?;
         let access_token = verify_token(credentials.access_token)?.into();
-        let hash = AccessTokenHash::of(credentials.access_token);
-        let verified = self.demands.verify(request, credentials.scheme, hash, access_token, now)?;
+        let hash = TokenHash::Of(credentials.access_token);
+        let verified = self.demands.verify_hashing(request, credentials.scheme, hash, access_token, now)?;
         let outcome = match verified.proof() {
             Some(proof) => self.replay.record(proof.replay_key(), proof.expires(), now),
             None => Ok(()),
@@ -153,9 +153,23 @@ impl Demands {
         access_token: Arc<AccessToken>,
         now: NumericDate,
     ) -> Result<Verified, Refusal> {
+        self.verify_hashing(request, scheme, TokenHash::Taken(hash), access_token, now)
+    }
+
+    fn verify_hashing(
+        &self,
+        request: &ResourceRequest<'_>,
+        scheme: Scheme,
+        hash: TokenHash<'_>,
+        access_token: Arc<AccessToken>,
+        now: NumericDate,
+    ) -> Result<Verified, Refusal> {
         let access_token = current(access_token, now)?;
+        let known_keys = Some(&*self.known_keys);
         let proof = match self.binding(scheme, &access_token)? {
-            Some(thumbprint) => Some(self.verified_proof(request, BoundToken { hash, thumbprint }, now)?),
+            Some(thumbprint) => {
+                Some(self.verified_proof(request, &Binding { hash, thumbprint, known_keys }, now)?)
+            }
             None => None,
         };
         Ok(Verified(Admitted { access_token, proof }))
@@ -175,18 +189,18 @@ impl Demands {
     fn verified_proof(
         &self,
         request: &ResourceRequest<'_>,
-        bound: BoundToken,
+        binding: &Binding<'_>,
         now: NumericDate,
     ) -> Result<VerifiedProof, ProofRefusal> {
         let proof = proof_header(request.headers)?.ok_or(ProofRefusal::Missing)?;
         let context = ProofContext {
             method: request.method,
             target: request.target,
-            access_token: Some(bound),
+            access_token: None,
             nonces: self.nonces.as_deref(),
             now,
         };
-        self.proofs.check_knowing(proof, &context, Some(&self.known_keys))
+        self.proofs.check_binding(proof, &context, Some(binding))
     }
 }
 

@@ -67,6 +67,31 @@ pub struct BoundToken {
     pub thumbprint: Thumbprint,
 }
 
+/// An access token as a resource knows it, whose hash may not have been taken yet.
+pub(crate) struct Binding<'a> {
+    pub(crate) hash: TokenHash<'a>,
+    pub(crate) thumbprint: Thumbprint,
+    /// Keys among which the token's may be, and is after the check.
+    pub(crate) known_keys: Option<&'a KnownKeys>,
+}
+
+/// The hash of an access token, taken when a proof has come so far that it is needed: a token may have
+/// kilobytes.
+#[derive(Clone, Copy)]
+pub(crate) enum TokenHash<'a> {
+    Taken(AccessTokenHash),
+    Of(&'a str),
+}
+
+impl TokenHash<'_> {
+    fn get(self) -> AccessTokenHash {
+        match self {
+            Self::Taken(hash) => hash,
+            Self::Of(access_token) => AccessTokenHash::of(access_token),
+        }
+    }
+}
+
 /// A proof that holds by every rule but one: whether it was seen before is for a
 /// [`ReplayStore`](crate::replay::ReplayStore) to tell.
 #[derive(Clone, Debug)]
@@ -142,16 +167,20 @@ impl ProofPolicy {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn check(&self, proof: &str, context: &ProofContext<'_>) -> Result<VerifiedProof, ProofRefusal> {
-        self.check_knowing(proof, context, None)
+        let binding = context.access_token.map(|BoundToken { hash, thumbprint }| Binding {
+            hash: TokenHash::Taken(hash),
+            thumbprint,
+            known_keys: None,
+        });
+        self.check_binding(proof, context, binding.as_ref())
     }
 
-    /// As [`ProofPolicy::check`]; the key that the token is bound to may be among `known_keys`, and is
-    /// afterwards.
-    pub(crate) fn check_knowing(
+    /// As [`ProofPolicy::check`], with `binding` in place of the context's access token.
+    pub(crate) fn check_binding(
         &self,
         proof: &str,
         context: &ProofContext<'_>,
-        known_keys: Option<&KnownKeys>,
+        binding: Option<&Binding<'_>>,
     ) -> Result<VerifiedProof, ProofRefusal> {
         let jws = decode(proof)?;
         let header = jws.header().map_err(ProofRefusal::Unreadable)?;
@@ -165,18 +194,18 @@ impl ProofPolicy {
         self.fresh(&claims, context.now)?;
         self.current(&claims, context.now)?;
         given_nonce(&claims, context)?;
-        if let Some(token) = &context.access_token {
-            right_access_token_hash(&claims, &token.hash)?;
-        }
 
-        let bound = context.access_token.map(|token| token.thumbprint);
-        let known = bound.and_then(|thumbprint| known_keys?.get(thumbprint));
-        let public_key = match bound {
-            Some(thumbprint) => bound_key(&header, thumbprint, known.as_ref())?,
+        let known = binding.and_then(|token| token.known_keys?.get(token.thumbprint));
+        let public_key = match binding {
+            Some(token) => bound_key(&header, token.thumbprint, known.as_ref())?,
             None => public_key(&header)?,
         };
+        // Tokens are longer than keys, so their hash may cost more than the key.
+        if let Some(token) = binding {
+            right_access_token_hash(&claims, &token.hash.get())?;
+        }
         signed(&jws, &public_key, algorithm)?;
-        if let (Some(keys), None) = (known_keys, known) {
+        if let (Some(keys), None) = (binding.and_then(|token| token.known_keys), known) {
             keys.keep(&public_key);
         }
         Ok(self.verified(&claims, public_key, context))

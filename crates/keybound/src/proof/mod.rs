@@ -9,6 +9,7 @@ mod known_keys;
 mod make;
 mod refusal;
 
+pub(crate) use check::{Binding, TokenHash};
 pub use check::{BoundToken, ProofContext, ProofPolicy, VerifiedProof, proof_header};
 pub use inspect::{Finding, KnownRequest, Outcome, inspect};
 pub use known_keys::KnownKeys;

@@ -1,16 +1,17 @@
 //! What the store has recorded, and the locks around it. Time comes as numbers of generations, a proof as
 //! hashes, so that the model in `model/` can go through all orders in which threads may take the locks.
 //!
-//! A record holds the lock of its shard from the search to the insertion, and within it, for a moment
-//! each, the one under which tables grow and the one of its key's tally: always in this order, so that no
-//! two records wait for each other.
+//! A record holds two locks from the search to the insertion, that of its shard and, taken second, that
+//! of its key's tally: always in this order, so that no two records wait for each other.
 
-use super::table::{Entry, LEAST_HOMES, OVERHANG, Table};
+use std::mem;
+
+use super::table::{Entry, LABEL_BITS, LEAST_HOMES, OVERHANG, Spot, Table};
 use super::tally::{Cell, ROWS, Tally};
-use super::{Mutex, ReplayRefusal};
+use super::{Mutex, MutexGuard, ReplayRefusal};
 
 /// Generations that the longest life is cut into: more of them drop proofs sooner after their expiry, and
-/// take more look-ups.
+/// walk through the tables more often.
 pub(super) const GENERATIONS_OF_A_LIFE: usize = 4;
 
 /// Generations that live proofs can be in: those of a whole life, and the one that now falls into.
@@ -29,28 +30,28 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Places of a shard's tables together. A table that has grown because it was full has 9/7 of its
-    /// entries at most; one that has to grow for another reason may find this bound.
+    /// Places of a shard's table. One that has grown because it was full has 9/7 of its entries at most;
+    /// one that has to grow for another reason may find this bound.
     fn places_of_shard(&self) -> usize {
         let of_entries = (self.proofs_of_shard / 7).saturating_mul(9).saturating_add(9);
-        of_entries.saturating_add(GENERATIONS * (LEAST_HOMES + OVERHANG))
+        of_entries.saturating_add(LEAST_HOMES + OVERHANG)
     }
 
-    /// Bytes of everything. While a table grows it is there twice; one grows at a time.
+    /// Bytes of everything.
     pub(super) fn bytes(&self) -> usize {
         let places = self.places_of_shard().saturating_mul(size_of::<Option<Entry>>());
         let shard = places.saturating_add(size_of::<Mutex<Shard>>());
         let cells = self.columns.saturating_mul(ROWS * size_of::<Cell>());
         let tally = cells.saturating_add(size_of::<Mutex<Tally>>());
-        self.shards.saturating_mul(shard).saturating_add(self.tallies.saturating_mul(tally) + places)
+        self.shards.saturating_mul(shard).saturating_add(self.tallies.saturating_mul(tally))
     }
 }
 
 /// A proof as it is recorded.
 #[derive(Clone, Copy)]
 pub(super) struct Fingerprint {
-    /// A keyed hash of what identifies it.
-    pub(super) entry: Entry,
+    /// A keyed hash of what identifies it; all bits but the lowest [`LABEL_BITS`] count.
+    pub(super) hash: u128,
     /// A keyed hash of the key that signed it.
     pub(super) client: u128,
     /// The generation in which it expires.
@@ -61,7 +62,6 @@ pub(super) struct Ledger {
     bounds: Bounds,
     shards: Box<[Mutex<Shard>]>,
     tallies: Box<[Mutex<Tally>]>,
-    growth: Mutex<()>,
 }
 
 impl Ledger {
@@ -70,40 +70,37 @@ impl Ledger {
             bounds,
             shards: (0..bounds.shards).map(|_| Mutex::new(Shard::default())).collect(),
             tallies: (0..bounds.tallies).map(|_| Mutex::new(Tally::default())).collect(),
-            growth: Mutex::new(()),
         }
     }
 
     /// Records a proof that was not recorded before; `current` is the generation that now falls into.
     pub(super) fn record(&self, proof: &Fingerprint, current: u64) -> Result<(), ReplayRefusal> {
-        let shard = chosen(&self.shards, proof.entry.get()).ok_or(ReplayRefusal::Unavailable)?;
-        let mut shard = shard.lock().map_err(|_| ReplayRefusal::Unavailable)?;
+        let mut shard = locked(&self.shards, proof.hash >> LABEL_BITS)?;
+        let mut tally = locked(&self.tallies, proof.client)?;
+        // The account is looked at before the table, so that the processor waits for both at once.
+        let account = tally.account(proof.client, proof.generation, current, self.bounds.columns)?;
         shard.drop_generations_before(current);
-        shard.does_not_have(proof)?;
-        if shard.len() >= self.bounds.proofs_of_shard {
-            return Err(ReplayRefusal::Full);
-        }
-        shard.make_room_for(proof, self.bounds.places_of_shard(), &self.growth)?;
-        self.count(proof, current)?;
-        let inserted = shard.table(proof.generation).is_some_and(|table| table.insert(proof.entry));
-        if inserted { Ok(()) } else { Err(ReplayRefusal::Full) }
+        let entry = entry(proof).ok_or(ReplayRefusal::Unavailable)?;
+        let spot = shard.spot(entry, proof.generation, &self.bounds)?;
+        tally.add(&account, self.bounds.quota)?;
+        shard.insert(entry, spot, proof.generation)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().map_or(0, |shard| shard.len())).sum()
-    }
-
-    fn count(&self, proof: &Fingerprint, current: u64) -> Result<(), ReplayRefusal> {
-        let tally = chosen(&self.tallies, proof.client).ok_or(ReplayRefusal::Unavailable)?;
-        let mut tally = tally.lock().map_err(|_| ReplayRefusal::Unavailable)?;
-        tally.count(proof.client, proof.generation, current, (self.bounds.columns, self.bounds.quota))
+        self.shards.iter().map(|shard| shard.lock().map_or(0, |shard| shard.table.len())).sum()
     }
 }
 
 /// The part that the low 32 bits of a hash choose; its other bits choose places.
-fn chosen<T>(parts: &[T], hash: u128) -> Option<&T> {
+fn locked<T>(parts: &[Mutex<T>], hash: u128) -> Result<MutexGuard<'_, T>, ReplayRefusal> {
     let low = hash & u128::from(u32::MAX);
-    parts.get(usize::try_from((low * parts.len() as u128) >> 32).ok()?)
+    let chosen = usize::try_from((low * parts.len() as u128) >> 32).ok().and_then(|part| parts.get(part));
+    chosen.ok_or(ReplayRefusal::Unavailable)?.lock().map_err(|_| ReplayRefusal::Unavailable)
+}
+
+/// The entry of a proof: its hash, labelled with its generation.
+fn entry(proof: &Fingerprint) -> Option<Entry> {
+    Entry::new(proof.hash >> LABEL_BITS << LABEL_BITS | (ring(proof.generation) as u128 + 1))
 }
 
 /// The place of a generation among [`GENERATIONS`] that follow each other.
@@ -114,67 +111,69 @@ pub(super) fn ring(generation: u64) -> usize {
 
 #[derive(Default)]
 pub(super) struct Shard {
-    tables: [Table; GENERATIONS],
+    table: Table,
+    /// Proofs in the table, by the number of their generation modulo their count.
+    counts: [usize; GENERATIONS],
     /// All generations before this one have been dropped.
     oldest: u64,
 }
 
 impl Shard {
-    fn len(&self) -> usize {
-        self.tables.iter().map(Table::len).sum()
-    }
-
-    fn table(&mut self, generation: u64) -> Option<&mut Table> {
-        self.tables.get_mut(ring(generation))
-    }
-
     fn drop_generations_before(&mut self, current: u64) {
-        let expired = self.oldest..current.min(self.oldest.saturating_add(GENERATIONS as u64));
-        for generation in expired {
-            if let Some(table) = self.table(generation) {
-                *table = Table::default();
+        if current <= self.oldest {
+            return;
+        }
+        let (mut dropped, mut is_expired) = (0, [false; GENERATIONS]);
+        for generation in self.oldest..current.min(self.oldest.saturating_add(GENERATIONS as u64)) {
+            if let Some(count) = self.counts.get_mut(ring(generation)) {
+                dropped += mem::take(count);
+            }
+            if let Some(expired) = is_expired.get_mut(ring(generation)) {
+                *expired = true;
             }
         }
-        self.oldest = self.oldest.max(current);
+        if dropped > 0 {
+            let is_expired = |label: u32| is_expired.get((label as usize).wrapping_sub(1)) == Some(&true);
+            self.table.sweep(|label| !is_expired(label));
+        }
+        self.oldest = current;
     }
 
-    fn does_not_have(&self, proof: &Fingerprint) -> Result<(), ReplayRefusal> {
+    /// Where a proof that was not recorded before has its place; the table grows if it needs to.
+    fn spot(&mut self, entry: Entry, generation: u64, bounds: &Bounds) -> Result<Spot, ReplayRefusal> {
         // The clock went back: the generation that would know of this proof was dropped.
-        if proof.generation < self.oldest {
+        if generation < self.oldest {
             return Err(ReplayRefusal::Unavailable);
         }
-        // The same identifier may have come with another expiry. All tables are asked before any answer is
-        // looked at, so that the processor waits for their memory once.
-        if self.tables.iter().fold(false, |found, table| found | table.contains(proof.entry)) {
+        // The same identifier may have come with another expiry, and is found as well.
+        let mut spot = self.table.spot(entry);
+        if spot == Spot::Taken {
             return Err(ReplayRefusal::Replayed);
         }
-        Ok(())
-    }
-
-    fn make_room_for(
-        &mut self,
-        proof: &Fingerprint,
-        most_places: usize,
-        growth: &Mutex<()>,
-    ) -> Result<(), ReplayRefusal> {
-        let taken: usize = self.tables.iter().map(Table::places).sum();
-        let table = self.table(proof.generation).ok_or(ReplayRefusal::Unavailable)?;
-        if table.has_room_for(proof.entry) {
-            return Ok(());
-        }
-        if taken - table.places() + table.places_when_grown() > most_places {
+        if self.table.len() >= bounds.proofs_of_shard {
             return Err(ReplayRefusal::Full);
         }
-        let _one_at_a_time = growth.lock().map_err(|_| ReplayRefusal::Unavailable)?;
-        *table = table.grown().ok_or(ReplayRefusal::Full)?;
+        while spot == Spot::NoRoom {
+            if !self.table.grow(bounds.places_of_shard()) {
+                return Err(ReplayRefusal::Full);
+            }
+            spot = self.table.spot(entry);
+        }
+        Ok(spot)
+    }
+
+    fn insert(&mut self, entry: Entry, spot: Spot, generation: u64) -> Result<(), ReplayRefusal> {
+        let count = self.counts.get_mut(ring(generation)).ok_or(ReplayRefusal::Unavailable)?;
+        if !self.table.insert(entry, spot) {
+            return Err(ReplayRefusal::Full);
+        }
+        *count += 1;
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU128;
-
     use super::*;
 
     const BOUNDS: Bounds =
@@ -182,12 +181,12 @@ mod tests {
 
     fn fingerprint(number: u64, generation: u64) -> Fingerprint {
         let mixed = u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
-        Fingerprint { entry: NonZeroU128::new(mixed).unwrap(), client: mixed, generation }
+        Fingerprint { hash: mixed, client: mixed, generation }
     }
 
     fn places(ledger: &Ledger) -> usize {
         let of_shard = |shard: &Mutex<Shard>| {
-            let places: usize = shard.lock().unwrap().tables.iter().map(Table::places).sum();
+            let places = shard.lock().unwrap().table.places();
             assert!(places <= BOUNDS.places_of_shard(), "{places}");
             places
         };
@@ -230,11 +229,8 @@ mod tests {
         let bounds = Bounds { shards: 1, proofs_of_shard: 1_000, ..BOUNDS };
         let ledger = Ledger::new(bounds);
         // All hashes have the last home, which no client can bring about.
-        let crowd = |number: u128| Fingerprint {
-            entry: NonZeroU128::new(u128::MAX - number).unwrap(),
-            client: 1,
-            generation: 1,
-        };
+        let crowd =
+            |number: u128| Fingerprint { hash: u128::MAX - (number << LABEL_BITS), client: 1, generation: 1 };
         let outcomes: Vec<_> = (1..=1_000).map(|number| ledger.record(&crowd(number), 1)).collect();
         let accepted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         assert_eq!(outcomes.last(), Some(&Err(ReplayRefusal::Full)));
@@ -245,6 +241,6 @@ mod tests {
     }
 
     fn places_of(ledger: &Ledger) -> usize {
-        ledger.shards[0].lock().unwrap().tables.iter().map(Table::places).sum()
+        ledger.shards[0].lock().unwrap().table.places()
     }
 }

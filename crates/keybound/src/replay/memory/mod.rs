@@ -1,20 +1,22 @@
 //! A replay store in the memory of one process.
 //!
-//! **Nothing live is forgotten.** Proofs are kept in generations by the time at which they expire, each in
-//! tables of its own. A generation is dropped whole when its last proof has expired, so nothing is swept
-//! and nothing is dropped early. A store that has no room refuses.
+//! **Nothing live is forgotten.** Proofs are told apart in generations by the time at which they expire. A
+//! generation is dropped whole when its last proof has expired, and nothing is dropped early: the first
+//! record in a shard after that walks through its table once. A store that has no room refuses.
 //!
 //! **Memory.** An entry takes 16 bytes of an open-addressing table that is at least seven ninths full
-//! once it has grown. Proofs are spread over shards of 16,384; the tables of each grow by an eighth
-//! when they are full, which moves 300 KB at most, so that no request waits for a large table to be
-//! copied. Memory that is not needed is not taken: a store for ten million proofs is small until they come. One for
-//! [`MemoryReplayLimits::capacity`] never takes more than [`MemoryReplayLimits::max_bytes`].
+//! once it has grown. Proofs are spread over shards of 16,384, each with one table for all generations, so
+//! that a look-up waits for memory once. The tables grow by an eighth when they are full, where they are:
+//! that moves 300 KB at most, so that no request waits for a large table to be moved. Address space is
+//! reserved at once, but memory that is not needed is not touched: a store for ten million proofs is small
+//! until they come. One for [`MemoryReplayLimits::capacity`] never takes more than
+//! [`MemoryReplayLimits::max_bytes`].
 //!
-//! **No client can aim.** An entry is the SipHash-2-4 of the replay key, 128 bits, under a secret of the
-//! store. The replay key is a SHA-256 hash of what the client chose, so a client can choose that hash only
+//! **No client can aim.** An entry is the SipHash-2-4 of the replay key, 125 bits of it, under a secret
+//! of the store. The replay key is a SHA-256 hash of what the client chose, so a client can choose that hash only
 //! as far as it can search; what it becomes under the secret it can neither foresee nor see, and so cannot
 //! crowd one shard or one place. Equal proofs have equal entries, so no replay is ever missed. Different
-//! proofs have equal entries with a chance of 2^-128 for each pair, ten million live ones or not; the
+//! proofs have equal entries with a chance of 2^-125 for each pair, ten million live ones or not; the
 //! later one would be refused.
 //!
 //! **One client cannot take the room of another.** A key has at most [`MemoryReplayLimits::quota`] live
@@ -37,14 +39,13 @@ mod table;
 mod tally;
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use siphasher::sip128::SipHasher24;
 use zeroize::Zeroizing;
 
 use self::ledger::{Bounds, Fingerprint, GENERATIONS_OF_A_LIFE, Ledger};
-use self::table::Entry;
 use super::{ReplayKey, ReplayRefusal, ReplayStore};
 use crate::numeric_date::NumericDate;
 use crate::proof::ProofPolicy;
@@ -82,7 +83,7 @@ impl MemoryReplayLimits {
         Self { capacity, quota: capacity.div_ceil(SHARE_OF_A_KEY), ..self }
     }
 
-    /// Bytes that a store of these limits takes, at most, beside what the allocator adds: 23 MB for a
+    /// Bytes that a store of these limits takes, at most, beside what the allocator adds: 22 MB for a
     /// million proofs.
     pub fn max_bytes(&self) -> usize {
         self.bounds().bytes()
@@ -113,7 +114,8 @@ const LEAST_SHARDS: usize = 64;
 /// Beyond this shards become larger instead of more.
 const MOST_SHARDS: usize = 1 << 16;
 
-/// So many proofs are copied when a table grows, at most, which takes some ten microseconds.
+/// So many proofs are moved when a table grows or drops a generation, at most, which takes some ten
+/// microseconds.
 const PROOFS_OF_A_SHARD: usize = 16_384;
 
 /// Parts of the sketch that counts the proofs of keys, each with a lock.
@@ -186,7 +188,7 @@ impl ReplayStore for MemoryReplayStore {
             return Err(ReplayRefusal::LivesTooLong);
         }
         let proof = Fingerprint {
-            entry: Entry::new(self.proof_secret.hash(key.as_bytes())).unwrap_or(Entry::MIN),
+            hash: self.proof_secret.hash(key.as_bytes()),
             client: self.client_secret.hash(key.thumbprint().as_bytes()),
             generation: expires.seconds() / self.span,
         };

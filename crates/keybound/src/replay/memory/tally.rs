@@ -20,15 +20,24 @@ pub(super) struct Tally {
     oldest: u64,
 }
 
+/// What a tally has of a key.
+pub(super) struct Account {
+    places: [usize; ROWS],
+    /// Live proofs, or more.
+    live: u64,
+    /// The generation of the proof that is to be added.
+    generation: u64,
+}
+
 impl Tally {
-    /// Counts a proof of `client`, a hash, that expires in `generation`; refuses if it has `quota` already.
-    pub(super) fn count(
+    /// The account of `client`, a hash, to which a proof that expires in `generation` may be added.
+    pub(super) fn account(
         &mut self,
         client: u128,
         generation: u64,
         current: u64,
-        (columns, quota): (usize, u64),
-    ) -> Result<(), ReplayRefusal> {
+        columns: usize,
+    ) -> Result<Account, ReplayRefusal> {
         self.drop_generations_before(current);
         // The clock went back: what was counted for this generation was dropped.
         if generation < self.oldest {
@@ -37,11 +46,18 @@ impl Tally {
         self.make_cells(columns)?;
         let places = places(client, columns);
         let count = |place: &usize| self.cells.get(*place).map_or(u64::MAX, sum);
-        if places.iter().map(count).min().is_none_or(|live| live >= quota) {
+        let live = places.iter().map(count).min().unwrap_or(u64::MAX);
+        Ok(Account { places, live, generation })
+    }
+
+    /// Counts one more proof for `account`; refuses if it has `quota` already.
+    pub(super) fn add(&mut self, account: &Account, quota: u64) -> Result<(), ReplayRefusal> {
+        if account.live >= quota {
             return Err(ReplayRefusal::QuotaExceeded);
         }
-        for place in places {
-            if let Some(counted) = self.cells.get_mut(place).and_then(|cell| counter(cell, generation)) {
+        for place in account.places {
+            let counted = self.cells.get_mut(place).and_then(|cell| counter(cell, account.generation));
+            if let Some(counted) = counted {
                 *counted = counted.saturating_add(1);
             }
         }
