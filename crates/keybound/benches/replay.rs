@@ -48,6 +48,14 @@ fn main() {
     println!("  {:6.2} million inserts/s on one core, the last million", of_fills(|fill| fill.last_rate));
 
     besides(1e3 / of_fills(|fill| fill.rate));
+    let minutes: Vec<_> = (0..ROUNDS).map(|_| three_minutes()).collect();
+    let of_minutes = |figure: fn(&(f64, f64)) -> f64| median(minutes.iter().map(figure).collect());
+    println!("2 million proofs a minute, the median of {ROUNDS} runs");
+    println!("  {:6.2} million inserts/s on one core, in the first", of_minutes(|minutes| minutes.0));
+    println!(
+        "  {:6.2} million inserts/s on one core, in the third, while as many expire",
+        of_minutes(|minutes| minutes.1)
+    );
 
     let pairs: Vec<_> = (0..ROUNDS).map(|_| (inserts_a_second(1), inserts_a_second(2))).collect();
     println!("from none to 2 million, the median of {ROUNDS} pairs");
@@ -121,6 +129,23 @@ fn fill() -> Fill {
     assert_eq!(store.len() as u64, LIVE);
     let last = &times[times.len() - usize::try_from(1_000_000 / BATCH).unwrap()..];
     Fill { bytes_each, rate: rate(LIVE, times.iter().sum()), last_rate: rate(1_000_000, last.iter().sum()) }
+}
+
+/// The rates of the first minute and of the third, in which what came in the first and second is dropped.
+fn three_minutes() -> (f64, f64) {
+    const EACH: u64 = 2_000_000;
+    let (maker, mut keys) = (Maker::new(CLIENTS), Vec::new());
+    let store = store(limits(EACH + EACH / 2));
+    let mut minutes = (0..3).map(|minute| {
+        let mut time = Duration::ZERO;
+        for batch in minute * EACH / BATCH..(minute + 1) * EACH / BATCH {
+            maker.keys(batch * BATCH..(batch + 1) * BATCH, &mut keys);
+            let now = NOW.after(Duration::from_secs(batch * BATCH * MINUTE / EACH));
+            time += record_all(&store, &keys, now);
+        }
+        rate(EACH, time)
+    });
+    (minutes.next().unwrap(), minutes.nth(1).unwrap())
 }
 
 fn record_all(store: &MemoryReplayStore, keys: &[ReplayKey], now: NumericDate) -> Duration {
