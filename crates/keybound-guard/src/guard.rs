@@ -6,7 +6,7 @@ mod explain;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -35,6 +35,8 @@ pub use explain::{Explanation, Step, Verdict};
 #[derive(Clone)]
 pub struct Guard {
     inner: Arc<ArcSwap<Inner>>,
+    /// Each policy takes over from the one before it, so they come one after the other.
+    reloading: Arc<Mutex<()>>,
 }
 
 struct Inner {
@@ -52,7 +54,7 @@ struct Inner {
 }
 
 /// A request as far as its admission depends on it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct IncomingRequest<'r> {
     /// The method.
     pub method: &'r Method,
@@ -111,6 +113,8 @@ impl Guard {
     /// used proofs above all, without which a new policy would let each of them in once more, and the nonces
     /// that were given. With a policy that can't be used, everything stays as it is.
     pub fn reload(&self, policy: Policy) -> Result<(), GuardError> {
+        // Nothing is behind the lock that could be left half done.
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.inner.load_full();
         let builder = GuardBuilder {
             policy,
@@ -292,7 +296,8 @@ impl GuardBuilder {
     /// Makes the guard. Reads the files that the policy names; asks nobody over the network: a store or an
     /// issuer that is down is no reason not to start.
     pub fn build(self) -> Result<Guard, GuardError> {
-        Ok(Guard { inner: Arc::new(ArcSwap::from_pointee(self.inner(None)?)) })
+        let inner = Arc::new(ArcSwap::from_pointee(self.inner(None)?));
+        Ok(Guard { inner, reloading: Arc::default() })
     }
 
     fn inner(self, before: Option<&Inner>) -> Result<Inner, GuardError> {
@@ -351,6 +356,13 @@ pub enum GuardError {
     /// No randomness for a secret.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
+}
+
+impl fmt::Debug for IncomingRequest<'_> {
+    /// Without the header fields and the query, which have secrets.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "IncomingRequest({} {})", self.method, self.uri.path())
+    }
 }
 
 impl fmt::Debug for Guard {

@@ -89,11 +89,14 @@ fn forged(headers: &HeaderMap) -> Vec<HeaderName> {
     headers.keys().filter(|name| is_own(name)).cloned().collect()
 }
 
-/// Servers behind gateways of the CGI kind read `_` and `-` as the same.
 fn is_own(name: &HeaderName) -> bool {
-    let read_alike = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    let beginning = name.as_str().bytes().map(read_alike).take(PREFIX.len());
-    beginning.eq(PREFIX.bytes())
+    read_alike(name).take(PREFIX.len()).eq(PREFIX.bytes())
+}
+
+/// A name as servers behind gateways of the CGI kind read it: `_` and, for some, every other character that is
+/// neither letter nor digit is the same as `-`.
+pub(crate) fn read_alike(name: &HeaderName) -> impl Iterator<Item = u8> + '_ {
+    name.as_str().bytes().map(|byte| if byte.is_ascii_alphanumeric() { byte } else { b'-' })
 }
 
 /// Printable ASCII stays, all else and `%` is percent-encoded, so that no claim can end the field.

@@ -110,6 +110,8 @@ fn a_policy_that_makes_no_sense_is_an_error_that_names_the_field() {
         (top("accept_any_host = true"), "accept_any_host"),
         (top("stripped_prefix = 'orders'"), "stripped_prefix"),
         (top("stripped_prefix = '/orders/'"), "stripped_prefix"),
+        (top("stripped_prefix = '/a?b'"), "stripped_prefix"),
+        (top("stripped_prefix = '/a/../b'"), "stripped_prefix"),
         ("resources = ['https://api.example.com']".to_owned(), "issuers"),
         (LEAST.replace("https://as.example.com", ""), "issuers[0].issuer"),
         (format!("{LEAST}[[issuers]]\nissuer = 'https://as.example.com'"), "issuers[0].issuer"),
@@ -139,6 +141,7 @@ fn a_policy_that_makes_no_sense_is_an_error_that_names_the_field() {
         (table("[routes]", "path = 'orders'"), "routes[0].path"),
         (table("[routes]", "path = '/a/../b'"), "routes[0].path"),
         (table("[routes]", "path = '/a'\nmethods = ['G T']"), "routes[0].methods"),
+        (table("[routes]", "path = '/a'\nmethods = ['get']"), "routes[0].methods"),
         (
             table("[routes]", "path = '/a'\nadmit_without_token = true\nscopes = ['a']"),
             "routes[0].admit_without_token",

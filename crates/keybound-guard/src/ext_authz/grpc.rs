@@ -77,7 +77,7 @@ impl Described {
         let wrong = |what: &'static str| Status::invalid_argument(what);
         Ok(Self {
             method: http.method.parse().map_err(|_| wrong("method"))?,
-            uri: http.path.parse().map_err(|_| wrong("path"))?,
+            uri: path(&http.path).ok_or_else(|| wrong("path"))?,
             secure: http.scheme.eq_ignore_ascii_case("https"),
             peer: source.and_then(|source| source.address.parse().ok()),
             headers: header_fields(http).ok_or_else(|| wrong("headers"))?,
@@ -93,6 +93,11 @@ impl Described {
             secure: self.secure,
         }
     }
+}
+
+/// What is behind a `#` would not be judged, and Envoy passes it on.
+fn path(text: &str) -> Option<Uri> {
+    if text.contains('#') { None } else { text.parse().ok() }
 }
 
 /// The header fields of the request, each by itself if Envoy tells them so. `None` if one is none.

@@ -76,6 +76,10 @@ fn method(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Method>, Refu
 
 fn uri(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Uri>, Refusal> {
     let Some(told) = one(headers, name)? else { return Ok(None) };
+    // What is behind it would not be judged, and the proxy passes it on.
+    if told.contains('#') {
+        return Err(unknown(&format!("its {name} has a fragment, which no request has")));
+    }
     let uri: Uri = told.parse().map_err(|_| unknown(&format!("its {name} is no URI")))?;
     if path_of(&uri).is_none() {
         return Err(unknown(&format!("its {name} has no path")));

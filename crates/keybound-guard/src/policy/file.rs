@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use keybound::TargetUri;
+
 use super::{Issuer, KeySource, MAX_PROOF_AGE, Policy, PolicyError, Route};
 
 /// Bytes of a policy file, at most: thousands of routes.
@@ -57,10 +59,17 @@ impl Policy {
             _ => Ok(()),
         }?;
         let prefix = &self.stripped_prefix;
-        if prefix.is_empty() || (prefix.starts_with('/') && !prefix.ends_with('/')) {
+        let is_normal = || {
+            let uri = TargetUri::parse(&format!("http://localhost{prefix}"));
+            uri.is_ok_and(|uri| uri.path() == prefix)
+        };
+        if prefix.is_empty() || (prefix.starts_with('/') && !prefix.ends_with('/') && is_normal()) {
             Ok(())
         } else {
-            Err(PolicyError::field("stripped_prefix", "it begins with a slash and does not end with one"))
+            Err(PolicyError::field(
+                "stripped_prefix",
+                "it is a path in normal form that begins with a slash and does not end with one",
+            ))
         }
     }
 
@@ -166,6 +175,12 @@ fn check_route(field: &str, route: &Route) -> Result<(), PolicyError> {
         route.methods.iter().find(|method| http::Method::from_bytes(method.as_bytes()).is_err())
     {
         return wrong("methods", format!("`{method}` is no method"));
+    }
+    // Methods have case (RFC 9110 section 9.1), so such a route would never cover a request.
+    if let Some(method) =
+        route.methods.iter().find(|method| method.bytes().any(|byte| byte.is_ascii_lowercase()))
+    {
+        return wrong("methods", format!("write `{}` in capitals: methods have case", method.to_uppercase()));
     }
     if route.admit_without_token && (route.nonce || !route.scopes.is_empty()) {
         return wrong("admit_without_token", "without a token there is neither scope nor nonce".to_owned());

@@ -4,7 +4,9 @@
 //! What it gives up: while the store is down, and for as long after as proofs live, each guard of the fleet
 //! admits a proof once, so N guards admit it N times. What it keeps: this guard never admits a proof twice.
 //! Every proof goes into its memory before the store is asked, so one that was admitted while the store was
-//! away is refused here when the store is back, although the store does not know it.
+//! away is refused here when the store is back, although the store does not know it. A policy that turns this on
+//! while guards run begins with an empty memory: until the proofs of before have expired, one of them is admitted
+//! once more if the store goes away.
 
 use std::sync::Arc;
 
@@ -30,16 +32,14 @@ impl FallbackToMemory {
         expires: NumericDate,
         now: NumericDate,
     ) -> Result<(), ReplayRefusal> {
-        let here = match self.memory.record(key, expires, now) {
-            Err(ReplayRefusal::Replayed) => return Err(ReplayRefusal::Replayed),
-            other => other,
-        };
+        // What it refuses is refused, though the store may not know it: a proof that it has no room for, or may
+        // have forgotten, would be let in again as soon as the store is away.
+        self.memory.record(key, expires, now)?;
         match self.shared.record(key, expires, now).await {
             Err(ReplayRefusal::Unavailable) => {
                 metrics::counter!(metric::FALLBACKS).increment(1);
-                here
+                Ok(())
             }
-            // A memory that is full has no say while the store answers.
             asked => asked,
         }
     }

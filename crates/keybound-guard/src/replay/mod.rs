@@ -145,7 +145,10 @@ impl Replay {
         let mut handovers = self.handovers.clone();
         handovers.retain(|handover| !handover.is_over(now));
         if replaced.is_some() || rules.proofs.max_age > old.proofs.max_age {
-            handovers.push(Handover::new(now, &old.proofs, &rules.proofs, replaced));
+            // A moment later, so that what the old rules admit until the new ones are in force belongs to before,
+            // even by a clock that is corrected meanwhile.
+            let at = now.after(CLOCK_MARGIN);
+            handovers.push(Handover::new(at, &old.proofs, &rules.proofs, replaced));
         }
         if handovers.len() > MAX_HANDOVERS {
             let reason = "it changed too often within the life of a proof; wait, or restart";

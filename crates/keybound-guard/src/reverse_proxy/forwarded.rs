@@ -6,20 +6,27 @@ use std::net::IpAddr;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use keybound::TargetUri;
 
+use crate::identity;
 use crate::policy::{ForwardedIn, Policy};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Others by which proxies and clients tell addresses, hosts and paths to servers that believe them.
-const ALSO_BELIEVED: [HeaderName; 6] = [
+const X_FORWARDED: &str = "x-forwarded";
+
+/// Others by which proxies and clients tell addresses, hosts, paths and methods to servers that believe them.
+const ALSO_BELIEVED: [HeaderName; 9] = [
     HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("x-client-ip"),
     HeaderName::from_static("true-client-ip"),
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-original-host"),
     HeaderName::from_static("x-rewrite-url"),
+    // Another method than the one that the guard has judged.
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
 ];
 
 /// Replaces what the request says of where it came from and what for.
@@ -47,13 +54,13 @@ pub(super) fn replace(headers: &mut HeaderMap, policy: &Policy, peer: Option<IpA
     set(headers, FORWARDED, &continued(elements_before, &element));
 }
 
-/// Servers behind gateways of the CGI kind read `_` and `-` as the same.
-fn take_out(headers: &mut HeaderMap) {
+/// In every spelling that a server might read as one of their names.
+pub(super) fn take_out(headers: &mut HeaderMap) {
     let is_claimed = |name: &&HeaderName| {
-        let name = name.as_str().replace('_', "-");
-        name.starts_with("x-forwarded")
-            || name == "forwarded"
-            || ALSO_BELIEVED.iter().any(|also| *also == *name)
+        let is = |other: &str| identity::read_alike(name).eq(other.bytes());
+        identity::read_alike(name).take(X_FORWARDED.len()).eq(X_FORWARDED.bytes())
+            || is("forwarded")
+            || ALSO_BELIEVED.iter().any(|also| is(also.as_str()))
     };
     let claimed: Vec<_> = headers.keys().filter(is_claimed).cloned().collect();
     for name in claimed {
@@ -112,6 +119,8 @@ mod tests {
             ("forwarded", "for=10.0.0.1"),
             ("x-real-ip", "10.0.0.1"),
             ("x-original-url", "/admin"),
+            ("x.forwarded.for", "10.0.0.1"),
+            ("x-http-method-override", "DELETE"),
         ];
         let policy = Policy::default();
         assert_eq!(replaced(&policy, Some("192.0.2.7"), &forged), told("", "192.0.2.7", "192.0.2.7"));

@@ -7,11 +7,15 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderMap};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use keybound::exchange::DPOP;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
+use super::forwarded;
+use crate::identity;
 use crate::server::BodyError;
 
 /// Why a body in transit did not come to its end.
@@ -147,9 +151,15 @@ impl Body for UploadedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
-        let frame = ready!(self.body.poll_next(context));
-        if frame.is_none() {
-            drop(self.sent.take());
+        let mut frame = ready!(self.body.poll_next(context));
+        match &mut frame {
+            Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    remove_claims(trailers);
+                }
+            }
+            Some(Err(_)) => {}
+            None => drop(self.sent.take()),
         }
         Poll::Ready(frame)
     }
@@ -160,5 +170,32 @@ impl Body for UploadedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// Some servers merge trailers into the header fields: what a client may not say there, it may not say here.
+fn remove_claims(trailers: &mut HeaderMap) {
+    identity::remove_forged(trailers);
+    forwarded::take_out(trailers);
+    trailers.remove(AUTHORIZATION);
+    trailers.remove(DPOP);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+
+    #[test]
+    fn trailers_say_nothing_that_only_the_guard_may_say() {
+        let mut trailers = HeaderMap::new();
+        for name in ["x-keybound-subject", "x_forwarded_for", "authorization", "dpop", "grpc-status", "x-sum"]
+        {
+            trailers.insert(HeaderName::from_static(name), HeaderValue::from_static("1"));
+        }
+        remove_claims(&mut trailers);
+        let mut left: Vec<_> = trailers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["grpc-status", "x-sum"]);
     }
 }

@@ -130,6 +130,9 @@ pub const RELOAD_EVERY: Duration = Duration::from_secs(5);
 /// After a connection could not be taken (no file handles left): an instant for others to end.
 const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
 
+/// How often recorded samples are put into their buckets; those of a busy server take a megabyte meanwhile.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
 /// How long operators' requests may take to end; each is done in milliseconds.
 const ADMIN_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -170,6 +173,17 @@ pub struct Server {
     drain_timeout: Duration,
     reloader: Arc<Reloader>,
     watching: Option<JoinHandle<()>>,
+    _upkeep: Upkeep,
+}
+
+/// Ends with its server.
+#[derive(Debug)]
+struct Upkeep(JoinHandle<()>);
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Server {
@@ -177,6 +191,7 @@ impl Server {
     pub async fn start(guard: Guard, face: Face, settings: ServerSettings) -> Result<Self, ServerError> {
         settings.limits.check()?;
         recorder::install();
+        let upkeep = Upkeep(tokio::spawn(keep_up()));
         let tls = settings.tls.map(Tls::from_files).transpose()?.map(Arc::new);
         let listener = bind(&settings.listen).await?;
         let (drain, admin_drain) = (Drain::new(), Drain::new());
@@ -194,7 +209,16 @@ impl Server {
         let reloader = Arc::new(Reloader::new(guard, settings.policy_file, tls));
         let watching = settings.reload_every.map(|every| tokio::spawn(watch(Arc::clone(&reloader), every)));
         let drain_timeout = settings.drain_timeout;
-        Ok(Self { address, admin_address, drain, admin_drain, drain_timeout, reloader, watching })
+        Ok(Self {
+            address,
+            admin_address,
+            drain,
+            admin_drain,
+            drain_timeout,
+            reloader,
+            watching,
+            _upkeep: upkeep,
+        })
     }
 
     /// Where it listens, with the port that was taken.
@@ -284,6 +308,13 @@ async fn accept(listener: Listener, endpoint: Arc<Endpoint>, mut lifeline: Lifel
                 tokio::time::sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
             }
         }
+    }
+}
+
+async fn keep_up() {
+    loop {
+        tokio::time::sleep(UPKEEP_EVERY).await;
+        recorder::upkeep();
     }
 }
 

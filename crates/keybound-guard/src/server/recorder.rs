@@ -22,6 +22,14 @@ pub(crate) fn install() {
     });
 }
 
+/// Puts samples of histograms into their buckets, where they take no more room: to be called now and then,
+/// whether or not anybody asks for what was recorded.
+pub(crate) fn upkeep() {
+    if let Some(Some(handle)) = RECORDER.get() {
+        handle.run_upkeep();
+    }
+}
+
 /// What was recorded; `None` without a recorder of ours.
 pub(crate) fn rendered() -> Option<String> {
     let handle = RECORDER.get()?.as_ref()?;

@@ -46,16 +46,17 @@ impl Reloader {
         if found.tls != seen.tls {
             self.certificate();
         }
-        // After the policy was read it may name other files.
-        *seen = Seen { policy: self.look().policy, tls: found.tls };
+        // What was there before reading, so that what is written meanwhile is read with the next look.
+        *seen = found;
     }
 
     /// Reads everything anew.
     pub(crate) fn all(&self) {
+        let found = self.look();
         let mut seen = self.lock();
         self.policy();
         self.certificate();
-        *seen = self.look();
+        *seen = found;
     }
 
     fn policy(&self) {

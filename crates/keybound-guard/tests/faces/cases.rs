@@ -183,6 +183,12 @@ fn bad_keys() -> Vec<Case> {
         (Draft::proof().without_jwk_member("kty"), "no kty"),
         (Draft::proof().without_jwk_member("y"), "no y"),
         (Draft::proof().jwk_member("kty", json!("oct")), "a symmetric key"),
+        (Draft::proof().jwk_member("use", json!("enc")), "a key for encryption"),
+        (Draft::proof().jwk_member("alg", json!("ES384")), "a key of another algorithm"),
+        (Draft::proof().jwk_member("key_ops", json!(["encrypt"])), "a key for other operations"),
+    ];
+    // Told by their spelling alone to be none that the token is bound to: so it is the token that is refused.
+    let others = [
         (Draft::proof().jwk_member("crv", json!("secp256k1")), "a curve that is not taken"),
         (Draft::proof().jwk_member("y", json!(x)), "a point that is not on the curve"),
         (Draft::proof().jwk_member("x", json!(format!("AAAA{x}"))), "a coordinate with leading zeros"),
@@ -190,11 +196,13 @@ fn bad_keys() -> Vec<Case> {
             Draft::proof().header("jwk", json!({"kty": "RSA", "n": "AA", "e": "AQAB"})),
             "an RSA key of nothing",
         ),
-        (Draft::proof().jwk_member("use", json!("enc")), "a key for encryption"),
-        (Draft::proof().jwk_member("alg", json!("ES384")), "a key of another algorithm"),
-        (Draft::proof().jwk_member("key_ops", json!(["encrypt"])), "a key for other operations"),
     ];
-    private.chain(broken.into_iter().map(|(draft, why)| bad_proof(why, draft.sign(&ES256)))).collect()
+    let broken = broken.into_iter().map(|(draft, why)| bad_proof(why, draft.sign(&ES256)));
+    let others = others.into_iter().map(|(draft, why)| {
+        let request = ClientRequest::with_proof(draft.sign(&ES256));
+        Case::refused(why, request, 401, BAD_TOKEN)
+    });
+    private.chain(broken).chain(others).collect()
 }
 
 fn other_methods_and_targets() -> Vec<Case> {

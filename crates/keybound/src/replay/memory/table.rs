@@ -99,10 +99,16 @@ impl Table {
     pub(super) fn grow(&mut self, most: usize) -> bool {
         let grown = (self.homes + self.homes.div_ceil(GROWTH)).max(LEAST_HOMES);
         let homes = grown.min(most.saturating_sub(OVERHANG)) / LINE * LINE;
-        let (old, new) = (self.places.len(), homes + OVERHANG);
+        if homes <= self.homes {
+            return false;
+        }
+        // After a sweep the end may be crowded beyond the usual: no entry may have to move further than its
+        // home does.
+        let old = self.places.len();
+        let new = (homes + OVERHANG).max(old + (homes - self.homes));
         // All that it may ever need is reserved at once, so that it never moves. The system gives memory for
         // what is touched alone.
-        if homes <= self.homes || new <= old || self.places.try_reserve_exact(most - old).is_err() {
+        if new > most || self.places.try_reserve_exact(most - old).is_err() {
             return false;
         }
         self.places.resize(new, None);
