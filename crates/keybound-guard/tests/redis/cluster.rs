@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use keybound::replay::ReplayRefusal;
 
 use super::server::{Server, eventually, free_port};
-use super::stores::{record, runtime, store, until_it_serves};
+use super::stores::{record, runtime, store, until_every_node_serves};
 
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Server>,
@@ -97,7 +97,7 @@ fn an_acl_user_of_a_cluster_needs_set_wait_and_the_slots() {
     let file = cluster.nodes[0].file("password", "secret");
     let login = format!("{}\nusername = 'guard'\npassword_file = '{}'", cluster.replay(), file.display());
     let (runtime, store) = (runtime(), store(&login));
-    until_it_serves(&runtime, &store, "the user may do all that is needed");
+    until_every_node_serves(&runtime, &store, "the user may do all that is needed");
     assert_eq!(runtime.block_on(record(&store, "proof")), Ok(()));
     assert_eq!(runtime.block_on(record(&store, "proof")), Err(ReplayRefusal::Replayed));
 }
@@ -106,8 +106,8 @@ fn an_acl_user_of_a_cluster_needs_set_wait_and_the_slots() {
 fn a_cluster_admits_each_proof_once_and_spreads_them_over_its_nodes() {
     let cluster = Cluster::start();
     let (runtime, one, other) = (runtime(), store(&cluster.replay()), store(&cluster.replay()));
-    until_it_serves(&runtime, &one, "it serves");
-    until_it_serves(&runtime, &other, "it serves the other guard");
+    until_every_node_serves(&runtime, &one, "it serves");
+    until_every_node_serves(&runtime, &other, "it serves the other guard");
     for number in 0..300 {
         let proof = number.to_string();
         assert_eq!(runtime.block_on(record(&one, &proof)), Ok(()));

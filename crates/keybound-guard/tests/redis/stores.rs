@@ -54,6 +54,15 @@ pub(crate) fn until_it_serves(runtime: &tokio::runtime::Runtime, store: &Replay,
     });
 }
 
+/// The same for a cluster: so many proofs in a row that each of its masters has had some.
+pub(crate) fn until_every_node_serves(runtime: &tokio::runtime::Runtime, store: &Replay, what: &str) {
+    let mut round = 0;
+    eventually(what, || {
+        round += 1;
+        (0..32).all(|number| runtime.block_on(record(store, &format!("{what} {round} {number}"))).is_ok())
+    });
+}
+
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
