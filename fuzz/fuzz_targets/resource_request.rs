@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method};
 use keybound::access_token::{AccessToken, AccessTokenRefusal};
-use keybound::proof::ProofPolicy;
 use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore};
 use keybound::resource::{Demands, ProtectedResource, ResourceRequest};
