@@ -22,10 +22,12 @@ const FIELDS: [&str; 8] = [
     "x-original-uri",
 ];
 
-/// A guard whose issuer has no keys, so that no token is good.
+/// The public key of RFC 7515 appendix A.3, with which nobody signs here: no token is good.
+const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+
 static GUARD: LazyLock<(Runtime, Guard)> = LazyLock::new(|| {
     let keys = std::env::temp_dir().join(format!("keybound-fuzz-{}.json", std::process::id()));
-    std::fs::write(&keys, r#"{"keys":[]}"#).unwrap();
+    std::fs::write(&keys, KEYS).unwrap();
     let policy = format!(
         r#"
         resources = ["https://a.example", "https://b.example"]
@@ -33,6 +35,7 @@ static GUARD: LazyLock<(Runtime, Guard)> = LazyLock::new(|| {
         forwarded_in = "forwarded"
         [[issuers]]
         issuer = "https://as.example"
+        algorithms = ["ES256"]
         jwks_file = {:?}
         [[routes]]
         path = "/open"
