@@ -33,8 +33,7 @@ impl Targets {
 
     /// Whether what this peer says of a request is believed.
     pub(crate) fn trusts(&self, peer: Option<IpAddr>) -> bool {
-        let peer = peer.map(|peer| peer.to_canonical());
-        peer.is_some_and(|peer| self.trusted_proxies.iter().any(|network| network.contains(&peer)))
+        is_trusted(&self.trusted_proxies, peer)
     }
 
     /// The target of `request`.
@@ -103,6 +102,13 @@ impl Targets {
         }
         Ok(found)
     }
+}
+
+/// Whether `peer` is in one of the policy's `trusted_proxies`; an IPv4 address that is written as an IPv6 one is
+/// the IPv4 address.
+pub(crate) fn is_trusted(proxies: &[IpNet], peer: Option<IpAddr>) -> bool {
+    let peer = peer.map(|peer| peer.to_canonical());
+    peer.is_some_and(|peer| proxies.iter().any(|network| network.contains(&peer)))
 }
 
 /// The address in a node of `Forwarded` (RFC 7239 section 6): with a port, an IPv6 address in brackets.

@@ -8,6 +8,7 @@ use keybound::TargetUri;
 
 use crate::identity;
 use crate::policy::{ForwardedIn, Policy};
+use crate::target::is_trusted;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -32,8 +33,7 @@ const ALSO_BELIEVED: [HeaderName; 9] = [
 /// Replaces what the request says of where it came from and what for.
 pub(super) fn replace(headers: &mut HeaderMap, policy: &Policy, peer: Option<IpAddr>, target: &TargetUri) {
     let peer = peer.map(|peer| peer.to_canonical());
-    let trusted =
-        peer.is_some_and(|peer| policy.trusted_proxies.iter().any(|network| network.contains(&peer)));
+    let trusted = is_trusted(&policy.trusted_proxies, peer);
     let believed = |name: &HeaderName, kind: ForwardedIn| {
         if trusted && policy.forwarded_in == kind { joined(headers, name) } else { None }
     };
