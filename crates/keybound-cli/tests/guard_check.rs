@@ -77,7 +77,15 @@ fn a_request_that_would_be_refused_is_told_with_rule_and_answer() {
         ("/orders", good("/orders"), "scope", 403, "insufficient_scope".into()),
         ("/nowhere", good("/nowhere"), "route", 404, "invalid_request".into()),
         ("/orders/%2e%2e", good("/orders"), "route", 400, "invalid_request".into()),
-        ("/mine", good("/mine").replace("DPoP eyJ", "DPoP eyK"), "access token", 401, "invalid_token".into()),
+        (
+            "/mine",
+            caller.credentials_with("eyK.e30.AA", "GET", "/mine"),
+            "access token",
+            401,
+            "invalid_token".into(),
+        ),
+        // Whatever that token is, the proof is for another one.
+        ("/mine", good("/mine").replace("DPoP eyJ", "DPoP eyK"), "proof", 401, "invalid_dpop_proof".into()),
     ] {
         recorded(&workspace, "request.txt", path, &fields);
         let (code, told) = check(&workspace, &["--request", "request.txt", "--json"]);

@@ -1,6 +1,9 @@
 //! The inward flow: from a request to who sent it, or to the answer that refuses it.
 //!
 //! target → route → credentials → access token → binding and proof → scope → replay → admitted
+//!
+//! A token that the guard does not remember may have to be asked about over the network. Before that the request
+//! is held to all that does not depend on the answer: its scheme, and its proof but for whose it is.
 
 mod explain;
 
@@ -188,10 +191,9 @@ impl Inner {
         if covered.admits_without_token {
             return Ok(Admission { admitted: None, nonce: None, target });
         }
-        let credentials = Credentials::of_request(request.headers, request.uri.query())?;
-        let hash = AccessTokenHash::of(credentials.access_token);
-        let token = self.tokens.verify(credentials.access_token, hash, now).await?;
-        *known = Some(Arc::clone(&token));
+        let Credentials { scheme, access_token } =
+            Credentials::of_request(request.headers, request.uri.query())?;
+        let hash = AccessTokenHash::of(access_token);
         let demands = self.demands(&covered);
         let request = ResourceRequest {
             method: request.method,
@@ -199,7 +201,15 @@ impl Inner {
             query: request.uri.query(),
             headers: request.headers,
         };
-        let verified = demands.verify(&request, credentials.scheme, hash, token, now)?;
+        let verified = if let Some(token) = self.tokens.remembered(&hash, now) {
+            *known = Some(Arc::clone(&token));
+            demands.verify(&request, scheme, hash, token, now)?
+        } else {
+            let presented = demands.present(&request, scheme, hash, now)?;
+            let token = self.tokens.verify(access_token, hash, now).await?;
+            *known = Some(Arc::clone(&token));
+            demands.bind(presented, token, now)?
+        };
         covered.require_scope(verified.access_token())?;
         let recorded = match verified.proof() {
             Some(proof) => self.replay.record(proof.replay_key(), proof.expires(), now).await,

@@ -1,6 +1,7 @@
 //! The URI that the client sent its request to (RFC 9449 section 4.3, check 9), as it is known outside: from
 //! the policy, from a proxy that the policy trusts, or from the request itself.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::header::{FORWARDED, HOST, HeaderMap, HeaderName};
@@ -38,19 +39,22 @@ impl Targets {
 
     /// The target of `request`.
     pub(crate) fn of(&self, request: &IncomingRequest<'_>) -> Result<TargetUri, Refusal> {
-        let path = format!("{}{}", self.stripped_prefix, request.uri.path());
+        let mut path = Cow::Borrowed(request.uri.path());
+        if !self.stripped_prefix.is_empty() {
+            path = Cow::Owned(format!("{}{path}", self.stripped_prefix));
+        }
         self.base(request)?.with_path(&path).map_err(|reason| unknown(&reason.to_string()))
     }
 
     /// The origin that `request` was sent to, as the URI of its root or of the one resource there is.
-    pub(crate) fn base(&self, request: &IncomingRequest<'_>) -> Result<TargetUri, Refusal> {
+    pub(crate) fn base(&self, request: &IncomingRequest<'_>) -> Result<Cow<'_, TargetUri>, Refusal> {
         if let [only] = self.resources.as_slice() {
-            return Ok(only.clone());
+            return Ok(Cow::Borrowed(only));
         }
         let named = self.named_base(request)?;
         let known = |resource: &TargetUri| resource.origin() == named.origin();
         if self.resources.is_empty() || self.resources.iter().any(known) {
-            Ok(named)
+            Ok(Cow::Owned(named))
         } else {
             Err(unknown("it names a host that is none of this resource's"))
         }

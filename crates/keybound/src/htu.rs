@@ -66,10 +66,7 @@ impl TargetUri {
         if uri.len() > MAX_TARGET_URI_BYTES {
             return Err(TargetUriError::TooLong);
         }
-        if !uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
-            return Err(TargetUriError::IllegalCharacter);
-        }
-        let (scheme, rest) = split_scheme(uri)?;
+        let (scheme, rest) = split_scheme(legal(uri)?)?;
         let rest = rest.split(['?', '#']).next().unwrap_or_default();
         let path_start = rest.find('/').unwrap_or(rest.len());
         let (authority, path) = rest.split_at(path_start);
@@ -91,7 +88,14 @@ impl TargetUri {
         if !path.starts_with('/') {
             return Err(TargetUriError::NotAbsolute);
         }
-        Self::parse(&format!("{}{path}", self.origin()))
+        if self.origin_bytes + path.len() > MAX_TARGET_URI_BYTES {
+            return Err(TargetUriError::TooLong);
+        }
+        let path = legal(path)?.split(['?', '#']).next().unwrap_or_default();
+        let mut text = String::with_capacity(self.origin_bytes + path.len());
+        text.push_str(self.origin());
+        push_path(&mut text, path)?;
+        Ok(Self { text, origin_bytes: self.origin_bytes })
     }
 
     /// The normal form: what stands in a proof's `htu`.
@@ -120,6 +124,14 @@ impl fmt::Display for TargetUri {
 impl fmt::Debug for TargetUri {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.text.fmt(formatter)
+    }
+}
+
+fn legal(text: &str) -> Result<&str, TargetUriError> {
+    if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+        Ok(text)
+    } else {
+        Err(TargetUriError::IllegalCharacter)
     }
 }
 
@@ -361,6 +373,9 @@ mod tests {
         );
         assert_eq!(base.with_path("@evil.example/"), Err(TargetUriError::NotAbsolute));
         assert_eq!(base.with_path("").unwrap_err(), TargetUriError::NotAbsolute);
+        let longest = format!("/{}", "a".repeat(MAX_TARGET_URI_BYTES - base.origin().len() - 1));
+        assert!(base.with_path(&longest).is_ok());
+        assert_eq!(base.with_path(&format!("{longest}a")), Err(TargetUriError::TooLong));
         assert_eq!(base.origin(), "https://localhost:8443");
         assert_eq!(base.path(), "/");
     }
@@ -371,6 +386,17 @@ mod tests {
             if let Ok(once) = TargetUri::parse(&uri) {
                 prop_assert_eq!(&TargetUri::parse(once.as_str()).unwrap(), &once);
                 prop_assert_eq!(format!("{}{}", once.origin(), once.path()), once.as_str());
+            }
+        }
+
+        #[test]
+        fn a_target_at_a_path_is_the_uri_of_origin_and_path(path in "(/[a-zA-Z0-9./~;_\\\\ -]{0,6}(%[0-9a-fA-F]{0,2}){0,2}){0,4}([?#][a-z/?]{0,5})?") {
+            let base = TargetUri::parse("HTTPS://Example.com:443/base").unwrap();
+            let whole = TargetUri::parse(&format!("https://example.com{path}"));
+            if path.starts_with('/') {
+                prop_assert_eq!(base.with_path(&path), whole);
+            } else {
+                prop_assert!(base.with_path(&path).is_err());
             }
         }
 

@@ -32,8 +32,11 @@ pub enum Refusal {
     /// A token that is bound to no key came under the DPoP scheme.
     #[error("the access token is bound to no key and was sent under the DPoP scheme")]
     UnboundTokenAsDpop,
-    /// A bearer token where only key-bound ones are taken.
-    #[error("the access token is a Bearer token, and this resource takes key-bound tokens only")]
+    /// A token that was sent as a bearer token where only key-bound ones are taken, with a proof; whether it is
+    /// bound to a key is not asked.
+    #[error(
+        "the access token was sent as a Bearer token, and this resource takes key-bound tokens only, each with a proof of its key"
+    )]
     BearerToken,
     /// The proof breaks a rule.
     #[error(transparent)]

@@ -7,6 +7,8 @@
 //! [`ProtectedResource::admit`] is the whole line, for a caller that never waits. One that waits for an
 //! issuer or for a replay store over a network takes its steps: [`Credentials::of_request`], its own
 //! verification of the token, [`Demands::verify`], its own record of the proof, [`Verified::recorded`].
+//! Before it asks anybody about the token it can hold the request to everything else, so that nobody is asked in
+//! vain: [`Demands::present`], its verification of the token, [`Demands::bind`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -60,6 +62,13 @@ pub struct ResourceRequest<'r> {
     pub query: Option<&'r str>,
     /// The header fields.
     pub headers: &'r HeaderMap,
+}
+
+/// A request that holds by every rule that does not depend on what its access token says.
+#[derive(Debug)]
+pub struct Presented {
+    scheme: Scheme,
+    proof: Option<VerifiedProof>,
 }
 
 /// A request that holds by every rule but one: whether its proof was used before is not known yet.
@@ -165,13 +174,48 @@ impl Demands {
         now: NumericDate,
     ) -> Result<Verified, Refusal> {
         let access_token = current(access_token, now)?;
-        let known_keys = Some(&*self.known_keys);
         let proof = match self.binding(scheme, &access_token)? {
-            Some(thumbprint) => {
-                Some(self.verified_proof(request, &Binding { hash, thumbprint, known_keys }, now)?)
-            }
+            Some(thumbprint) => Some(self.verified_proof(request, hash, Some(thumbprint), now)?),
             None => None,
         };
+        Ok(Verified(Admitted { access_token, proof }))
+    }
+
+    /// Holds `request` to every rule that can be told before anybody knows what its access token says: whether
+    /// its scheme is taken here, and its proof but for whose it is. `scheme` is that of its credentials, `hash`
+    /// the hash of the access token in them.
+    pub fn present(
+        &self,
+        request: &ResourceRequest<'_>,
+        scheme: Scheme,
+        hash: AccessTokenHash,
+        now: NumericDate,
+    ) -> Result<Presented, Refusal> {
+        let proof = match scheme {
+            Scheme::Dpop => Some(self.verified_proof(request, TokenHash::Taken(hash), None, now)?),
+            Scheme::Bearer if self.accept_bearer_for_unbound_tokens => None,
+            Scheme::Bearer => return Err(Refusal::BearerToken),
+        };
+        Ok(Presented { scheme, proof })
+    }
+
+    /// Holds what was presented to what its access token says, which the caller has verified since. Together
+    /// with [`Demands::present`] this asks all that [`Demands::verify`] asks.
+    pub fn bind(
+        &self,
+        presented: Presented,
+        access_token: Arc<AccessToken>,
+        now: NumericDate,
+    ) -> Result<Verified, Refusal> {
+        let access_token = current(access_token, now)?;
+        let Presented { scheme, proof } = presented;
+        match (self.binding(scheme, &access_token)?, &proof) {
+            (Some(thumbprint), Some(proof)) if proof.thumbprint() == thumbprint => {
+                self.known_keys.keep(proof.public_key());
+            }
+            (None, None) => {}
+            _ => return Err(ProofRefusal::WrongKey.into()),
+        }
         Ok(Verified(Admitted { access_token, proof }))
     }
 
@@ -180,16 +224,17 @@ impl Demands {
         match (scheme, access_token.thumbprint) {
             (Scheme::Dpop, Some(thumbprint)) => Ok(Some(thumbprint)),
             (Scheme::Dpop, None) => Err(Refusal::UnboundTokenAsDpop),
+            (Scheme::Bearer, _) if !self.accept_bearer_for_unbound_tokens => Err(Refusal::BearerToken),
             (Scheme::Bearer, Some(_)) => Err(Refusal::BoundTokenAsBearer),
-            (Scheme::Bearer, None) if self.accept_bearer_for_unbound_tokens => Ok(None),
-            (Scheme::Bearer, None) => Err(Refusal::BearerToken),
+            (Scheme::Bearer, None) => Ok(None),
         }
     }
 
     fn verified_proof(
         &self,
         request: &ResourceRequest<'_>,
-        binding: &Binding<'_>,
+        hash: TokenHash<'_>,
+        thumbprint: Option<Thumbprint>,
         now: NumericDate,
     ) -> Result<VerifiedProof, ProofRefusal> {
         let proof = proof_header(request.headers)?.ok_or(ProofRefusal::Missing)?;
@@ -200,7 +245,8 @@ impl Demands {
             nonces: self.nonces.as_deref(),
             now,
         };
-        self.proofs.check_binding(proof, &context, Some(binding))
+        let binding = Binding { hash, thumbprint, known_keys: Some(&self.known_keys) };
+        self.proofs.check_binding(proof, &context, Some(&binding))
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method};
 use keybound::Signer as _;
 use keybound::access_token::{AccessToken, AccessTokenRefusal};
-use keybound::credentials::CredentialsRefusal;
+use keybound::credentials::{Credentials, CredentialsRefusal};
 use keybound::proof::{AccessTokenHash, DpopKey, ProofRefusal, ProofRequest};
 use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayRefusal, ReplayStore};
@@ -80,6 +80,24 @@ fn admit(
     let request =
         ResourceRequest { method: &Method::GET, target: &target(), query: Some("limit=2"), headers };
     resource.admit(&request, |_| token.ok_or(AccessTokenRefusal::WrongSignature), NOW)
+}
+
+/// As [`admit`], by the steps of a resource that looks into the access token after everything else.
+fn admit_asking_last(
+    resource: &ProtectedResource,
+    headers: &HeaderMap,
+    token: AccessToken,
+) -> Result<Admitted, Refusal> {
+    let request =
+        ResourceRequest { method: &Method::GET, target: &target(), query: Some("limit=2"), headers };
+    let credentials = Credentials::of_request(headers, request.query)?;
+    let hash = AccessTokenHash::of(credentials.access_token);
+    let presented = resource.demands.present(&request, credentials.scheme, hash, NOW)?;
+    let verified = resource.demands.bind(presented, Arc::new(token), NOW)?;
+    let recorded = verified
+        .proof()
+        .map_or(Ok(()), |proof| resource.replay.record(proof.replay_key(), proof.expires(), NOW));
+    verified.recorded(recorded)
 }
 
 fn dpop(proof: &str) -> HeaderMap {
@@ -172,8 +190,8 @@ fn others_are_refused_with_the_right_answer() {
         (
             bearer(),
             bound(),
-            Refusal::BoundTokenAsBearer,
-            Rule::SchemeFitsBinding,
+            Refusal::BearerToken,
+            Rule::Scheme,
             401,
             Some("invalid_token"),
             "a stolen token as a bearer token",
@@ -233,11 +251,74 @@ fn others_are_refused_with_the_right_answer() {
             "a proof for another token",
         ),
     ] {
-        let found = admit(&resource(), &headers, token).expect_err(why);
+        let found = admit(&resource(), &headers, token.clone()).expect_err(why);
         assert_eq!(found, refusal, "{why}");
+        if let Some(token) = token {
+            assert_eq!(admit_asking_last(&resource(), &headers, token).expect_err(why), refusal, "{why}");
+        }
         assert_eq!(found.rule(), rule, "{why}");
         let answer = found.at_resource();
         assert_eq!((answer.status.as_u16(), answer.code.map(ErrorCode::as_str)), (status, code), "{why}");
+    }
+}
+
+#[test]
+fn what_a_token_cannot_change_is_refused_before_anybody_looks_into_it() {
+    let (own, lenient) = (key(), Demands { accept_bearer_for_unbound_tokens: true, ..Demands::default() });
+    let good = proof(&own, &Method::GET, support::TARGET, TOKEN);
+    let bearer = request(&[("authorization", format!("Bearer {TOKEN}"))]);
+    let of_another = dpop(&proof(&own, &Method::GET, support::TARGET, "another.token"));
+    let post = dpop(&proof(&own, &Method::POST, support::TARGET, TOKEN));
+    let without = request(&[("authorization", format!("DPoP {TOKEN}"))]);
+    let cases = [
+        ("a good proof, whosoever", &dpop(&good), &lenient, None),
+        ("a bearer token that may be one", &bearer, &lenient, None),
+        ("a bearer token", &bearer, &Demands::default(), Some(Refusal::BearerToken)),
+        ("no proof", &without, &lenient, Some(ProofRefusal::Missing.into())),
+        ("a proof for another token", &of_another, &lenient, Some(ProofRefusal::WrongAccessTokenHash.into())),
+        (
+            "a proof for another method",
+            &post,
+            &lenient,
+            Some(ProofRefusal::WrongMethod { expected: "GET".to_owned(), found: "POST".to_owned() }.into()),
+        ),
+    ];
+    for (why, headers, demands, refusal) in cases {
+        let request = ResourceRequest { method: &Method::GET, target: &target(), query: None, headers };
+        let scheme = Credentials::of_request(headers, None).unwrap().scheme;
+        let presented = demands.present(&request, scheme, AccessTokenHash::of(TOKEN), NOW);
+        assert_eq!(presented.err(), refusal, "{why}");
+    }
+}
+
+#[test]
+fn what_was_presented_is_admitted_with_the_token_that_it_is_bound_to_alone() {
+    let (own, thief) = (key(), key());
+    let lenient = Demands { accept_bearer_for_unbound_tokens: true, ..Demands::default() };
+    let resource = ProtectedResource { demands: lenient, ..resource() };
+    let proven = || dpop(&proof(&own, &Method::GET, support::TARGET, TOKEN));
+    let bearer = request(&[("authorization", format!("Bearer {TOKEN}"))]);
+    let mut expired = access_token(Some(own.thumbprint()));
+    expired.expires = NumericDate::from_seconds(NOW.seconds() - 60);
+    let expiry = AccessTokenRefusal::Expired { expired: expired.expires, now: NOW };
+    for (why, headers, token, refusal) in [
+        ("its own key", proven(), access_token(Some(own.thumbprint())), None),
+        ("another's", proven(), access_token(Some(thief.thumbprint())), Some(ProofRefusal::WrongKey.into())),
+        ("no key", proven(), access_token(None), Some(Refusal::UnboundTokenAsDpop)),
+        ("expired", proven(), expired, Some(expiry.into())),
+        ("unbound, as a bearer token", bearer.clone(), access_token(None), None),
+        (
+            "bound, as a bearer token",
+            bearer,
+            access_token(Some(own.thumbprint())),
+            Some(Refusal::BoundTokenAsBearer),
+        ),
+    ] {
+        let by_steps = admit_asking_last(&resource, &headers, token.clone()).err();
+        assert_eq!(by_steps, refusal, "{why}");
+        // In whatever order.
+        let fresh = ProtectedResource { replay: self::resource().replay, ..resource.clone() };
+        assert_eq!(admit(&fresh, &headers, Some(token)).err(), refusal, "{why}");
     }
 }
 

@@ -56,14 +56,19 @@ pub(crate) fn policy(workspace: &Workspace, more: &str) -> Caller {
 
 impl Caller {
     pub(crate) fn credentials(&self, method: &str, path: &str) -> String {
+        self.credentials_with(&self.token, method, path)
+    }
+
+    /// With this token, and a proof that is made for it.
+    pub(crate) fn credentials_with(&self, token: &str, method: &str, path: &str) -> String {
         let request = ProofRequest {
             method: &method.parse().unwrap(),
             target: &TargetUri::parse(&format!("{RESOURCE}{path}")).unwrap(),
-            access_token: Some(AccessTokenHash::of(&self.token)),
+            access_token: Some(AccessTokenHash::of(token)),
             nonce: None,
         };
         let proof = self.key.prove(&request, now(), &OperatingSystem).unwrap();
-        format!("Authorization: DPoP {}\r\nDPoP: {proof}\r\n", self.token)
+        format!("Authorization: DPoP {token}\r\nDPoP: {proof}\r\n")
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a guard would do with a recorded request, step by step, for a person who wants to know why.
 //!
-//! The steps are those of [`Guard::admit`]; only, what can be told of later ones is told although an earlier
-//! one has failed. Nothing is recorded, so a proof can be asked about again and again.
+//! The steps are those of [`Guard::admit`], in the order in which it would take them; only, what can be told of later
+//! ones is told although an earlier one has failed. Nothing is recorded, so a proof can be asked about again and again.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use keybound::credentials::Credentials;
 use keybound::proof::{
     self, AccessTokenHash, Finding, KnownRequest, ProofPolicy, ProofRefusal, proof_header,
 };
-use keybound::resource::ResourceRequest;
+use keybound::resource::{Demands, ResourceRequest};
 use keybound::{NumericDate, Refusal, TargetUri};
 
 use super::{Guard, IncomingRequest, Inner, Refused};
@@ -32,7 +32,8 @@ pub struct Explanation {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Step {
-    /// Its name, as in the flow: `target`, `route`, `credentials`, `access token`, `proof`, `scope`, `replay`.
+    /// Its name, as in the flow: `target`, `route`, `credentials`, `access token`, `proof`, `scope`, `replay`. A
+    /// proof that is wrong whatever the token says stands before the access token.
     pub name: &'static str,
     /// What came of it.
     pub verdict: Verdict,
@@ -81,6 +82,13 @@ struct Telling<'t> {
     refusal: Option<Refusal>,
 }
 
+/// A request that can be held to the rules for tokens and proofs.
+struct Complete<'t> {
+    target: &'t TargetUri,
+    covered: &'t Covered<'t>,
+    credentials: &'t Credentials<'t>,
+}
+
 impl Telling<'_> {
     async fn tell(&mut self) -> Option<Arc<AccessToken>> {
         let (inner, request) = (self.inner, self.request);
@@ -101,19 +109,34 @@ impl Telling<'_> {
         let credentials = Credentials::of_request(request.headers, request.uri.query());
         let credentials = self
             .step("credentials", credentials.map_err(Refusal::from), |found| found.scheme.name().to_owned());
+        let complete = match (&target, &covered, &credentials) {
+            (Some(target), Some(covered), Some(credentials)) => {
+                Some(Complete { target, covered, credentials })
+            }
+            _ => None,
+        };
+        let unfit = complete.as_ref().and_then(|complete| self.unfit_for_any_token(complete));
+        if let Some(refusal) = &unfit {
+            self.step("proof", Err::<(), _>(refusal.clone()), |()| String::new());
+        }
         let token = match &credentials {
             Some(credentials) => self.access_token(credentials).await,
             None => self.not_checked("access token", STOPPED),
         };
-        if let (Some(target), Some(covered), Some(credentials), Some(token)) =
-            (&target, &covered, &credentials, &token)
-        {
-            self.binding_and_proof(target, covered, credentials, token);
-            let scope = covered.require_scope(token);
-            self.step("scope", scope, |()| "the token has what the route asks for".to_owned());
-        } else {
-            self.not_checked::<()>("proof", STOPPED);
-            self.not_checked::<()>("scope", STOPPED);
+        match (&complete, &token) {
+            (Some(complete), Some(token)) if unfit.is_none() => self.binding_and_proof(complete, token),
+            _ if unfit.is_none() => self.not_checked("proof", STOPPED),
+            _ => None,
+        };
+        match covered.as_ref().zip(token.as_deref()) {
+            Some((covered, token)) => {
+                self.step("scope", covered.require_scope(token), |()| {
+                    "the token has what the route asks for".to_owned()
+                });
+            }
+            None => {
+                self.not_checked::<()>("scope", STOPPED);
+            }
         }
         self.not_checked::<()>(
             "replay",
@@ -130,36 +153,56 @@ impl Telling<'_> {
         })
     }
 
-    fn binding_and_proof(
-        &mut self,
-        target: &TargetUri,
-        covered: &Covered<'_>,
-        credentials: &Credentials<'_>,
-        token: &Arc<AccessToken>,
-    ) {
-        let request = ResourceRequest {
-            method: self.request.method,
-            target,
-            query: self.request.uri.query(),
-            headers: self.request.headers,
-        };
-        let hash = AccessTokenHash::of(credentials.access_token);
-        let verify = |demands: &keybound::resource::Demands| {
-            demands.verify(&request, credentials.scheme, hash, Arc::clone(token), self.now)
-        };
-        let mut outcome = verify(self.inner.demands(covered));
-        let nonce_refused = matches!(outcome, Err(Refusal::Proof(ProofRefusal::NonceRefused(_))));
-        let mut nonce = "";
-        if nonce_refused && self.inner.policy.nonces.secret_files.is_empty() {
-            outcome = verify(&self.inner.demands);
-            nonce = "; its nonce is known to the guard that gave it alone (nonces.secret_files is empty)";
+    /// What is wrong with a request whatever its token says, which admission tells before it looks into one that
+    /// it does not remember.
+    fn unfit_for_any_token(&self, request: &Complete<'_>) -> Option<Refusal> {
+        let Credentials { scheme, access_token } = *request.credentials;
+        let hash = AccessTokenHash::of(access_token);
+        if self.inner.tokens.remembered(&hash, self.now).is_some() {
+            return None;
         }
-        self.step("proof", outcome, |verified| match verified.proof() {
+        let present =
+            |demands: &Demands, asked: &ResourceRequest<'_>| demands.present(asked, scheme, hash, self.now);
+        self.with_nonce_or_excused(request, present).0.err()
+    }
+
+    fn binding_and_proof(&mut self, request: &Complete<'_>, token: &Arc<AccessToken>) -> Option<()> {
+        let Credentials { scheme, access_token } = *request.credentials;
+        let hash = AccessTokenHash::of(access_token);
+        let verify = |demands: &Demands, asked: &ResourceRequest<'_>| {
+            demands.verify(asked, scheme, hash, Arc::clone(token), self.now)
+        };
+        let (outcome, nonce) = self.with_nonce_or_excused(request, verify);
+        let verified = self.step("proof", outcome, |verified| match verified.proof() {
             Some(proof) => format!("of the key {}, which the token is bound to{nonce}", proof.thumbprint()),
             None => {
                 "none is needed: the token is bound to no key, and the policy takes such tokens".to_owned()
             }
         });
+        verified.map(drop)
+    }
+
+    /// What `ask` finds by the route's demands; a nonce is not asked for where only the guard that gave it can
+    /// know it, which the text then says.
+    fn with_nonce_or_excused<T>(
+        &self,
+        request: &Complete<'_>,
+        ask: impl Fn(&Demands, &ResourceRequest<'_>) -> Result<T, Refusal>,
+    ) -> (Result<T, Refusal>, &'static str) {
+        let asked = ResourceRequest {
+            method: self.request.method,
+            target: request.target,
+            query: self.request.uri.query(),
+            headers: self.request.headers,
+        };
+        let outcome = ask(self.inner.demands(request.covered), &asked);
+        let nonce_refused = matches!(outcome, Err(Refusal::Proof(ProofRefusal::NonceRefused(_))));
+        if nonce_refused && self.inner.policy.nonces.secret_files.is_empty() {
+            const EXCUSED: &str =
+                "; its nonce is known to the guard that gave it alone (nonces.secret_files is empty)";
+            return (ask(&self.inner.demands, &asked), EXCUSED);
+        }
+        (outcome, "")
     }
 
     /// The proof that came, if one came, by every rule.

@@ -92,15 +92,21 @@ impl AccessTokens {
         })
     }
 
-    /// What `token` says, once it is verified. `hash` is its hash.
+    /// What the token of this hash says, if it was verified before and may still be relied on.
+    pub fn remembered(&self, hash: &AccessTokenHash, now: NumericDate) -> Option<Arc<AccessToken>> {
+        let access_token = self.verdicts.good(hash, now)?;
+        self.hits.get_or_init(|| metrics::counter!(TOKEN_CACHE_HITS)).increment(1);
+        Some(access_token)
+    }
+
+    /// What `token` says, remembered or once it is verified. `hash` is its hash.
     pub async fn verify(
         &self,
         token: &str,
         hash: AccessTokenHash,
         now: NumericDate,
     ) -> Result<Arc<AccessToken>, Refusal> {
-        if let Some(access_token) = self.verdicts.good(&hash, now) {
-            self.hits.get_or_init(|| metrics::counter!(TOKEN_CACHE_HITS)).increment(1);
+        if let Some(access_token) = self.remembered(&hash, now) {
             return Ok(access_token);
         }
         // On the heap, so that the common case does not carry the room for this one.

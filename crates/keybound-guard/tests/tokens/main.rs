@@ -7,6 +7,7 @@
 )]
 
 mod hostile;
+mod in_vain;
 mod introspection;
 mod keys;
 mod reload;

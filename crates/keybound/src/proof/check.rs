@@ -70,7 +70,8 @@ pub struct BoundToken {
 /// An access token as a resource knows it, whose hash may not have been taken yet.
 pub(crate) struct Binding<'a> {
     pub(crate) hash: TokenHash<'a>,
-    pub(crate) thumbprint: Thumbprint,
+    /// The key that it is bound to; `None` while nobody has said.
+    pub(crate) thumbprint: Option<Thumbprint>,
     /// Keys among which the token's may be, and is after the check.
     pub(crate) known_keys: Option<&'a KnownKeys>,
 }
@@ -169,7 +170,7 @@ impl ProofPolicy {
     pub fn check(&self, proof: &str, context: &ProofContext<'_>) -> Result<VerifiedProof, ProofRefusal> {
         let binding = context.access_token.map(|BoundToken { hash, thumbprint }| Binding {
             hash: TokenHash::Taken(hash),
-            thumbprint,
+            thumbprint: Some(thumbprint),
             known_keys: None,
         });
         self.check_binding(proof, context, binding.as_ref())
@@ -195,9 +196,10 @@ impl ProofPolicy {
         self.current(&claims, context.now)?;
         given_nonce(&claims, context)?;
 
-        let known = binding.and_then(|token| token.known_keys?.get(token.thumbprint));
-        let public_key = match binding {
-            Some(token) => bound_key(&header, token.thumbprint, known.as_ref())?,
+        let thumbprint = binding.and_then(|token| token.thumbprint);
+        let known = binding.and_then(|token| token.known_keys?.get(token.thumbprint?));
+        let public_key = match thumbprint {
+            Some(thumbprint) => bound_key(&header, thumbprint, known.as_ref())?,
             None => public_key(&header)?,
         };
         // Tokens are longer than keys, so their hash may cost more than the key.
@@ -205,7 +207,8 @@ impl ProofPolicy {
             right_access_token_hash(&claims, &token.hash.get())?;
         }
         signed(&jws, &public_key, algorithm)?;
-        if let (Some(keys), None) = (binding.and_then(|token| token.known_keys), known) {
+        // A key that no token is bound to would take the place of one that is.
+        if let (Some(keys), Some(_), None) = (binding.and_then(|token| token.known_keys), thumbprint, known) {
             keys.keep(&public_key);
         }
         Ok(self.verified(&claims, public_key, context))
