@@ -26,6 +26,8 @@ pub const THUMBPRINT: HeaderName = HeaderName::from_static("x-keybound-thumbprin
 /// All of them: what a proxy has to copy from a forward-auth answer.
 pub const FIELDS: [HeaderName; 5] = [SUBJECT, CLIENT_ID, ISSUER, SCOPE, THUMBPRINT];
 
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+
 /// The fields that tell who was let in. A value that no header field can hold is percent-encoded.
 pub fn fields(admission: &Admission) -> Vec<(HeaderName, HeaderValue)> {
     let Some(admitted) = &admission.admitted else { return Vec::new() };
@@ -61,7 +63,7 @@ pub fn changes(headers: &HeaderMap, admission: &Admission) -> Changes {
     let credentials = admission.admitted.is_some().then_some(AUTHORIZATION);
     let mut remove: Vec<_> = forged(headers).into_iter().chain(FIELDS).filter(|name| !is_set(name)).collect();
     remove.extend(credentials);
-    remove.push(HeaderName::from_static("dpop"));
+    remove.push(DPOP);
     remove.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     remove.dedup();
     Changes { remove, set }
@@ -69,11 +71,12 @@ pub fn changes(headers: &HeaderMap, admission: &Admission) -> Changes {
 
 /// Takes out of a request what only the guard may say, and the credentials, and puts in what the guard says.
 pub fn replace(headers: &mut HeaderMap, admission: &Admission) {
-    let changes = changes(headers, admission);
-    for name in changes.remove {
-        headers.remove(name);
+    remove_forged(headers);
+    headers.remove(DPOP);
+    if admission.admitted.is_some() {
+        headers.remove(AUTHORIZATION);
     }
-    for (name, value) in changes.set {
+    for (name, value) in fields(admission) {
         headers.insert(name, value);
     }
 }

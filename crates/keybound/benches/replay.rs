@@ -1,6 +1,9 @@
 //! What the replay store in memory takes of memory and of time.
 //!
-//! Replay keys are made beforehand, in batches: measured is the store alone, its keyed hashes included.
+//! Replay keys are made beforehand, in batches: measured is the store alone, its keyed hashes included. An insert
+//! has to look at one place of a large table that nothing before has told of, so it stands beside what that costs on
+//! the machine at the time: reads at random places of as much memory, each of which knows its place only from the
+//! one before.
 //! Proofs come as they do to a server that accepts them for 60 seconds: by a thousand clients, evenly over
 //! a minute, so that they are spread over all generations and all are live at its end.
 //!
@@ -8,7 +11,9 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     clippy::indexing_slicing,
     unreachable_pub,
     reason = "a benchmark may panic"
@@ -47,7 +52,13 @@ fn main() {
     println!("  {:6.2} million inserts/s on one core, from none to all", of_fills(|fill| fill.rate));
     println!("  {:6.2} million inserts/s on one core, the last million", of_fills(|fill| fill.last_rate));
 
-    besides(1e3 / of_fills(|fill| fill.rate));
+    let insert = 1e3 / of_fills(|fill| fill.rate);
+    besides(insert);
+    let read = median((0..ROUNDS).map(|_| nanoseconds_of_a_read(bytes_each * LIVE as f64)).collect());
+    println!(
+        "  {read:6.0} ns a read at a random place of as much memory; an insert takes {:.1} of it",
+        insert / read
+    );
     let minutes: Vec<_> = (0..ROUNDS).map(|_| three_minutes()).collect();
     let of_minutes = |figure: fn(&(f64, f64)) -> f64| median(minutes.iter().map(figure).collect());
     println!("2 million proofs a minute, the median of {ROUNDS} runs");
@@ -172,6 +183,31 @@ fn besides(insert: f64) {
     let hashing = each(begin.elapsed());
     println!("  {insert:6.0} ns an insert, of which the keyed hashes take {hashing:.0} ns");
     println!("  {making:6.0} ns the making of a key, which is not counted");
+}
+
+/// What the processor waits for a place in memory that it learns from the read before.
+fn nanoseconds_of_a_read(bytes: f64) -> f64 {
+    const READS: u64 = 500_000;
+    const OF_A_LINE: usize = 64 / size_of::<usize>();
+    let lines = bytes as usize / 64;
+    // One cycle through all lines, in random order (Sattolo's algorithm).
+    let mut order: Vec<u32> = (0..u32::try_from(lines).unwrap()).collect();
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    for line in (1..lines).rev() {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        order.swap(line, (random >> 33) as usize % line);
+    }
+    let mut memory = vec![0_usize; lines * OF_A_LINE];
+    for (at, next) in order.iter().zip(order.iter().cycle().skip(1)) {
+        memory[*at as usize * OF_A_LINE] = *next as usize * OF_A_LINE;
+    }
+    let mut place = 0;
+    let begin = Stopwatch::start();
+    for _ in 0..READS {
+        place = memory[place];
+    }
+    black_box(place);
+    begin.elapsed().as_nanos() as f64 / READS as f64
 }
 
 /// In millions a second.
