@@ -64,6 +64,12 @@ pub struct Issuer {
 }
 
 /// Token introspection (RFC 7662).
+///
+/// An issuer is asked only about tokens of requests that are right in all else: a bearer token where none is taken,
+/// or a token without a good proof for just this request, costs it nothing. Whoever signs proofs with a key of his own
+/// can still have it asked about tokens of junk, one signature for each. How many questions are under way at once is
+/// bounded ([`Limits::introspections_at_once`](super::Limits::introspections_at_once)); how many a second one client
+/// may cause is for a limit on requests before the guard.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Introspection {
