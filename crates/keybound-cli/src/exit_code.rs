@@ -73,7 +73,7 @@ impl ExitCode {
             Self::LocalOrg => "the local org cannot start, or its data cannot be used",
             Self::WouldOverwrite => "a file is there already; nothing is ever overwritten",
             Self::Guard => "the guard can't start: its address, its certificate, or its upstream's",
-            Self::CutShort => "the guard was told to end at once, with requests under way",
+            Self::CutShort => "the guard ended with requests under way: told to at once, or not done in time",
         }
     }
 }

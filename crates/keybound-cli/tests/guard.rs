@@ -49,6 +49,38 @@ fn only_the_keys_holder_gets_through_and_a_new_policy_comes_with_a_hangup() {
 }
 
 #[test]
+fn a_forward_auth_guard_that_no_proxy_could_ask_does_not_start() {
+    let workspace = Workspace::new();
+    policy(&workspace, "");
+    let start = |arguments: &[&str]| {
+        let arguments = [&["guard", "--policy", "guard.toml", "--forward-auth"], arguments].concat();
+        workspace.run(&arguments)
+    };
+    start(&[]).assert_failed(3, &["trusted_proxies", "127.0.0.1/32"]);
+    let trusting = std::fs::read_to_string(workspace.path("guard.toml")).unwrap();
+    workspace.write("guard.toml", &format!("trusted_proxies = [\"127.0.0.1/32\"]\n{trusting}"));
+    start(&["--listen", "unix:guard.sock"]).assert_failed(3, &["Unix socket", "TCP"]);
+}
+
+#[test]
+fn requests_that_are_cut_short_at_the_end_are_told_of() {
+    let workspace = Workspace::new();
+    let caller = policy(&workspace, "");
+    let upstream = Upstream::silent();
+    let guard = Guard::start(
+        &workspace,
+        &["--policy", "guard.toml", "--upstream", &upstream.url, "--drain-timeout", "0"],
+    );
+    let mut under_way = TcpStream::connect(&guard.address).unwrap();
+    let fields = caller.credentials("GET", "/orders");
+    write!(under_way, "GET /orders HTTP/1.1\r\nHost: api.example.com\r\n{fields}\r\n").unwrap();
+    upstream.next_head();
+    let (status, log) = guard.signal_and_wait("TERM");
+    assert_eq!(status.code(), Some(17), "{log}");
+    assert!(log.contains("--drain-timeout"), "{log}");
+}
+
+#[test]
 fn no_token_and_no_proof_is_logged_however_much_is() {
     let workspace = Workspace::new();
     let caller = policy(&workspace, "[nonces]\nrequired = \"always\"\n");

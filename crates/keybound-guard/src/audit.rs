@@ -1,7 +1,11 @@
-//! One line in the log for each refusal: who was refused what, and by which rule.
+//! One line in the log for each refusal: who was refused what, and by which rule. And one, for whoever wants to
+//! see them, for each admission.
 //!
-//! The lines have the target `keybound::audit` and level `INFO`. They hold neither tokens nor proofs nor the
-//! query, in which clients put secrets; what a client or an issuer chose is escaped and cut short.
+//! The lines have the target `keybound::audit` and the level `INFO`, those of admissions `DEBUG`. They hold neither
+//! tokens nor proofs nor the query, in which clients put secrets; what a client or an issuer chose is escaped and
+//! cut short. `peer` is who is connected, `client` whom the trusted proxies among them name.
+
+use std::net::IpAddr;
 
 use http::StatusCode;
 use keybound::access_token::AccessToken;
@@ -13,9 +17,11 @@ use crate::guard::IncomingRequest;
 /// The target of these lines, to filter by.
 pub(crate) const TARGET: &str = "keybound::audit";
 
-/// `request` is answered with `status`. `token` is what its access token says, if it was verified before.
+/// `request` of `client` is answered with `status`. `token` is what its access token says, if it was verified
+/// before.
 pub(crate) fn refused(
     request: &IncomingRequest<'_>,
+    client: Option<IpAddr>,
     token: Option<&AccessToken>,
     refusal: &Refusal,
     status: StatusCode,
@@ -23,7 +29,6 @@ pub(crate) fn refused(
     if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
         return;
     }
-    let shown = |text: &str| excerpt(text, SENTENCE);
     let code = refusal.at_resource().code.map(keybound::ErrorCode::as_str);
     tracing::info!(
         target: TARGET,
@@ -34,6 +39,7 @@ pub(crate) fn refused(
         method = %request.method,
         path = ?shown(request.uri.path()),
         peer = request.peer.map(tracing::field::display),
+        client = client.map(tracing::field::display),
         issuer = token.map(|token| tracing::field::debug(shown(&token.issuer))),
         subject = token.map(|token| tracing::field::debug(shown(&token.subject))),
         client_id = token
@@ -42,4 +48,23 @@ pub(crate) fn refused(
         thumbprint = token.and_then(|token| token.thumbprint).map(tracing::field::display),
         "refused"
     );
+}
+
+/// `request` of `client` is let in; with `token`, unless its route needs none.
+pub(crate) fn admitted(request: &IncomingRequest<'_>, client: Option<IpAddr>, token: Option<&AccessToken>) {
+    tracing::debug!(
+        target: TARGET,
+        method = %request.method,
+        path = ?shown(request.uri.path()),
+        peer = request.peer.map(tracing::field::display),
+        client = client.map(tracing::field::display),
+        issuer = token.map(|token| tracing::field::debug(shown(&token.issuer))),
+        subject = token.map(|token| tracing::field::debug(shown(&token.subject))),
+        thumbprint = token.and_then(|token| token.thumbprint).map(tracing::field::display),
+        "admitted"
+    );
+}
+
+fn shown(text: &str) -> String {
+    excerpt(text, SENTENCE)
 }

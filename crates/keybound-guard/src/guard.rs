@@ -1,9 +1,10 @@
 //! The inward flow: from a request to who sent it, or to the answer that refuses it.
 //!
-//! target → route → credentials → access token → binding and proof → scope → replay → admitted
+//! target → route → credentials → access token and proof → scope → replay → admitted
 //!
-//! A token that the guard does not remember may have to be asked about over the network. Before that the request
-//! is held to all that does not depend on the answer: its scheme, and its proof but for whose it is.
+//! Of a token that the guard remembers it knows whose proof there must be. Another one may have to be asked about over
+//! the network: before that the request is held to all that does not depend on the answer, its scheme, and its
+//! proof but for whose it is.
 
 mod explain;
 
@@ -65,8 +66,8 @@ pub struct IncomingRequest<'r> {
     pub uri: &'r Uri,
     /// The header fields.
     pub headers: &'r HeaderMap,
-    /// Who sent it to this server: the client, or a proxy before the guard. `None` if it is not known,
-    /// which no proxy is trusted then.
+    /// Who sent it to this server: the client, or a proxy before the guard. `None` if it is not known: no proxy is
+    /// trusted then.
     pub peer: Option<IpAddr>,
     /// Whether it came over TLS to this server.
     pub secure: bool,
@@ -175,6 +176,9 @@ impl Inner {
         let mut known = None;
         let result = self.admit(request, now, &mut known).await;
         let outcome = result.map_err(|refusal| self.refused(request, refusal, known.as_deref(), now));
+        if outcome.is_ok() && tracing::enabled!(target: audit::TARGET, tracing::Level::DEBUG) {
+            audit::admitted(request, self.targets.client(request), known.as_deref());
+        }
         metrics::judged(&outcome, began.elapsed());
         outcome
     }
@@ -195,7 +199,7 @@ impl Inner {
             Credentials::of_request(request.headers, request.uri.query())?;
         let hash = AccessTokenHash::of(access_token);
         let demands = self.demands(&covered);
-        let request = ResourceRequest {
+        let presented = ResourceRequest {
             method: request.method,
             target: &target,
             query: request.uri.query(),
@@ -203,12 +207,12 @@ impl Inner {
         };
         let verified = if let Some(token) = self.tokens.remembered(&hash, now) {
             *known = Some(Arc::clone(&token));
-            demands.verify(&request, scheme, hash, token, now)?
+            demands.verify(&presented, scheme, hash, token, now)?
         } else {
-            let presented = demands.present(&request, scheme, hash, now)?;
+            let proven = demands.present(&presented, scheme, hash, now)?;
             let token = self.tokens.verify(access_token, hash, now).await?;
             *known = Some(Arc::clone(&token));
-            demands.bind(presented, token, now)?
+            demands.bind(proven, token, now)?
         };
         covered.require_scope(verified.access_token())?;
         let recorded = match verified.proof() {
@@ -237,7 +241,7 @@ impl Inner {
         now: NumericDate,
     ) -> Refused {
         let response = self.answer(request, &refusal, now);
-        audit::refused(request, known, &refusal, response.status());
+        audit::refused(request, self.targets.client(request), known, &refusal, response.status());
         Refused { refusal, response }
     }
 

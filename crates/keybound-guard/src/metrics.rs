@@ -16,7 +16,7 @@ use crate::replay::metric;
 use crate::tokens::counters;
 
 /// Requests that were judged. Labels: `outcome` (`admitted`, `refused`); for refused ones `rule` (the source
-/// of the rule that was broken) and `status` (that of the answer), else both are empty.
+/// of the rule that was broken, or `trusted_proxies` where one asked who is no trusted proxy) and `status` (that of the answer), else both are empty.
 pub const REQUESTS: &str = "keybound_guard_requests_total";
 /// How long judging a request took, in seconds: verification, issuer and replay store included.
 pub const ADMISSION_SECONDS: &str = "keybound_guard_admission_seconds";
@@ -77,6 +77,12 @@ pub(crate) fn judged(outcome: &Result<Admission, Refused>, took: Duration) {
     };
     counter!(REQUESTS, "outcome" => outcome, "rule" => rule, "status" => status).increment(1);
     histogram!(ADMISSION_SECONDS).record(took);
+}
+
+/// One who is no trusted proxy asked about a request.
+#[cfg(feature = "server")]
+pub(crate) fn not_a_proxy() {
+    counter!(REQUESTS, "outcome" => "refused", "rule" => "trusted_proxies", "status" => "403").increment(1);
 }
 
 /// The statuses of refusals; a label without an allocation.

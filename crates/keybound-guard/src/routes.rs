@@ -40,11 +40,7 @@ impl Covered<'_> {
 
     /// Refuses unless the token has one of the route's scopes, where it has any.
     pub(crate) fn require_scope(&self, token: &AccessToken) -> Result<(), Refusal> {
-        if self.scopes.is_empty() || token.scopes.iter().any(|scope| self.scopes.contains(scope)) {
-            return Ok(());
-        }
-        let needed = self.scopes.first().cloned().unwrap_or_default();
-        Err(Refusal::InsufficientScope { needed })
+        if self.scopes.is_empty() { Ok(()) } else { token.require_scope(self.scopes) }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::guard::IncomingRequest;
 use crate::policy::{ForwardedIn, Policy};
 
 pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Tells the target of requests.
@@ -35,6 +36,31 @@ impl Targets {
     /// Whether what this peer says of a request is believed.
     pub(crate) fn trusts(&self, peer: Option<IpAddr>) -> bool {
         is_trusted(&self.trusted_proxies, peer)
+    }
+
+    /// Whom `request` comes from: its peer or, as far as the proxies there are trusted, whom they name.
+    pub(crate) fn client(&self, request: &IncomingRequest<'_>) -> Option<IpAddr> {
+        let mut client = request.peer;
+        let mut named = self.clients_named(request.headers).into_iter().rev();
+        while self.trusts(client) {
+            match named.next() {
+                Some(Some(address)) => client = Some(address),
+                _ => break,
+            }
+        }
+        client
+    }
+
+    /// The addresses in what proxies say, in their order; `None` for what is no address.
+    fn clients_named(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+        let (name, of_element): (_, fn(&str) -> Option<IpAddr>) = match self.forwarded_in {
+            ForwardedIn::XForwarded => {
+                (X_FORWARDED_FOR, |element| element.parse().ok().or_else(|| node_address(element)))
+            }
+            ForwardedIn::Forwarded => (FORWARDED, |element| node_address(&parameter(element, "for")?)),
+        };
+        let fields = headers.get_all(name).iter().map(|field| field.to_str().unwrap_or_default());
+        fields.flat_map(|field| field.split(',')).map(|element| of_element(element.trim())).collect()
     }
 
     /// The target of `request`.
@@ -90,22 +116,22 @@ impl Targets {
             headers.get_all(FORWARDED).iter().map(|field| field.to_str()).collect();
         let fields = fields.map_err(|_| unknown("its Forwarded header field is not text"))?.join(",");
         for element in fields.rsplit(',').filter(|element| !element.trim().is_empty()) {
-            let parameter = |wanted: &str| {
-                element.split(';').find_map(|pair| {
-                    let (name, value) = pair.split_once('=')?;
-                    name.trim()
-                        .eq_ignore_ascii_case(wanted)
-                        .then(|| value.trim().trim_matches('"').to_owned())
-                })
-            };
-            found = (parameter("proto"), parameter("host"));
-            let sender = parameter("for").and_then(|node| node_address(&node));
+            found = (parameter(element, "proto"), parameter(element, "host"));
+            let sender = parameter(element, "for").and_then(|node| node_address(&node));
             if !self.trusts(sender) {
                 break;
             }
         }
         Ok(found)
     }
+}
+
+/// The parameter `wanted` of an element of `Forwarded`.
+fn parameter(element: &str, wanted: &str) -> Option<String> {
+    element.split(';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim().trim_matches('"').to_owned())
+    })
 }
 
 /// Whether `peer` is in one of the policy's `trusted_proxies`; an IPv4 address that is written as an IPv6 one is
@@ -129,6 +155,7 @@ fn one(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Refusal
     let mut fields = headers.get_all(name).iter();
     let Some(field) = fields.next() else { return Ok(None) };
     match (field.to_str(), fields.next()) {
+        (Err(_), _) => Err(unknown(&format!("its {name} header field is not text"))),
         (Ok(value), None) if !value.contains(',') => Ok(Some(value.trim().to_owned())),
         _ => Err(unknown(&format!("its {name} header field has more than one value"))),
     }
@@ -153,17 +180,16 @@ mod tests {
         fields: &'a [(&'static str, &'a str)],
     }
 
+    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
     fn target(policy: &Policy, sent: &Sent<'_>) -> Result<String, String> {
-        let headers: HeaderMap = sent
-            .fields
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .fold(HeaderMap::new(), |mut headers, (name, value)| {
-                headers.append(name, value);
-                headers
-            });
+        let headers = headers(sent.fields);
         let uri: Uri = sent.uri.parse().unwrap();
         let request = IncomingRequest {
             method: &Method::GET,
@@ -294,6 +320,35 @@ mod tests {
         assert_eq!(at("b.example").as_deref(), Ok("https://b.example/x"));
         assert!(at("c.example").unwrap_err().contains("none of this resource's"));
         assert!(at("a.example:444").is_err());
+    }
+
+    #[test]
+    fn the_client_is_whom_the_outermost_trusted_proxy_names() {
+        use ForwardedIn::{Forwarded, XForwarded};
+
+        let (by_x, by_f) = ("x-forwarded-for", "forwarded");
+        for (peer, forwarded_in, fields, client) in [
+            (STRANGER, XForwarded, &[(by_x, "198.51.100.1")][..], STRANGER),
+            (PROXY, XForwarded, &[], PROXY),
+            (PROXY, XForwarded, &[(by_x, "198.51.100.1")], "198.51.100.1"),
+            // The client sent the first itself.
+            (PROXY, XForwarded, &[(by_x, "203.0.113.9, 198.51.100.1")], "198.51.100.1"),
+            (PROXY, XForwarded, &[(by_x, "203.0.113.9"), (by_x, "198.51.100.1")], "198.51.100.1"),
+            (PROXY, XForwarded, &[(by_x, "198.51.100.1, 10.0.0.2")], "198.51.100.1"),
+            (PROXY, XForwarded, &[(by_x, "2001:db8::1")], "2001:db8::1"),
+            (PROXY, XForwarded, &[(by_x, "198.51.100.1:4711")], "198.51.100.1"),
+            (PROXY, XForwarded, &[(by_x, "198.51.100.1, unknown")], PROXY),
+            (PROXY, XForwarded, &[(by_f, "for=198.51.100.1")], PROXY),
+            (PROXY, Forwarded, &[(by_f, "for=203.0.113.9, for=\"[2001:db8::1]:99\"")], "2001:db8::1"),
+            (PROXY, Forwarded, &[(by_f, "for=_hidden")], PROXY),
+        ] {
+            let (headers, uri) = (headers(fields), Uri::from_static("/"));
+            let peer = Some(peer.parse().unwrap());
+            let request =
+                IncomingRequest { method: &Method::GET, uri: &uri, headers: &headers, peer, secure: false };
+            let found = Targets::by_policy(&policy(&[], forwarded_in)).client(&request);
+            assert_eq!(found, Some(client.parse().unwrap()), "{fields:?}");
+        }
     }
 
     #[test]

@@ -108,6 +108,27 @@ async fn a_drain_lets_requests_end_and_takes_no_new_ones() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_to_end_first_says_so_and_goes_on() {
+    let upstream = Upstream::answering(HELLO).await;
+    let settings = ServerSettings {
+        admin_listen: Some(any_port()),
+        unready_for: Duration::from_secs(3600),
+        ..ServerSettings::default()
+    };
+    let Proxy { server, address, .. } = Proxy::start(OPEN, upstream.settings(), settings).await;
+    let admin = tcp(server.admin_address().unwrap());
+    assert_eq!(status(&ask(admin, "/readyz").await), 200);
+    let draining = tokio::spawn(server.drain());
+    soon(async { while status(&ask(admin, "/readyz").await) != 503 {} }).await;
+    let mut late = TcpStream::connect(address).await.unwrap();
+    late.write_all(GET.replace("Connection: close\r\n", "").as_bytes()).await.unwrap();
+    let answer = to_end(&mut late).await;
+    assert_eq!(status(&answer), 200, "{answer}");
+    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    draining.abort();
+}
+
+#[tokio::test]
 async fn a_drain_ends_what_takes_too_long() {
     let mut upstream = Upstream::scripted(|mut stream, told| async move {
         let received = head(&mut stream).await.unwrap();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::algorithm::Algorithm;
+use crate::excerpt::{NAME, excerpt};
 use crate::json::{MemberError, Object, Value};
 use crate::jwk_set::JwkSet;
 use crate::jws::{
@@ -11,6 +12,7 @@ use crate::jws::{
 };
 use crate::jwt::{NotSigned, audiences, signed_by_one_of};
 use crate::numeric_date::NumericDate;
+use crate::refusal::Refusal;
 use crate::thumbprint::Thumbprint;
 
 /// The media type of a JWT access token, the value of its header's `typ` (RFC 9068 section 2.1).
@@ -43,6 +45,18 @@ pub struct AccessToken {
     pub jwt_id: Option<String>,
     /// The key that it is bound to (`cnf.jkt`); `None` for a bearer token.
     pub thumbprint: Option<Thumbprint>,
+}
+
+impl AccessToken {
+    /// Refuses unless it has one of these scopes; the first is the one to ask for.
+    pub fn require_scope<S: AsRef<str>>(&self, any_of: &[S]) -> Result<(), Refusal> {
+        let has = |scope: &S| self.scopes.iter().any(|granted| granted == scope.as_ref());
+        if any_of.iter().any(has) {
+            return Ok(());
+        }
+        let any_of = any_of.iter().map(|scope| scope.as_ref().to_owned()).collect();
+        Err(Refusal::InsufficientScope { any_of })
+    }
 }
 
 impl fmt::Debug for AccessToken {
@@ -137,10 +151,13 @@ impl AccessTokenPolicy {
 
     pub(crate) fn right_parties(&self, token: &AccessToken) -> Result<(), AccessTokenRefusal> {
         if token.issuer != self.issuer {
-            return Err(AccessTokenRefusal::WrongIssuer { expected: self.issuer.clone() });
+            let found = excerpt(&token.issuer, NAME);
+            return Err(AccessTokenRefusal::WrongIssuer { expected: self.issuer.clone(), found });
         }
         if !token.audiences.iter().any(|audience| self.audiences.contains(audience)) {
-            return Err(AccessTokenRefusal::WrongAudience { expected: self.audiences.join(" or ") });
+            let expected = self.audiences.join(" or ");
+            let found = excerpt(&token.audiences.join(", "), NAME);
+            return Err(AccessTokenRefusal::WrongAudience { expected, found });
         }
         Ok(())
     }
@@ -190,16 +207,20 @@ pub enum AccessTokenRefusal {
     #[error("the access token's {0}")]
     Member(MemberError),
     /// `iss` is another authorization server.
-    #[error("the access token was not issued by {expected}")]
+    #[error("the access token was not issued by {expected}: its `iss` is {found}")]
     WrongIssuer {
         /// The issuer that this resource trusts.
         expected: String,
+        /// What `iss` is.
+        found: String,
     },
     /// `aud` is another resource.
-    #[error("the access token was not issued for {expected}")]
+    #[error("the access token was not issued for {expected}: its `aud` is {found}")]
     WrongAudience {
         /// The names of this resource.
         expected: String,
+        /// What `aud` has.
+        found: String,
     },
     /// `exp` has passed.
     #[error("the access token expired at {expired}, and it is {now}")]
@@ -221,8 +242,11 @@ pub enum AccessTokenRefusal {
     #[error("the access token is bound by `cnf`, and not by a `jkt` that is a SHA-256 thumbprint")]
     UnusableConfirmation,
     /// No key of the issuer has this `kid` and fits the algorithm.
-    #[error("the issuer has no key that fits the access token's `kid` and `alg`")]
-    NoSuchKey,
+    #[error("the issuer has no key that fits the access token's `kid` ({}) and `alg`", key_id.as_deref().unwrap_or("none"))]
+    NoSuchKey {
+        /// What `kid` is.
+        key_id: Option<String>,
+    },
     /// The signature is not the issuer's over this text.
     #[error("the access token's signature does not verify with a key of the issuer")]
     WrongSignature,
@@ -290,7 +314,9 @@ fn signed(
 ) -> Result<(), AccessTokenRefusal> {
     let key_id = header.optional_string("kid").map_err(AccessTokenRefusal::Member)?;
     signed_by_one_of(keys, key_id, algorithm, jws).map_err(|reason| match reason {
-        NotSigned::NoSuchKey => AccessTokenRefusal::NoSuchKey,
+        NotSigned::NoSuchKey => {
+            AccessTokenRefusal::NoSuchKey { key_id: key_id.map(|key_id| excerpt(key_id, NAME)) }
+        }
         NotSigned::WrongSignature => AccessTokenRefusal::WrongSignature,
     })
 }

@@ -138,11 +138,17 @@ mod tests {
             (r#"{"active":true,"aud":"api://one"}"#.to_owned(), missing("sub")),
             (
                 r#"{"active":true,"aud":"api://two","sub":"a"}"#.to_owned(),
-                AccessTokenRefusal::WrongAudience { expected: "api://one".to_owned() },
+                AccessTokenRefusal::WrongAudience {
+                    expected: "api://one".to_owned(),
+                    found: "api://two".to_owned(),
+                },
             ),
             (
                 format!(r#"{{{good},"iss":"https://other.example"}}"#),
-                AccessTokenRefusal::WrongIssuer { expected: "https://as.example".to_owned() },
+                AccessTokenRefusal::WrongIssuer {
+                    expected: "https://as.example".to_owned(),
+                    found: "https://other.example".to_owned(),
+                },
             ),
             (
                 format!(r#"{{{good},"exp":1799999990}}"#),

@@ -57,13 +57,13 @@ pub enum Refusal {
         reason: String,
     },
     /// No route of the resource's policy covers the request, so nothing says what it needs.
-    #[error("this resource has no route for the request's path and method")]
+    #[error("this resource's policy has no route for the request's path and method")]
     NoRoute,
-    /// The access token does not have the scope.
-    #[error("the access token does not have the scope {needed}")]
+    /// The access token has none of the scopes that would do.
+    #[error("the access token does not have the scope {}", any_of.join(" or "))]
     InsufficientScope {
-        /// The scope that the request needs.
-        needed: String,
+        /// The scopes, any of which the request needs; the first is the one to ask for.
+        any_of: Vec<String>,
     },
 }
 
@@ -150,7 +150,8 @@ impl Refusal {
             Self::Credentials(refusal) => refusal.rule(),
             Self::Assertion(refusal) => refusal.rule(),
             Self::AccessToken(_) | Self::TokenUnverifiable { .. } => Rule::AccessToken,
-            Self::UnknownTarget { .. } | Self::NoRoute => Rule::TargetUri,
+            Self::UnknownTarget { .. } => Rule::TargetUri,
+            Self::NoRoute => Rule::Route,
             Self::BoundTokenAsBearer | Self::UnboundTokenAsDpop => Rule::SchemeFitsBinding,
             Self::BearerToken => Rule::Scheme,
             Self::Proof(refusal) => refusal.rule(),
@@ -228,7 +229,8 @@ impl Refusal {
         let Some(code) = code else { return Vec::new() };
         let mut parameters =
             vec![("error", code.as_str().to_owned()), ("error_description", description(self))];
-        if let Self::InsufficientScope { needed } = self {
+        if let Self::InsufficientScope { any_of } = self {
+            let needed = any_of.first().map(String::as_str).unwrap_or_default();
             parameters.push(("scope", quotable(needed)));
         }
         parameters

@@ -119,12 +119,7 @@ impl Admitted {
 
     /// Refuses unless the token has one of these scopes; the first is the one to ask for.
     pub fn require_scope(&self, any_of: &[&str]) -> Result<(), Refusal> {
-        let has = |scope: &&str| self.access_token.scopes.iter().any(|granted| granted == scope);
-        if any_of.iter().any(has) {
-            return Ok(());
-        }
-        let needed = any_of.first().copied().unwrap_or_default().to_owned();
-        Err(Refusal::InsufficientScope { needed })
+        self.access_token.require_scope(any_of)
     }
 }
 

@@ -61,6 +61,8 @@ pub enum Rule {
     AccessToken,
     /// The token carries the scope.
     Scope,
+    /// A route of the resource's policy covers the request.
+    Route,
     /// The client assertion is well-formed.
     WellFormedAssertion,
     /// `iss` and `sub` of the client assertion are the client.
@@ -186,6 +188,10 @@ impl Rule {
             Self::AccessToken => {
                 ("RFC 9068 section 4", "an access token is authentic, current, and issued for this resource")
             }
+            Self::Route => (
+                "RFC 9110 section 15.5.5",
+                "a route of the resource's policy covers the path and the method of the request",
+            ),
             Self::Scope => ("RFC 6750 section 3.1", "an access token has the scope that the request needs"),
             Self::WellFormedAssertion => (
                 "RFC 7523 section 3, rule 9",

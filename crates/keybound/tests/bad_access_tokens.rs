@@ -60,8 +60,10 @@ fn bad_tokens_are_refused_by_the_rule_they_break() {
     let wrong = |name, expected| Refusal::Member(MemberError::WrongType { name, expected });
     let claim = |name: &str, value: Value| draft().claim(name, value);
     let header = |name: &str, value: Value| draft().header(name, value);
-    let other_issuer = || Refusal::WrongIssuer { expected: ISSUER.to_owned() };
-    let other_audience = || Refusal::WrongAudience { expected: AUDIENCE.to_owned() };
+    let other_issuer =
+        |found: &str| Refusal::WrongIssuer { expected: ISSUER.to_owned(), found: found.to_owned() };
+    let other_audience =
+        |found: &str| Refusal::WrongAudience { expected: AUDIENCE.to_owned(), found: found.to_owned() };
     for (draft, refusal, why) in [
         (header("typ", json!("dpop+jwt")), Refusal::WrongType, "a proof: RFC 8725 section 3.11"),
         (header("typ", json!("JWT")), Refusal::WrongType, "an ID token: RFC 9068 section 4"),
@@ -82,16 +84,28 @@ fn bad_tokens_are_refused_by_the_rule_they_break() {
             Refusal::AlgorithmNotAllowed { found: Algorithm::PS256 },
             "not the issuer's: RFC 8725 section 3.1",
         ),
-        (header("kid", json!("x")), Refusal::NoSuchKey, "an unknown kid"),
+        (header("kid", json!("x")), Refusal::NoSuchKey { key_id: Some("x".to_owned()) }, "an unknown kid"),
         (header("kid", json!(1)), wrong("kid", "a string"), "kid is a number"),
         (draft().without_claim("iss"), missing("iss"), "no iss"),
         (draft().without_claim("aud"), missing("aud"), "no aud"),
         (draft().without_claim("exp"), missing("exp"), "no exp"),
         (draft().without_claim("sub"), missing("sub"), "no sub"),
-        (claim("iss", json!("https://evil.example")), other_issuer(), "of another issuer"),
-        (claim("iss", json!("https://org.example.com/")), other_issuer(), "issuers compare exactly"),
-        (claim("aud", json!("https://other.example")), other_audience(), "for another resource"),
-        (claim("aud", json!([])), other_audience(), "for none"),
+        (
+            claim("iss", json!("https://evil.example")),
+            other_issuer("https://evil.example"),
+            "of another issuer",
+        ),
+        (
+            claim("iss", json!("https://org.example.com/")),
+            other_issuer("https://org.example.com/"),
+            "issuers compare exactly",
+        ),
+        (
+            claim("aud", json!("https://other.example")),
+            other_audience("https://other.example"),
+            "for another resource",
+        ),
+        (claim("aud", json!([])), other_audience(""), "for none"),
         (claim("aud", json!({})), wrong("aud", "an array of strings"), "aud is an object"),
         (claim("exp", json!("never")), wrong("exp", "a number of seconds since 1970"), "exp is a text"),
         (claim("exp", json!(now - 5)), Refusal::Expired { expired: date(now - 5), now: NOW }, "expired"),
@@ -164,14 +178,20 @@ fn untyped_tokens_are_accepted_by_name_and_proofs_never() {
 fn a_token_is_for_a_resource_if_it_has_one_of_its_names() {
     let keys = JwkSet::from_keys(vec![RS256.public_key().clone().with_key_id("k")]);
     let other = "https://other.example";
-    let expected = |names: &str| Err(Refusal::WrongAudience { expected: names.to_owned() });
+    let expected = |names: &str, found: &str| {
+        Err(Refusal::WrongAudience { expected: names.to_owned(), found: found.to_owned() })
+    };
     for (names, audience, outcome) in [
         (vec![AUDIENCE, other], json!(other), Ok(())),
         (vec![other, AUDIENCE], json!(["x", AUDIENCE]), Ok(())),
-        (vec![other, "x"], json!(AUDIENCE), expected("https://other.example or x")),
-        (vec![other, "x"], json!("https://other.example or x"), expected("https://other.example or x")),
-        (vec![], json!(""), expected("")),
-        (vec![], json!([]), expected("")),
+        (vec![other, "x"], json!(AUDIENCE), expected("https://other.example or x", AUDIENCE)),
+        (
+            vec![other, "x"],
+            json!("https://other.example or x"),
+            expected("https://other.example or x", "https://other.example or x"),
+        ),
+        (vec![], json!(""), expected("", "")),
+        (vec![], json!([]), expected("", "")),
     ] {
         let policy = AccessTokenPolicy {
             audiences: names.iter().map(|name| (*name).to_owned()).collect(),

@@ -54,7 +54,10 @@ pub(crate) struct ServeArguments {
     /// How long a body or an upgraded connection (WebSocket) may pause.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300", help_heading = "Upstream")]
     idle_timeout: Duration,
-    /// How long requests under way may go on when the guard is told to end.
+    /// How long the guard, told to end, says that it is not ready (/readyz) and goes on, so that load balancers notice.
+    #[arg(long, value_name = "SECONDS", value_parser = whole_seconds, default_value = "0", help_heading = "Serving")]
+    unready_for: Duration,
+    /// How long requests under way may go on after that.
     #[arg(long, value_name = "SECONDS", value_parser = whole_seconds, default_value = "30", help_heading = "Serving")]
     drain_timeout: Duration,
     /// How often policy and certificate are looked at for changes; 0 for only when SIGHUP comes.
@@ -116,7 +119,10 @@ pub(crate) fn run(arguments: &ServeArguments, output: Output) -> Outcome {
             }
         }
         tokio::select! {
-            _ = server.drain() => Ok(()),
+            gently = server.drain() => if gently { Ok(()) } else {
+                Err(Failure::new(ExitCode::CutShort, "requests that were under way were cut short")
+                    .because("they had not ended within the time of --drain-timeout"))
+            },
             () = signals.told_to_end() => Err(Failure::new(ExitCode::CutShort, "the guard ended at once")
                 .because("it was told to a second time, while requests were under way")),
         }
@@ -135,6 +141,7 @@ impl Faces {
 
 impl ServeArguments {
     fn face(&self, guard: &Guard) -> Outcome<Face> {
+        self.proxies_can_ask(guard)?;
         let guard = guard.clone();
         let Some(upstream) = &self.faces.upstream else {
             return Ok(Face::Router(match (self.faces.forward_auth, self.faces.ext_authz) {
@@ -155,6 +162,27 @@ impl ServeArguments {
         Ok(Face::ReverseProxy(ReverseProxy::new(guard, settings)?))
     }
 
+    /// Forward-auth answers trusted proxies alone: without any, or where none has an address, nobody.
+    fn proxies_can_ask(&self, guard: &Guard) -> Outcome {
+        if self.faces.forward_auth.is_none() {
+            return Ok(());
+        }
+        let failure = Failure::new(ExitCode::Settings, "no proxy could ask this guard");
+        if guard.policy().trusted_proxies.is_empty() {
+            return Err(failure.because("the policy's `trusted_proxies` is empty, and what anybody else says of a request is not believed").do_next(
+                "name the network of the proxy: trusted_proxies = [\"127.0.0.1/32\"] in the policy, or --trusted-proxy 127.0.0.1/32",
+            ));
+        }
+        if matches!(self.listen, ListenAddress::Unix(_)) {
+            return Err(failure
+                .because(
+                    "who comes over a Unix socket has no address, so that `trusted_proxies` can't name it",
+                )
+                .do_next("listen at a TCP address: --listen 127.0.0.1:9000"));
+        }
+        Ok(())
+    }
+
     fn settings(&self) -> ServerSettings {
         let tls = self.tls_certificate.clone().zip(self.tls_key.clone());
         ServerSettings {
@@ -163,6 +191,7 @@ impl ServeArguments {
             admin_listen: Some(self.admin_listen.clone()),
             policy_file: self.policy.policy.clone(),
             reload_every: Some(self.reload_every).filter(|every| !every.is_zero()),
+            unready_for: self.unready_for,
             drain_timeout: self.drain_timeout,
             limits: ServerLimits {
                 connections: self.max_connections,

@@ -65,7 +65,7 @@ impl Part {
             AccessTokenRefusal::WrongAudience { .. } => Self::Audience,
             AccessTokenRefusal::Expired { .. } | AccessTokenRefusal::FromFuture { .. } => Self::Times,
             AccessTokenRefusal::UnusableConfirmation => Self::Binding,
-            AccessTokenRefusal::NoSuchKey | AccessTokenRefusal::WrongSignature => Self::Signature,
+            AccessTokenRefusal::NoSuchKey { .. } | AccessTokenRefusal::WrongSignature => Self::Signature,
             _ => Self::WellFormed,
         }
     }
@@ -99,7 +99,8 @@ fn refusals(
     let check = |policy: &AccessTokenPolicy| {
         let verified = policy.verify(document.text, keys.unwrap_or(&none), arguments.now());
         // Without keys the check can only come as far as the signature.
-        verified.err().filter(|refusal| keys.is_some() || *refusal != AccessTokenRefusal::NoSuchKey)
+        let needs_keys = |refusal: &_| matches!(refusal, AccessTokenRefusal::NoSuchKey { .. });
+        verified.err().filter(|refusal| keys.is_some() || !needs_keys(refusal))
     };
     let relax = |policy: &mut AccessTokenPolicy, refusal: &AccessTokenRefusal| {
         match Part::of(refusal) {

@@ -24,7 +24,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 
 use crate::guard::{Admission, Guard, IncomingRequest};
-use crate::{answer, audit, identity, peer};
+use crate::{answer, audit, identity, metrics, peer};
 use original::OriginalRequest;
 
 pub use nginx::{BODY, CHALLENGE, STATUS};
@@ -118,8 +118,9 @@ fn untrusted(asking: &IncomingRequest<'_>) -> Response<Bytes> {
     tracing::warn!(
         target: audit::TARGET,
         peer = asking.peer.map(tracing::field::display),
-        "refused to answer one who is not in the policy's trusted_proxies"
+        "refused to answer one who is not in the policy's trusted_proxies: if it is the proxy, name its network there"
     );
+    metrics::not_a_proxy();
     let mut response = Response::new(Bytes::from_static(BODY));
     *response.status_mut() = StatusCode::FORBIDDEN;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -93,6 +93,7 @@ fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>,
     let Some(field) = fields.next() else { return Ok(None) };
     match (field.to_str(), fields.next()) {
         (Ok(value), None) => Ok(Some(value)),
+        (Err(_), _) => Err(unknown(&format!("its {name} header field is not ASCII, as every URI is"))),
         _ => Err(unknown(&format!("its {name} header field has more than one value"))),
     }
 }

@@ -8,11 +8,7 @@ use keybound::TargetUri;
 
 use crate::identity;
 use crate::policy::{ForwardedIn, Policy};
-use crate::target::is_trusted;
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+use crate::target::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, is_trusted};
 
 const X_FORWARDED: &str = "x-forwarded";
 

@@ -23,9 +23,10 @@ pub(crate) fn router(drain: DrainObserver) -> Router {
         .with_state(drain)
 }
 
-/// A guard that drains takes no new connections; a load balancer is to send requests elsewhere.
+/// A guard that is to end says so for as long as it was told to, and then takes no new connections: a load balancer
+/// is to send requests elsewhere.
 async fn ready(State(drain): State<DrainObserver>) -> Response {
-    let draining = drain.is_draining();
+    let draining = drain.is_leaving();
     let status = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (status, Json(json!({ "ready": !draining, "draining": draining }))).into_response()
 }

@@ -8,6 +8,8 @@ use tokio::sync::{mpsc, watch};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Serving,
+    /// Serving still, and saying that it will not for long.
+    Leaving,
     Draining,
     Ended,
 }
@@ -27,12 +29,12 @@ pub(crate) struct Lifeline {
     _alive: mpsc::Sender<()>,
 }
 
-/// Tells whether a server drains, without keeping it.
+/// Tells whether a server is to be left, without keeping it.
 #[derive(Clone, Debug)]
 pub(crate) struct DrainObserver(watch::Receiver<Phase>);
 
 impl DrainObserver {
-    pub(crate) fn is_draining(&self) -> bool {
+    pub(crate) fn is_leaving(&self) -> bool {
         *self.0.borrow() > Phase::Serving
     }
 }
@@ -50,6 +52,11 @@ impl Drain {
 
     pub(crate) fn observer(&self) -> DrainObserver {
         DrainObserver(self.lifeline.phase.clone())
+    }
+
+    /// Says that the server is to be left.
+    pub(crate) fn announce(&self) {
+        self.phase.send_replace(Phase::Leaving);
     }
 
     /// Ends what is under way: gently within `limit`, then at once. Whether all had ended by itself.
@@ -75,7 +82,8 @@ impl Lifeline {
         let _ = self.phase.wait_for(|phase| *phase >= Phase::Ended).await;
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
+    /// Whether clients are to come back on another connection.
+    pub(crate) fn is_leaving(&self) -> bool {
         *self.phase.borrow() > Phase::Serving
     }
 }

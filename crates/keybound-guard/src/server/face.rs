@@ -40,7 +40,7 @@ impl Face {
             Self::ReverseProxy(proxy) => proxy.answer(request, connection).instrument(span).await,
             Self::Router(router) => ask(router, request, connection).instrument(span).await,
         };
-        if connection.lifeline.is_draining() && one_request_at_a_time {
+        if connection.lifeline.is_leaving() && one_request_at_a_time {
             // hyper says so too, but only from the answer after this one.
             response.headers_mut().entry(http::header::CONNECTION).or_insert(CLOSE);
         }

@@ -66,6 +66,9 @@ pub struct ServerSettings {
     pub policy_file: Option<PathBuf>,
     /// How often files are looked at for changes; only when told to ([`Server::reload`]) without.
     pub reload_every: Option<Duration>,
+    /// How long the server says that it is not ready and still takes connections, before it drains: so long
+    /// load balancers need to notice.
+    pub unready_for: Duration,
     /// How long what is under way may go on when the server ends.
     pub drain_timeout: Duration,
     /// The bounds.
@@ -80,6 +83,7 @@ impl Default for ServerSettings {
             admin_listen: None,
             policy_file: None,
             reload_every: Some(RELOAD_EVERY),
+            unready_for: Duration::ZERO,
             drain_timeout: DRAIN_TIMEOUT,
             limits: ServerLimits::default(),
         }
@@ -170,6 +174,7 @@ pub struct Server {
     admin_address: Option<ListenAddress>,
     drain: Drain,
     admin_drain: Drain,
+    unready_for: Duration,
     drain_timeout: Duration,
     reloader: Arc<Reloader>,
     watching: Option<JoinHandle<()>>,
@@ -208,12 +213,13 @@ impl Server {
         tokio::spawn(accept(listener, endpoint, drain.lifeline()));
         let reloader = Arc::new(Reloader::new(guard, settings.policy_file, tls));
         let watching = settings.reload_every.map(|every| tokio::spawn(watch(Arc::clone(&reloader), every)));
-        let drain_timeout = settings.drain_timeout;
+        let (unready_for, drain_timeout) = (settings.unready_for, settings.drain_timeout);
         Ok(Self {
             address,
             admin_address,
             drain,
             admin_drain,
+            unready_for,
             drain_timeout,
             reloader,
             watching,
@@ -238,13 +244,19 @@ impl Server {
         let _ = task::spawn_blocking(move || reloader.all()).await;
     }
 
-    /// Takes no more connections, lets what is under way end within the drain timeout, and then ends it.
-    /// Whether all had ended by itself.
+    /// Says that it is not ready for as long as the settings say, then takes no more connections, lets what is
+    /// under way end within the drain timeout, and then ends it. Whether all had ended by itself.
     pub async fn drain(mut self) -> bool {
         if let Some(watching) = self.watching.take() {
             watching.abort();
         }
+        tracing::info!(unready_for = ?self.unready_for, drain_timeout = ?self.drain_timeout, "told to end");
+        self.drain.announce();
+        tokio::time::sleep(self.unready_for).await;
         let gently = self.drain.end(self.drain_timeout).await;
+        if !gently {
+            tracing::warn!("requests that were under way were cut short: the drain timeout was over");
+        }
         self.admin_drain.end(ADMIN_DRAIN_TIMEOUT).await;
         gently
     }

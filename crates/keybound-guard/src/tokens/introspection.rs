@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use form_urlencoded::{Serializer, byte_serialize};
-use http::Uri;
+use http::{StatusCode, Uri};
 use keybound::{Clock, Refusal};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -56,11 +56,20 @@ impl Introspection {
             }
             outcome => {
                 counters::count(INTROSPECTIONS, &self.issuer, "failed");
-                match outcome {
-                    Ok(_) => tracing::warn!(issuer = self.issuer, "introspection answers too much"),
-                    Err(error) => tracing::warn!(issuer = self.issuer, %error, "introspection failed"),
-                }
-                Err(self.unverifiable("does not answer"))
+                let what = match outcome {
+                    Ok(_) => {
+                        tracing::warn!(issuer = self.issuer, "introspection answers too much");
+                        "does not answer as it should"
+                    }
+                    Err(error) => {
+                        tracing::warn!(issuer = self.issuer, %error, "introspection failed{}", advice(&error));
+                        match error {
+                            FetchError::Status { .. } => "does not answer what this server asks",
+                            _ => "does not answer",
+                        }
+                    }
+                };
+                Err(self.unverifiable(what))
             }
         }
     }
@@ -81,6 +90,16 @@ impl Introspection {
     /// A refusal that blames this issuer, which `what`.
     pub(super) fn unverifiable(&self, what: &str) -> Refusal {
         Refusal::TokenUnverifiable { reason: format!("{} {what}", self.issuer) }
+    }
+}
+
+/// What to do about it.
+fn advice(error: &FetchError) -> &'static str {
+    match error {
+        FetchError::Status { status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, .. } => {
+            ": see that `client_id` and `client_secret_file` of the issuer's introspection are right"
+        }
+        _ => "",
     }
 }
 

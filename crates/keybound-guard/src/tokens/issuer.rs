@@ -169,12 +169,14 @@ impl KeyLocation {
         let uri = match self {
             Self::Uri(uri) => uri,
             Self::InMetadata(locations) => {
-                let metadata = locations.fetch(network, issuer).await;
-                found = told(METADATA_FETCHES, issuer, metadata)?.jwks_uri;
+                let metadata = told(METADATA_FETCHES, issuer, locations.fetch(network, issuer).await);
+                // Why it is missing has been told.
+                found = metadata.map_err(|_| FetchError::NoMetadata)?.jwks_uri;
                 found.as_ref().ok_or(FetchError::NotInMetadata("jwks_uri"))?
             }
         };
-        Ok(KeySet::parse(&network.get(uri).await?)?)
+        let unusable = |reason| FetchError::Keys { reason, uri: uri.clone() };
+        KeySet::parse(&network.get(uri).await?).map_err(unusable)
     }
 }
 
@@ -232,5 +234,9 @@ fn lifetimes(settings: &Settings) -> Lifetimes {
 /// Counts what became of a fetch, and says why one failed.
 fn told<T>(name: &'static str, issuer: &str, outcome: Result<T, FetchError>) -> Result<T, FetchError> {
     counters::count(name, issuer, if outcome.is_ok() { "fetched" } else { "failed" });
-    outcome.inspect_err(|error| tracing::warn!(issuer, %error, "a fetch from an issuer failed"))
+    outcome.inspect_err(|error| match error {
+        FetchError::NoMetadata => {}
+        error if name == JWKS_FETCHES => tracing::warn!(issuer, %error, "the issuer's keys can't be fetched"),
+        error => tracing::warn!(issuer, %error, "the issuer's metadata can't be fetched"),
+    })
 }

@@ -104,7 +104,9 @@ impl Question<'_> {
     ) -> Result<Signed, Refusal> {
         match self.published.newer_than(held.generation, self.now).await {
             Newer::Found(newer) => Ok((self.by(&newer)?, Some(newer.generation))),
-            Newer::CannotTell if refusal == AccessTokenRefusal::NoSuchKey => Err(self.unverifiable()),
+            Newer::CannotTell if matches!(refusal, AccessTokenRefusal::NoSuchKey { .. }) => {
+                Err(self.unverifiable())
+            }
             Newer::None | Newer::CannotTell => Err(refusal.into()),
         }
     }
@@ -120,5 +122,5 @@ impl Question<'_> {
 
 /// Whether another set of keys could change this. Of a token without `kid`, every key is the wrong one.
 fn depends_on_keys(refusal: &AccessTokenRefusal) -> bool {
-    matches!(refusal, AccessTokenRefusal::NoSuchKey | AccessTokenRefusal::WrongSignature)
+    matches!(refusal, AccessTokenRefusal::NoSuchKey { .. } | AccessTokenRefusal::WrongSignature)
 }

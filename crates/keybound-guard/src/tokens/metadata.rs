@@ -102,14 +102,17 @@ impl MetadataLocations {
     pub(super) async fn fetch(&self, network: &Network, issuer: &str) -> Result<IssuerMetadata, FetchError> {
         let Self([first, second]) = self;
         match fetch(network, first, issuer).await {
-            Err(FetchError::Status(_) | FetchError::Metadata(_)) => fetch(network, second, issuer).await,
+            Err(FetchError::Status { .. } | FetchError::Metadata { .. }) => {
+                fetch(network, second, issuer).await
+            }
             outcome => outcome,
         }
     }
 }
 
 async fn fetch(network: &Network, uri: &Uri, issuer: &str) -> Result<IssuerMetadata, FetchError> {
-    Ok(IssuerMetadata::parse(&network.get(uri).await?, issuer)?)
+    let unusable = |reason| FetchError::Metadata { reason, uri: uri.clone() };
+    IssuerMetadata::parse(&network.get(uri).await?, issuer).map_err(unusable)
 }
 
 /// What stands behind scheme and authority.

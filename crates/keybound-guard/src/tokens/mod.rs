@@ -21,6 +21,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keybound::access_token::{AccessToken, AccessTokenRefusal, EXPIRY_LEEWAY, MAX_ACCESS_TOKEN_BYTES};
+use keybound::excerpt::{NAME, excerpt};
 use keybound::json::MemberError;
 use keybound::proof::AccessTokenHash;
 use keybound::random::Random;
@@ -142,6 +143,7 @@ impl AccessTokens {
                 [only] => only.name().to_owned(),
                 several => format!("one of the {} issuers that are trusted here", several.len()),
             },
+            found: excerpt(name, NAME),
         })
     }
 

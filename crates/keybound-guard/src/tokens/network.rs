@@ -19,11 +19,21 @@ pub(super) enum FetchError {
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// An answer that is none.
-    #[error("it answered with status {0}")]
-    Status(StatusCode),
+    #[error("it answered with status {status} at {uri}")]
+    Status {
+        /// Its status.
+        status: StatusCode,
+        /// Where.
+        uri: Uri,
+    },
     /// The metadata can't be used.
-    #[error(transparent)]
-    Metadata(#[from] MetadataError),
+    #[error("what is at {uri} can't be used: {reason}")]
+    Metadata {
+        /// What is wrong.
+        reason: MetadataError,
+        /// Where.
+        uri: Uri,
+    },
     /// The metadata does not name what is needed.
     #[error("its metadata has no `{0}`; the policy can name it instead")]
     NotInMetadata(&'static str),
@@ -31,8 +41,13 @@ pub(super) enum FetchError {
     #[error("its metadata can't be had")]
     NoMetadata,
     /// The JWK set can't be used.
-    #[error("its keys can't be used: {0}")]
-    Keys(#[from] KeyError),
+    #[error("the keys at {uri} can't be used: {reason}")]
+    Keys {
+        /// What is wrong.
+        reason: KeyError,
+        /// Where.
+        uri: Uri,
+    },
     /// The request can't be made.
     #[error("the request can't be made: {0}")]
     Request(#[from] http::Error),
@@ -67,7 +82,7 @@ impl Network {
     /// The body at `uri`, a JSON document.
     pub(super) async fn get(&self, uri: &Uri) -> Result<Bytes, FetchError> {
         let request = Request::builder().uri(uri).header(ACCEPT, "application/json").body(Bytes::new())?;
-        ok(self.transport.send(request).await?)
+        ok(uri, self.transport.send(request).await?)
     }
 
     /// The answer to a form, sent with the credentials `authorization`.
@@ -86,7 +101,7 @@ impl Network {
             .header(AUTHORIZATION, authorization)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Bytes::from_owner(Wiped(form)))?;
-        ok(self.transport.send(request).await?)
+        ok(uri, self.transport.send(request).await?)
     }
 }
 
@@ -99,10 +114,10 @@ impl AsRef<[u8]> for Wiped {
     }
 }
 
-fn ok(response: Response<Bytes>) -> Result<Bytes, FetchError> {
+fn ok(uri: &Uri, response: Response<Bytes>) -> Result<Bytes, FetchError> {
     match response.status() {
         StatusCode::OK => Ok(response.into_body()),
-        status => Err(FetchError::Status(status)),
+        status => Err(FetchError::Status { status, uri: uri.clone() }),
     }
 }
 

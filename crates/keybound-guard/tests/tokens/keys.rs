@@ -15,6 +15,10 @@ fn refused(refusal: AccessTokenRefusal) -> Refusal {
     Refusal::AccessToken(refusal)
 }
 
+fn is_of_no_key(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::AccessToken(AccessTokenRefusal::NoSuchKey { key_id: Some(_) }))
+}
+
 #[tokio::test]
 async fn a_thousand_first_tokens_fetch_metadata_and_keys_once() {
     let key = Key::named("one");
@@ -111,7 +115,7 @@ async fn unknown_keys_have_the_issuer_asked_once_in_ten_seconds() {
         .collect();
     for round in 0..3 {
         let outcomes = join_all(junk.iter().map(|token| rig.verify(token))).await;
-        assert!(outcomes.iter().all(|outcome| *outcome == Err(refused(AccessTokenRefusal::NoSuchKey))));
+        assert!(outcomes.iter().all(|outcome| is_of_no_key(outcome.as_ref().unwrap_err())));
         assert_eq!(issuer.count(KEYS), 1 + round, "a fetch for the tokens of ten seconds");
         rig.pass(9);
         for token in junk.iter().take(100) {
@@ -142,7 +146,7 @@ async fn a_new_key_is_known_with_its_first_token_and_a_withdrawn_one_is_not_take
     rig.pass(480);
     rig.verify(&of_old).now_or_never().expect("fetched in the background").unwrap();
     until(|| async { rig.verify(&of_old).await.is_err() }).await;
-    assert_eq!(rig.verify(&of_old).await.unwrap_err(), refused(AccessTokenRefusal::NoSuchKey));
+    assert!(is_of_no_key(&rig.verify(&of_old).await.unwrap_err()));
     rig.verify(&of_new).await.unwrap();
     assert_eq!(issuer.count(KEYS), 3);
 }
@@ -322,7 +326,7 @@ async fn keys_in_a_file_need_no_network() {
     rig.pass(3000);
     rig.verify(&token).now_or_never().unwrap().unwrap();
     let outcome = rig.verify(&other.token(&issuer)).now_or_never().unwrap();
-    assert_eq!(outcome.unwrap_err(), refused(AccessTokenRefusal::NoSuchKey));
+    assert!(is_of_no_key(&outcome.unwrap_err()));
     assert!(issuer.asked().is_empty());
 
     for unusable in ["{}", r#"{"keys":[]}"#, "no JSON", &" ".repeat(300_000)] {
