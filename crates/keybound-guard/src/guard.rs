@@ -161,6 +161,12 @@ impl Guard {
         Some(metadata.answer(request.method))
     }
 
+    /// What this guard takes the time from.
+    #[cfg(feature = "server")]
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.inner.load().clock)
+    }
+
     /// Whether what this peer says of a request is believed.
     #[cfg(feature = "server")]
     pub(crate) fn trusts(&self, peer: Option<IpAddr>) -> bool {
