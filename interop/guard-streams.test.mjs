@@ -3,13 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import grpc from '@grpc/grpc-js';
 import WebSocket from 'ws';
 import { THINGS_PATH } from './lib/api.mjs';
 import { written } from './lib/attacks.mjs';
 import { openAuthorization } from './lib/authorization.mjs';
-import { FACE_NAMES, openFace } from './lib/faces.mjs';
+import { FACE_NAMES, openFace, openFaces } from './lib/faces.mjs';
 import { GuardProcess, policyFor } from './lib/guard.mjs';
 import { freePort } from './lib/program.mjs';
 import { SCOPE } from './lib/provider.mjs';
@@ -58,6 +59,67 @@ for (const name of FACE_NAMES) {
       assert.deepEqual(face.api.taken(), []);
     });
   });
+}
+
+// Within HTTP/2, requests would go past the guard on the connection that one good proof opened.
+const WAYS_TO_HTTP2 = [
+  { name: 'h2c', upgrades: ['h2c'] },
+  { name: 'h2c in capitals', upgrades: ['H2C'] },
+  { name: 'h2c after WebSocket', upgrades: ['websocket, h2c'] },
+  { name: 'h2c before WebSocket', upgrades: ['h2c, websocket'] },
+  { name: 'h2c beside WebSocket', upgrades: ['websocket', 'h2c'] },
+  { name: 'WebSocket beside h2c', upgrades: ['h2c', 'websocket'] },
+  { name: 'a later HTTP', upgrades: ['HTTP/2.0'] },
+];
+
+describe('an upgrade to HTTP/2, which the API would agree to,', () => {
+  let faces = {};
+  before(async () => (faces = await openFaces({ authorization })));
+  after(() => Promise.all(Object.values(faces).map((face) => face.close())));
+
+  test('is agreed to where no guard is before the API', async () => {
+    const { api } = faces[FACE_NAMES[0]];
+    for (const { upgrades } of WAYS_TO_HTTP2) {
+      assert.equal(await statusOfUpgrade(api.origin, upgrades, []), 101);
+    }
+    api.taken();
+  });
+
+  for (const name of FACE_NAMES) {
+    for (const { name: way, upgrades } of WAYS_TO_HTTP2) {
+      test(`does not get through ${name} as ${way}`, async () => {
+        const { origin, api } = faces[name];
+        const { headers } = await written(holder(origin));
+        // It is admitted, as what it is without the wish; or the proxy refuses such a wish.
+        const answered = await statusOfUpgrade(origin, upgrades, headers);
+        assert.ok(![101, 401].includes(answered), `it is answered with ${answered}`);
+        for (const { headers } of api.taken()) {
+          const asked = headers.filter(([field]) => ['upgrade', 'http2-settings'].includes(field));
+          // Of several wishes the one that may be granted may be left.
+          assert.ok(asked.every(([, value]) => value === 'websocket'), JSON.stringify(asked));
+        }
+      });
+    }
+  }
+});
+
+/** The status of the answer to a GET that asks for these protocols. */
+async function statusOfUpgrade(origin, upgrades, headers) {
+  const { hostname, port, host } = new URL(origin);
+  const fields = [
+    ...[['Host', host], ['Connection', 'Upgrade, HTTP2-Settings'], ['HTTP2-Settings', 'AAMAAABkAAQAAP__']],
+    ...upgrades.map((protocol) => ['Upgrade', protocol]),
+    ...headers,
+  ];
+  const socket = net.connect(port, hostname);
+  socket.on('error', () => {}); // of being ended here
+  try {
+    socket.write(`GET ${THINGS_PATH} HTTP/1.1\r\n${fields.map((field) => `${field.join(': ')}\r\n`).join('')}\r\n`);
+    const [first] = await once(socket, 'data', within());
+    return Number(first.toString().split(' ')[1]);
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** The status that a WebSocket is refused with. */

@@ -11,6 +11,7 @@ export const THINGS = ['anvil', 'bellows', 'chisel'];
 export class Api {
   #server;
   #sockets;
+  #switched = new Set();
 
   /** Each `{ method, target, headers: [[name, value]], body }`, WebSocket handshakes among them, in order. */
   requests = [];
@@ -26,6 +27,7 @@ export class Api {
 
   async close() {
     this.#sockets.clients.forEach((socket) => socket.terminate());
+    this.#switched.forEach((socket) => socket.destroy());
     await close(this.#server);
   }
 
@@ -40,9 +42,16 @@ export class Api {
     response.end(JSON.stringify(THINGS));
   }
 
-  /** Says each message back. */
+  /** Says each message back. Another protocol than WebSocket is agreed to, and nothing said in it. */
   #greet(request, socket, head) {
     this.#keep(request, '');
+    const { upgrade: protocol } = request.headers;
+    if (protocol.toLowerCase() !== 'websocket') {
+      socket.on('error', () => {}); // of being ended by whoever is in between
+      this.#switched.add(socket.once('close', () => this.#switched.delete(socket)));
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`);
+      return;
+    }
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
       webSocket.on('message', (message, isBinary) => webSocket.send(message, { binary: isBinary }));
     });

@@ -138,7 +138,7 @@ impl Guard {
     }
 
     /// The answer to a request that was admitted and is refused by the API itself, with a line in the log as
-    /// [`Guard::admit`] has it.
+    /// [`Guard::admit`] has it, and counted as a refusal.
     pub fn refuse(
         &self,
         request: &IncomingRequest<'_>,
@@ -147,7 +147,10 @@ impl Guard {
     ) -> Refused {
         let inner = self.inner.load_full();
         let admitted = admission.and_then(|admission| admission.admitted.as_ref());
-        inner.refused(request, refusal, admitted.map(Admitted::access_token), inner.clock.now())
+        let token = admitted.map(Admitted::access_token);
+        let refused = inner.refused(request, refusal, token, inner.clock.now());
+        metrics::refused(&refused);
+        refused
     }
 
     /// The answer to a request for the metadata of the resource (RFC 9728 section 3), which needs no token;
@@ -160,6 +163,12 @@ impl Guard {
         let target = inner.targets.base(request).ok()?.with_path(request.uri.path()).ok()?;
         let metadata = inner.metadata.iter().find(|metadata| metadata.uri == target)?;
         Some(metadata.answer(request.method))
+    }
+
+    /// What this guard takes the time from.
+    #[cfg(feature = "server")]
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.inner.load().clock)
     }
 
     /// Whether what this peer says of a request is believed.

@@ -16,7 +16,9 @@ use crate::replay::metric;
 use crate::tokens::counters;
 
 /// Requests that were judged. Labels: `outcome` (`admitted`, `refused`); for refused ones `rule` (the source
-/// of the rule that was broken, or `trusted_proxies` where one asked who is no trusted proxy) and `status` (that of the answer), else both are empty.
+/// of the rule that was broken, or `trusted_proxies` where one asked who is no trusted proxy) and `status` (that of
+/// the answer), else both are empty. One that was admitted and then refused by the API itself, for its scope or for
+/// want of a token, is counted as each.
 pub const REQUESTS: &str = "keybound_guard_requests_total";
 /// How long judging a request took, in seconds: verification, issuer and replay store included.
 pub const ADMISSION_SECONDS: &str = "keybound_guard_admission_seconds";
@@ -71,12 +73,17 @@ pub fn describe() {
 
 /// A request was judged.
 pub(crate) fn judged(outcome: &Result<Admission, Refused>, took: Duration) {
-    let (outcome, rule, status) = match outcome {
-        Ok(_) => ("admitted", "", ""),
-        Err(refused) => ("refused", refused.refusal.rule().source(), status(refused.response.status())),
-    };
-    counter!(REQUESTS, "outcome" => outcome, "rule" => rule, "status" => status).increment(1);
+    match outcome {
+        Ok(_) => counter!(REQUESTS, "outcome" => "admitted", "rule" => "", "status" => "").increment(1),
+        Err(unfit) => refused(unfit),
+    }
     histogram!(ADMISSION_SECONDS).record(took);
+}
+
+/// A request was refused.
+pub(crate) fn refused(refused: &Refused) {
+    let (rule, status) = (refused.refusal.rule().source(), status(refused.response.status()));
+    counter!(REQUESTS, "outcome" => "refused", "rule" => rule, "status" => status).increment(1);
 }
 
 /// One who is no trusted proxy asked about a request.

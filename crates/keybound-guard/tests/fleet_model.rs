@@ -1,7 +1,8 @@
 //! A model of a fleet, searched whole: in which worlds a proof is admitted at most once, and in which others
 //! it is admitted twice, with the steps that lead there.
 //!
-//! Two guards with clocks of their own get one proof as often and as late as they like. Its record is on a
+//! Two guards with clocks of their own, and perhaps with policies of their own, get one proof as often and as late
+//! as they like. Its record is on a
 //! master and a replica whose clocks differ too; replication lags; the master may be lost or cut off, its
 //! replica promoted, the old master resumed; commands and answers take any time, are lost, or are held up.
 //! Every order of these steps is tried. `docs/replay.md` says the conditions in prose.
@@ -21,6 +22,9 @@ const LAST: i8 = 6;
 struct World {
     /// How far each guard's clock is ahead.
     guard_clocks: [i8; 2],
+    /// By how much longer each guard takes the proof for fresh: they go by different policies while the age is
+    /// made longer or shorter, guard by guard.
+    longer_ages: [i8; 2],
     /// How far the clocks of the two servers are ahead: a record's end is a date.
     server_clocks: [i8; 2],
     /// By how much a record outlives the proof, beyond the proof's last second.
@@ -44,6 +48,7 @@ struct World {
 /// A world in which everything is as the documentation asks for.
 const SOUND: World = World {
     guard_clocks: [0, 0],
+    longer_ages: [0, 0],
     server_clocks: [0, 0],
     margin: 2,
     looks_again: true,
@@ -140,9 +145,10 @@ impl State {
 
     fn steps_of_request(&self, world: &World, guard: usize, steps: &mut Vec<Step>) {
         let clock = self.time + world.guard_clocks[guard];
+        let expires = EXPIRES + world.longer_ages[guard];
         let mut to = |what, request| steps.push((what, self.with_request(guard, request)));
         match self.requests[guard] {
-            Request::Idle if (0..=EXPIRES).contains(&clock) => {
+            Request::Idle if (0..=expires).contains(&clock) => {
                 for server in 0..2 {
                     let is_asked = server == self.master || (world.old_master_is_asked && self.failovers > 0);
                     if is_asked {
@@ -160,13 +166,13 @@ impl State {
                 } else {
                     let mut next = self.with_request(guard, Request::Made { server });
                     // A lifetime, from which the server reckons a date.
-                    let life = (EXPIRES - checked).max(0) + 1 + world.margin;
+                    let life = (expires - checked).max(0) + 1 + world.margin;
                     next.servers[server].record = Some(self.time + world.server_clocks[server] + life);
                     steps.push(("the server makes the record", next));
                 }
             }
             Request::Made { server } => {
-                let is_late = world.looks_again && clock > EXPIRES;
+                let is_late = world.looks_again && clock > expires;
                 if self.is_acknowledged(world, server) {
                     let (what, request) = if is_late {
                         ("hears OK too late, refuses", Request::Refused)
@@ -260,6 +266,13 @@ fn search(world: &World) -> (Option<Vec<&'static str>>, usize) {
     (None, came_from.len())
 }
 
+/// The age made longer or shorter by so much, with one guard changed and the other not yet, together with clocks
+/// of guards in all ways in which they are no farther apart than this.
+fn while_the_age_changes(world: World, longer: i8, clocks: i8) -> Vec<World> {
+    let in_step = with_clocks(World { longer_ages: [longer, 0], ..world }, clocks, 0);
+    [in_step, with_clocks(World { longer_ages: [0, longer], ..world }, clocks, 0)].concat()
+}
+
 /// Clocks of guards and servers, in all ways that are not the same with the guards changed about, no two guards
 /// and no two servers farther apart than these.
 fn with_clocks(world: World, guards: i8, servers: i8) -> Vec<World> {
@@ -279,6 +292,9 @@ fn a_proof_is_admitted_once_wherever_the_conditions_hold() {
         ("a replica that has each record, guards' clocks apart by the margin", with_clocks(SOUND, 2, 0)),
         ("servers' clocks apart by the margin", with_clocks(SOUND, 0, 2)),
         ("both together by the margin", with_clocks(SOUND, 1, 1)),
+        ("ages apart by the margin, one server", while_the_age_changes(alone, 2, 0)),
+        ("ages apart by the margin", while_the_age_changes(SOUND, 2, 0)),
+        ("ages and guards' clocks together by the margin", while_the_age_changes(SOUND, 1, 1)),
     ];
     for (name, worlds) in conditions {
         for world in worlds {
@@ -296,6 +312,16 @@ fn where_one_condition_fails_a_proof_is_admitted_twice_and_this_is_how() {
         (
             "guards' clocks farther apart than the margin",
             World { guard_clocks: [3, 0], ..alone },
+            vec!["hears OK, admits", "a second passes", "hears OK, admits"],
+        ),
+        (
+            "an age made shorter or longer by more than the margin, one guard after the other",
+            World { longer_ages: [3, 0], ..alone },
+            vec!["hears OK, admits", "a second passes", "hears OK, admits"],
+        ),
+        (
+            "the same by the margin, with guards' clocks apart",
+            World { longer_ages: [2, 0], guard_clocks: [0, 1], ..alone },
             vec!["hears OK, admits", "a second passes", "hears OK, admits"],
         ),
         (

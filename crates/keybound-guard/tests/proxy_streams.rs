@@ -12,6 +12,8 @@
 mod serving;
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +24,13 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use keybound::access_token::EXPIRY_LEEWAY;
+use keybound::{Clock as _, NumericDate, SystemClock};
+use keybound_guard::Guard;
+use keybound_guard::policy::Policy;
 use keybound_guard::reverse_proxy::UpstreamSettings;
+use keybound_guard::server::ServerSettings;
+use serving::identity_provider::IdentityProvider;
 use serving::{Proxy, Upstream, head, soon, status, statuses, to_end};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -133,14 +141,23 @@ const SWITCH: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, U
                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 async fn websocket() -> Upstream {
-    Upstream::scripted(|mut stream, told| async move {
-        let received = head(&mut stream).await.unwrap();
-        let _ = told.send(received);
-        let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-        stream.write_all(answer.as_bytes()).await.unwrap();
-        let (mut read, mut write) = stream.split();
-        let _ = tokio::io::copy(&mut read, &mut write).await;
+    websocket_that_first(|| ()).await
+}
+
+/// A WebSocket that sends everything back, opened after `deed`.
+async fn websocket_that_first(deed: impl Fn() + Clone + Send + 'static) -> Upstream {
+    Upstream::scripted(move |mut stream, told| {
+        let deed = deed.clone();
+        async move {
+            let received = head(&mut stream).await.unwrap();
+            let _ = told.send(received);
+            deed();
+            let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            let (mut read, mut write) = stream.split();
+            let _ = tokio::io::copy(&mut read, &mut write).await;
+        }
     })
     .await
 }
@@ -178,6 +195,25 @@ async fn a_websocket_on_which_nothing_moves_is_ended() {
     let proxy = Proxy::open(idle).await;
     let answer = proxy.send(SWITCH).await;
     assert_eq!(statuses(&answer), [101]);
+}
+
+#[tokio::test]
+async fn a_websocket_ends_with_the_access_token_that_opened_it() {
+    let provider = IdentityProvider::new();
+    let client = provider.client("user-1", "");
+    let now = SystemClock.now();
+    let time = Arc::new(AtomicU64::new(now.seconds()));
+    let told = Arc::clone(&time);
+    let clock = Arc::new(move || NumericDate::from_seconds(told.load(Ordering::Relaxed)));
+    let policy = Policy::from_file(&provider.policy("")).unwrap();
+    let guard = Guard::builder(policy).clock(clock).build().unwrap();
+    // It has expired before the upstream agrees, so that it is found so as soon as the tunnel begins.
+    let expired = now.seconds() + 3600 + EXPIRY_LEEWAY.as_secs();
+    let upstream = websocket_that_first(move || time.store(expired, Ordering::Relaxed)).await;
+    let proxy = Proxy::before(guard, upstream.settings(), ServerSettings::default()).await;
+    let credentials = client.credentials("GET", "/chat", None);
+    let answer = proxy.send(&SWITCH.replace("Host: a\r\n", &format!("Host: a\r\n{credentials}"))).await;
+    assert_eq!(statuses(&answer), [101], "{answer}");
 }
 
 #[tokio::test]

@@ -16,6 +16,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use keybound_guard::Guard;
 use keybound_guard::policy::Policy;
 use keybound_guard::server::{ListenAddress, ServerLimits, ServerSettings, TlsFiles};
@@ -49,6 +54,77 @@ async fn a_client_that_is_slow_with_its_header_fields_loses_its_place() {
     let mut stream = proxy.connect().await;
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     assert!(to_end(&mut stream).await.ends_with("hello"));
+}
+
+/// An upstream that answers with as much as is taken, and tells when its connection ends.
+async fn endless() -> Upstream {
+    Upstream::scripted(|mut stream, told| async move {
+        head(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: a/b\r\n\r\n").await;
+        while stream.write_all(&[b'x'; 64 * 1024]).await.is_ok() {}
+        let _ = told.send("released".to_owned());
+    })
+    .await
+}
+
+/// Short ones, for clients that take nothing.
+fn impatient() -> ServerSettings {
+    let (header_timeout, idle_timeout) = (Duration::from_millis(200), Duration::from_millis(200));
+    let limits = ServerLimits { header_timeout, idle_timeout, ..ServerLimits::default() };
+    ServerSettings { limits, ..ServerSettings::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_takes_nothing_of_an_answer_holds_neither_its_connection_nor_the_upstreams() {
+    let mut upstream = endless().await;
+    let proxy = Proxy::start(OPEN, upstream.settings(), impatient()).await;
+    let mut stream = proxy.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    assert_eq!(upstream.next_head().await, "released");
+    // All that was on the way comes, and then the end, which is none of the answer's own.
+    to_end(&mut stream).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_opens_no_window_for_an_answer_does_not_hold_the_upstreams_connection() {
+    let mut upstream = endless().await;
+    let proxy = Proxy::start(OPEN, upstream.settings(), impatient()).await;
+    let (mut sender, connection) = http2(&proxy).await;
+    let connection = tokio::spawn(connection);
+    let request = Request::get(format!("http://{}/", proxy.address)).body(Empty::<Bytes>::new()).unwrap();
+    let response = soon(sender.send_request(request)).await.unwrap();
+    assert_eq!(upstream.next_head().await, "released");
+    // Its pings are answered all the time, so that it would be kept.
+    let _ = soon(connection).await.unwrap();
+    drop(response);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_pauses_is_not_taken_for_a_client_that_takes_nothing() {
+    let upstream = Upstream::scripted(|mut stream, _| async move {
+        head(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfirst").await;
+        // Many looks later.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let _ = stream.write_all(b"later").await;
+    })
+    .await;
+    let proxy = Proxy::start(OPEN, upstream.settings(), impatient()).await;
+    let answer = proxy.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.ends_with("firstlater"), "{answer}");
+    let (mut sender, connection) = http2(&proxy).await;
+    tokio::spawn(connection);
+    let request = Request::get(format!("http://{}/", proxy.address)).body(Empty::<Bytes>::new()).unwrap();
+    let response = soon(sender.send_request(request)).await.unwrap();
+    let body = soon(response.into_body().collect()).await.unwrap().to_bytes();
+    assert_eq!(body, "firstlater");
+}
+
+type Http2 =
+    (http2::SendRequest<Empty<Bytes>>, http2::Connection<TokioIo<TcpStream>, Empty<Bytes>, TokioExecutor>);
+
+async fn http2(proxy: &Proxy) -> Http2 {
+    http2::handshake(TokioExecutor::new(), TokioIo::new(proxy.connect().await)).await.unwrap()
 }
 
 #[tokio::test]

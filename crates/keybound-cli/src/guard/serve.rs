@@ -51,7 +51,7 @@ pub(crate) struct ServeArguments {
     /// How long the upstream may take to begin its answer.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60", help_heading = "Upstream")]
     answer_timeout: Duration,
-    /// How long a body or an upgraded connection (WebSocket) may pause.
+    /// How long a body or an upgraded connection (WebSocket) may pause. Such a connection also ends with its access token.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300", help_heading = "Upstream")]
     idle_timeout: Duration,
     /// How long the guard, told to end, says that it is not ready (/readyz) and goes on, so that load balancers notice.

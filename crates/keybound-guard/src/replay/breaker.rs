@@ -63,6 +63,11 @@ impl Breaker {
         }
     }
 
+    /// Whether it refuses, or lets one question through at most.
+    pub(super) const fn is_open(&self) -> bool {
+        !matches!(self.state, State::Closed { .. })
+    }
+
     /// The store answered, whatever it said.
     pub(super) fn answered(&mut self) -> Change {
         let before = std::mem::replace(&mut self.state, State::Closed { failures: 0 });

@@ -9,21 +9,29 @@
 //! once more if the store goes away.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use keybound::NumericDate;
-use keybound::replay::{MemoryReplayStore, ReplayKey, ReplayRefusal, ReplayStore as _};
+use keybound::random::{Random, RandomUnavailable};
+use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayRefusal, ReplayStore as _};
 
 use super::{Recorded, SharedReplayStore, metric};
 
 /// A shared store, and this guard's memory for when it is down.
 pub(super) struct FallbackToMemory {
     shared: Arc<dyn SharedReplayStore>,
-    memory: Arc<MemoryReplayStore>,
+    memory: MemoryReplayStore,
+    longest_life: Duration,
 }
 
 impl FallbackToMemory {
-    pub(super) fn new(shared: Arc<dyn SharedReplayStore>, memory: Arc<MemoryReplayStore>) -> Self {
-        Self { shared, memory }
+    pub(super) fn new(
+        shared: Arc<dyn SharedReplayStore>,
+        limits: MemoryReplayLimits,
+        random: &dyn Random,
+    ) -> Result<Self, RandomUnavailable> {
+        let memory = MemoryReplayStore::new(limits, random)?;
+        Ok(Self { shared, memory, longest_life: limits.longest_life })
     }
 
     async fn recorded(
@@ -34,7 +42,8 @@ impl FallbackToMemory {
     ) -> Result<(), ReplayRefusal> {
         // What it refuses is refused, though the store may not know it: a proof that it has no room for, or may
         // have forgotten, would be let in again as soon as the store is away.
-        self.memory.record(key, expires, now)?;
+        // A record that is to last for longer than any proof does so for a policy that had another memory.
+        self.memory.record(key, expires.min(now.after(self.longest_life)), now)?;
         match self.shared.record(key, expires, now).await {
             Err(ReplayRefusal::Unavailable) => {
                 metrics::counter!(metric::FALLBACKS).increment(1);

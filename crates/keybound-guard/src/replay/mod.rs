@@ -23,7 +23,7 @@ use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayR
 use keybound::{Clock, NumericDate};
 
 use self::fallback::FallbackToMemory;
-use self::handover::{Handover, MAX_HANDOVERS};
+use self::handover::{Handover, LatestTime, MAX_HANDOVERS};
 use crate::policy::{Policy, PolicyError, ProofRules, ReplayRules, ReplayStoreKind, WhenStoreIsDown};
 
 pub use self::lifetime::{CLOCK_MARGIN, time_to_live};
@@ -52,6 +52,12 @@ pub struct Replay {
     clock: Arc<dyn Clock>,
     rules: Rules,
     handovers: Vec<Handover>,
+    /// No proof that was admitted by the rules before these was issued later.
+    issued_until: NumericDate,
+    /// The end of the last handover that is forgotten: what was used before is not known until then.
+    forgotten_until: Option<NumericDate>,
+    /// That of all policies that follow each other.
+    latest: Arc<LatestTime>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -94,7 +100,7 @@ impl Replay {
         match before {
             None => {
                 let store = rules.store(None, random)?;
-                Ok(Self { store, clock: Arc::clone(clock), rules, handovers: Vec::new() })
+                Ok(Self::first(rules, store, Arc::clone(clock)))
             }
             Some(before) => before.succeeded_by(rules, random),
         }
@@ -102,7 +108,19 @@ impl Replay {
 
     /// In `store`, whatever `policy` says of stores.
     pub fn shared(policy: &Policy, store: Arc<dyn SharedReplayStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store: Store::Brought(store), clock, rules: Rules::from(policy), handovers: Vec::new() }
+        Self::first(Rules::from(policy), Store::Brought(store), clock)
+    }
+
+    fn first(rules: Rules, store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            rules,
+            handovers: Vec::new(),
+            issued_until: NumericDate::from_seconds(0),
+            forgotten_until: None,
+            latest: Arc::default(),
+        }
     }
 
     /// Records a proof, or refuses it. `now` is when it was checked.
@@ -116,13 +134,22 @@ impl Replay {
         expires: NumericDate,
         now: NumericDate,
     ) -> Result<(), ReplayRefusal> {
+        self.latest.with(now);
+        // The clock went back.
+        if self.forgotten_until.is_some_and(|until| now <= until) {
+            return Err(ReplayRefusal::Unavailable);
+        }
+        let issued = expires.before(self.rules.proofs.max_age);
+        let needed = self.handovers.iter().filter_map(|handover| handover.needs_record_until(issued, now));
+        let kept = needed.fold(expires, NumericDate::max);
         for handover in &self.handovers {
-            handover.check(key, self.rules.proofs.max_age, expires, now)?;
+            handover.check(key, issued, kept, now)?;
         }
         match &self.store {
-            Store::Memory(store, _) => store.record(key, expires, now),
+            // Made for the old age too, or the old rules look elsewhere, which is in the handover.
+            Store::Memory(store, life) => store.record(key, kept.min(now.after(*life)).max(expires), now),
             Store::Shared(store) | Store::Brought(store) => {
-                store.record(key, expires, now).await?;
+                store.record(key, kept, now).await?;
                 if self.clock.now() > expires { Err(ReplayRefusal::Unavailable) } else { Ok(()) }
             }
         }
@@ -133,7 +160,6 @@ impl Replay {
         if *old == rules {
             return Ok(self.clone());
         }
-        let now = self.clock.now();
         let store = rules.store(Some((old, &self.store)), random)?;
         let replaced = match (&self.store, &store) {
             (Store::Memory(old, life), Store::Memory(new, _)) if !Arc::ptr_eq(old, new) => {
@@ -142,19 +168,23 @@ impl Replay {
             (Store::Memory(old, life), Store::Shared(_)) => Some((Arc::clone(old), *life)),
             _ => None,
         };
-        let mut handovers = self.handovers.clone();
-        handovers.retain(|handover| !handover.is_over(now));
-        if replaced.is_some() || rules.proofs.max_age > old.proofs.max_age {
-            // A moment later, so that what the old rules admit until the new ones are in force belongs to before,
-            // even by a clock that is corrected meanwhile.
-            let at = now.after(CLOCK_MARGIN);
-            handovers.push(Handover::new(at, &old.proofs, &rules.proofs, replaced));
+        let now = self.clock.now();
+        // A moment later, so that what the old rules admit until the new ones are in force belongs to before.
+        let at = self.latest.with(now).after(CLOCK_MARGIN);
+        let issued_until = self.issued_until.max(at.after(old.proofs.future_tolerance));
+        let (over, mut handovers): (Vec<_>, Vec<_>) =
+            self.handovers.iter().cloned().partition(|handover| handover.is_over(now));
+        let forgotten_until = over.iter().map(Handover::over).max().max(self.forgotten_until);
+        let (old_age, new_age) = (old.proofs.max_age, rules.proofs.max_age);
+        if replaced.is_some() || old_age != new_age {
+            handovers.push(Handover::new(issued_until, old_age, new_age, replaced));
         }
         if handovers.len() > MAX_HANDOVERS {
             let reason = "it changed too often within the life of a proof; wait, or restart";
             return Err(PolicyError::field("replay", reason).into());
         }
-        Ok(Self { store, clock: Arc::clone(&self.clock), rules, handovers })
+        let (clock, latest) = (Arc::clone(&self.clock), Arc::clone(&self.latest));
+        Ok(Self { store, clock, rules, handovers, issued_until, forgotten_until, latest })
     }
 }
 
@@ -237,8 +267,7 @@ impl Rules {
         match self.replay.when_down {
             WhenStoreIsDown::Refuse => Ok(store),
             WhenStoreIsDown::AdmitOncePerGuard => {
-                let memory = MemoryReplayStore::new(self.memory_limits(), random)?;
-                Ok(Arc::new(FallbackToMemory::new(store, Arc::new(memory))))
+                Ok(Arc::new(FallbackToMemory::new(store, self.memory_limits(), random)?))
             }
         }
     }

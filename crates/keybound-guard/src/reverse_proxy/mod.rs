@@ -2,7 +2,9 @@
 //!
 //! form → admitted → hop by hop fields out, identity and forwarding fields in → upstream → answer
 //!
-//! Bodies and trailers stream in both directions and are never kept. What goes to the upstream is written
+//! Bodies and trailers stream in both directions and are never kept. A connection that was upgraded (WebSocket) is
+//! ended when the access token that opened it has expired: a client opens another one, with a new token and a new
+//! proof. On a route that admits without a token it is not. What goes to the upstream is written
 //! anew from what was understood, never copied as bytes, so the two can't read one message differently.
 
 mod failure;
@@ -27,7 +29,7 @@ use hyper::body::Incoming;
 use failure::Unanswered;
 pub(crate) use idle::IdleBounded;
 use idle::UploadedBody;
-use tunnel::Upgrade;
+use tunnel::{Limits, Upgrade};
 use upstream::Upstreams;
 
 use crate::answer;
@@ -150,7 +152,8 @@ impl ReverseProxy {
     ) -> Result<Response<AnswerBody>, Unanswered> {
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             let upgrade = upgrade.ok_or(Unanswered::Switched)?;
-            let mut response = upgrade.accept(answer, connection, self.upstreams.idle_timeout())?;
+            let limits = Limits::new(admission, self.upstreams.idle_timeout(), self.guard.clock());
+            let mut response = upgrade.accept(answer, connection, limits)?;
             answer::give_nonce(response.headers_mut(), admission.nonce.as_ref());
             return Ok(response.map(|()| Bytes::new().into()));
         }

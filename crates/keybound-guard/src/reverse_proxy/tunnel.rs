@@ -1,5 +1,6 @@
 //! Another protocol on the same connection (RFC 9110 section 7.8), WebSocket above all: asked for with an
-//! admitted request, agreed to by the upstream, then bytes in both directions.
+//! admitted request, agreed to by the upstream, then bytes in both directions, for as long as the access token of
+//! that request is good.
 
 use std::io;
 use std::pin::Pin;
@@ -13,14 +14,50 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use keybound::access_token::EXPIRY_LEEWAY;
+use keybound::resource::Admitted;
+use keybound::{Clock, NumericDate};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 
 use super::failure::Unanswered;
 use super::{hop_by_hop, list};
+use crate::guard::Admission;
 use crate::metrics::{self, Counted};
 use crate::server::Connection;
 
 const CONNECTION_UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
+
+/// How long at most until the clock is looked at again, which may have been set, or have gone on while this
+/// machine slept.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(30);
+
+/// How long a tunnel may last.
+pub(super) struct Limits {
+    /// How long nothing may move in it.
+    idle: Duration,
+    /// When the access token that it was opened with is good no more; `None` where none was asked for.
+    until: Option<NumericDate>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Limits {
+    pub(super) fn new(admission: &Admission, idle: Duration, clock: Arc<dyn Clock>) -> Self {
+        let token = admission.admitted.as_ref().map(Admitted::access_token);
+        Self { idle, until: token.map(|token| token.expires.after(EXPIRY_LEEWAY)), clock }
+    }
+
+    /// When the access token is refused as expired from then on.
+    async fn expired(&self) {
+        let Some(until) = self.until else { return std::future::pending().await };
+        loop {
+            let left = until.since(self.clock.now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LOOK_AT_CLOCK)).await;
+        }
+    }
+}
 
 /// A client's wish for another protocol.
 pub(super) struct Upgrade {
@@ -57,7 +94,7 @@ impl Upgrade {
         self,
         mut answer: Response<Incoming>,
         connection: &Arc<Connection>,
-        idle_timeout: Duration,
+        limits: Limits,
     ) -> Result<Response<()>, Unanswered> {
         let granted = answer.headers().get(UPGRADE);
         let same = |granted: &HeaderValue| {
@@ -72,18 +109,14 @@ impl Upgrade {
         *response.headers_mut() = std::mem::take(answer.headers_mut());
         hop_by_hop::remove(response.headers_mut());
         self.ask(response.headers_mut());
-        tokio::spawn(connect(self.client, upstream, Arc::clone(connection), idle_timeout));
+        tokio::spawn(connect(self.client, upstream, Arc::clone(connection), limits));
         Ok(response)
     }
 }
 
-/// Passes bytes on in both directions until both have ended, nothing comes for too long, or the server ends.
-async fn connect(
-    client: OnUpgrade,
-    upstream: OnUpgrade,
-    connection: Arc<Connection>,
-    idle_timeout: Duration,
-) {
+/// Passes bytes on in both directions until both have ended, nothing comes for too long, the access token has
+/// expired, or the server ends.
+async fn connect(client: OnUpgrade, upstream: OnUpgrade, connection: Arc<Connection>, limits: Limits) {
     let _counted = Counted::one_more(metrics::TUNNELS);
     let mut lifeline = connection.lifeline.clone();
     let passed_on = async {
@@ -100,11 +133,12 @@ async fn connect(
                     tracing::debug!(%error, "a tunnel broke");
                 }
             }
-            () = still(&moved, idle_timeout) => tracing::debug!("a tunnel was idle for too long"),
+            () = still(&moved, limits.idle) => tracing::debug!("a tunnel was idle for too long"),
         }
     };
     tokio::select! {
         () = passed_on => {}
+        () = limits.expired() => tracing::debug!("the access token of a tunnel has expired"),
         () = lifeline.ended() => {}
     }
 }
@@ -158,5 +192,67 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A clock that reads what it is set to and goes on with the runtime's, which is paused.
+    struct Hands(Mutex<(u64, tokio::time::Instant)>);
+
+    impl Hands {
+        fn set(&self, seconds: u64) {
+            *self.0.lock().unwrap() = (seconds, tokio::time::Instant::now());
+        }
+    }
+
+    impl Clock for Hands {
+        fn now(&self) -> NumericDate {
+            let (set_to, at) = *self.0.lock().unwrap();
+            NumericDate::from_seconds(set_to).after(at.elapsed())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tunnel_lasts_as_long_as_its_access_token_by_the_clock_of_the_guard() {
+        let hour = 3600;
+        let cases = [
+            ("the rest of its life", 1_000, None, Some(1_000)),
+            ("a life that is over", 0, None, Some(0)),
+            ("a clock that is set ahead, when it is looked at", 1_000, Some(2_000), Some(100 + 20)),
+            ("a clock that is set back", 1_000, Some(0), Some(1_100)),
+            ("a token of the far future", hour, None, None),
+        ];
+        for (name, life, set_to, ends_after) in cases {
+            let clock = Arc::new(Hands(Mutex::new((0, tokio::time::Instant::now()))));
+            let until = Some(NumericDate::from_seconds(life));
+            let limits = Limits { idle: Duration::ZERO, until, clock: Arc::<Hands>::clone(&clock) };
+            let began = tokio::time::Instant::now();
+            let set = async {
+                tokio::time::sleep(Duration::from_secs(100)).await;
+                if let Some(seconds) = set_to {
+                    clock.set(seconds);
+                }
+                std::future::pending::<()>().await;
+            };
+            let ended = tokio::select! {
+                () = limits.expired() => Some(began.elapsed().as_secs()),
+                () = set => None,
+                () = tokio::time::sleep(Duration::from_secs(hour - 1)) => None,
+            };
+            assert_eq!(ended, ends_after, "{name}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tunnel_without_a_token_does_not_expire() {
+        let clock = Arc::new(|| NumericDate::from_seconds(u64::MAX));
+        let limits = Limits { idle: Duration::ZERO, until: None, clock };
+        let years = Duration::from_secs(100_000_000);
+        assert!(tokio::time::timeout(years, limits.expired()).await.is_err());
     }
 }

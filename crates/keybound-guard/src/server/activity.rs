@@ -1,8 +1,11 @@
-//! What a connection is doing: whether a request is under way on it, and since when none is.
+//! What a connection is doing: whether a request is under way on it, since when none is, and what answers are on
+//! their way.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::body::Delivery;
 use crate::metrics::{self, Counted};
 
 /// The requests of one connection.
@@ -16,6 +19,32 @@ struct State {
     under_way: AtomicU32,
     /// Whether a request has come since this was last asked.
     was_active: AtomicBool,
+    deliveries: Deliveries,
+}
+
+/// The answers that are on their way, and some that were.
+#[derive(Default)]
+struct Deliveries(Mutex<Vec<Delivery>>);
+
+impl Deliveries {
+    fn add(&self, delivery: Delivery) {
+        let mut deliveries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // There are as many as requests may be under way at once, most often one.
+        deliveries.retain(Delivery::is_under_way);
+        deliveries.push(delivery);
+    }
+
+    fn give_up_untaken(&self) -> bool {
+        let deliveries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each of them is looked at.
+        deliveries.iter().fold(false, |given_up, delivery| delivery.give_up_untaken() || given_up)
+    }
+}
+
+impl fmt::Debug for Deliveries {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Deliveries(..)")
+    }
 }
 
 impl Activity {
@@ -26,10 +55,12 @@ impl Activity {
         InFlight { state: Arc::clone(&self.state), _counted: Counted::one_more(metrics::IN_FLIGHT) }
     }
 
-    /// Whether nothing was under way since this was asked before.
+    /// Whether nothing was under way since this was asked before. Answers of which the client took nothing since
+    /// then are given up, and count as if they had not been.
     pub(crate) fn was_idle(&self) -> bool {
         let was_active = self.state.was_active.swap(false, Ordering::Relaxed);
-        !was_active && self.state.under_way.load(Ordering::Relaxed) == 0
+        let gave_up = self.state.deliveries.give_up_untaken();
+        (gave_up || !was_active) && self.state.under_way.load(Ordering::Relaxed) == 0
     }
 }
 
@@ -38,6 +69,13 @@ impl Activity {
 pub(crate) struct InFlight {
     state: Arc<State>,
     _counted: Counted,
+}
+
+impl InFlight {
+    /// Its answer goes out; its connection looks at it from now on.
+    pub(crate) fn delivers(&self, delivery: Delivery) {
+        self.state.deliveries.add(delivery);
+    }
 }
 
 impl Drop for InFlight {

@@ -100,7 +100,9 @@ pub struct ServerLimits {
     /// How long a TLS handshake may take, and how long the header fields of a request: longer is a client
     /// that only holds a place. An HTTP/1.1 connection without a request is closed after as long.
     pub header_timeout: Duration,
-    /// How long an HTTP/2 connection may be without a request.
+    /// How long an HTTP/2 connection may be without a request, and how long a client may take nothing of an answer
+    /// that has more: after once to twice as long the answer is given up, and its connection closed if nothing
+    /// else is under way on it.
     pub idle_timeout: Duration,
     /// Requests under way at once on an HTTP/2 connection, at most.
     pub requests_per_connection: u32,

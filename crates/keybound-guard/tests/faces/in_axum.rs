@@ -12,6 +12,7 @@ use http_body_util::BodyExt as _;
 use keybound_guard::extract::{Caller, GuardRejection};
 use keybound_guard::layer::GuardLayer;
 use keybound_guard::{Admission, PeerAddress, RequireScope};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use std::sync::Arc;
 use tower::ServiceExt as _;
 
@@ -59,6 +60,42 @@ async fn a_handler_is_told_who_calls() {
     assert_eq!(response.status(), StatusCode::OK);
     let thumbprint = keybound::Signer::public_key(&*ES256).thumbprint();
     assert_eq!(body, format!("user 1 0oa1 {ISSUER} [\"orders.read\", \"profile\"] {thumbprint} AT.1"));
+}
+
+#[test]
+fn what_the_api_refuses_itself_is_counted_by_its_rule() {
+    async fn in_handler(caller: Caller) -> Result<&'static str, GuardRejection> {
+        caller.require_scope(&["orders.write"])?;
+        Ok("written")
+    }
+    let open = |setting: Setting| {
+        Router::new()
+            .route("/health", get(|_: Caller| async { "in" }))
+            .route("/handler", get(in_handler))
+            .route("/route", get(|| async { "in" }).layer(RequireScope::any_of(["orders.write"])))
+            .layer(GuardLayer::new(setting.guard()))
+    };
+    let scope = "rule=\"RFC 6750 section 3.1\",status=\"403\"";
+    let nobody = "rule=\"RFC 9449 section 7.1\",status=\"401\"";
+    let cases = [
+        ("a scope that a handler asks for", Setting::Strict, get_with(&TOKEN, "/handler"), scope),
+        ("a scope that a route asks for", Setting::Strict, get_with(&TOKEN, "/route"), scope),
+        ("a caller where the guard lets anybody in", Setting::Routes, ClientRequest::get("/health"), nobody),
+    ];
+    for (name, setting, client, labels) in cases {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let recorded = recorder.handle();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        metrics::with_local_recorder(&recorder, || runtime.block_on(answer(open(setting), &client)));
+        let recorded = recorded.render();
+        for series in [
+            format!("outcome=\"refused\",{labels}}} 1\n"),
+            "outcome=\"admitted\",rule=\"\",status=\"\"} 1\n".into(),
+        ] {
+            let series = format!("keybound_guard_requests_total{{{series}");
+            assert!(recorded.contains(&series), "{name}: no {series} in {recorded}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -157,6 +157,16 @@ impl RedisReplayStore {
     }
 }
 
+/// A store that another takes the place of may have breakers that are open, which nobody closes any more.
+impl Drop for RedisReplayStore {
+    fn drop(&mut self) {
+        let open = self.breakers.iter().filter(|breaker| locked(breaker).is_open()).count();
+        for _ in 0..open {
+            metrics::gauge!(metric::BREAKERS_OPEN).decrement(1.0);
+        }
+    }
+}
+
 /// A breaker is whole whatever panicked beside it.
 fn locked(breaker: &Mutex<Breaker>) -> std::sync::MutexGuard<'_, Breaker> {
     breaker.lock().unwrap_or_else(PoisonError::into_inner)
