@@ -137,8 +137,9 @@ impl Guard {
         self.inner.load_full().judge(request).instrument(span).await
     }
 
-    /// The answer to a request that was admitted and is refused by the API itself, with a line in the log as
-    /// [`Guard::admit`] has it, and counted as a refusal.
+    /// The answer to a request that is refused for a reason of the caller's: by the API itself after it was
+    /// admitted (`admission`), or before it could be judged at all. It has its line in the log as [`Guard::admit`]
+    /// has it, and is counted as a refusal.
     pub fn refuse(
         &self,
         request: &IncomingRequest<'_>,
@@ -183,7 +184,7 @@ impl Inner {
         let began = Instant::now();
         let now = self.clock.now();
         let mut known = None;
-        let result = self.admit(request, now, &mut known).await;
+        let result = self.decide(request, now, &mut known).await;
         let outcome = result.map_err(|refusal| self.refused(request, refusal, known.as_deref(), now));
         if outcome.is_ok() && tracing::enabled!(target: audit::TARGET, tracing::Level::DEBUG) {
             audit::admitted(request, self.targets.client(request), known.as_deref());
@@ -192,8 +193,8 @@ impl Inner {
         outcome
     }
 
-    /// `known` becomes what the access token says once it is verified, for the log.
-    async fn admit(
+    /// The line itself. `known` becomes what the access token says once it is verified, for the log.
+    async fn decide(
         &self,
         request: &IncomingRequest<'_>,
         now: NumericDate,

@@ -86,7 +86,8 @@ impl ForwardAuth {
 
     async fn judge(&self, asking: &IncomingRequest<'_>) -> Result<Admission, Response<Bytes>> {
         let original = OriginalRequest::told_in(asking.headers)
-            .map_err(|refusal| self.guard.refuse(asking, None, refusal).response)?;
+            .map_err(|refusal| self.guard.refuse(asking, None, refusal).response)
+            .map_err(|response| answer::for_client_of(asking, response))?;
         let request = IncomingRequest {
             method: &original.method,
             uri: &original.uri,
