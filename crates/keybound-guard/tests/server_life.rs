@@ -61,7 +61,8 @@ async fn endless() -> Upstream {
     Upstream::scripted(|mut stream, told| async move {
         head(&mut stream).await;
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: a/b\r\n\r\n").await;
-        while stream.write_all(&[b'x'; 64 * 1024]).await.is_ok() {}
+        let much = vec![b'x'; 64 * 1024];
+        while stream.write_all(&much).await.is_ok() {}
         let _ = told.send("released".to_owned());
     })
     .await

@@ -36,8 +36,8 @@ impl Deliveries {
 
     fn give_up_untaken(&self) -> bool {
         let deliveries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Each of them is looked at.
-        deliveries.iter().fold(false, |given_up, delivery| delivery.give_up_untaken() || given_up)
+        // Each of them is looked at, whatever was found before.
+        deliveries.iter().filter(|delivery| delivery.give_up_untaken()).count() > 0
     }
 }
 

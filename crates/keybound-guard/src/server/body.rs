@@ -151,8 +151,8 @@ impl Body for AnswerBody {
 
 impl OnItsWay {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some((content, _)) = &mut self.content else { return Poll::Ready(Some(Err(NotTaken.into()))) };
-        let polled = content.poll_frame(context);
+        let Some((source, _)) = &mut self.content else { return Poll::Ready(Some(Err(NotTaken.into()))) };
+        let polled = source.poll_frame(context);
         self.progress = if polled.is_ready() { Progress::Taken } else { Progress::AwaitsMore };
         polled
     }

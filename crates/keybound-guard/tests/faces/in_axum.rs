@@ -84,16 +84,16 @@ fn what_the_api_refuses_itself_is_counted_by_its_rule() {
     ];
     for (name, setting, client, labels) in cases {
         let recorder = PrometheusBuilder::new().build_recorder();
-        let recorded = recorder.handle();
+        let handle = recorder.handle();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         metrics::with_local_recorder(&recorder, || runtime.block_on(answer(open(setting), &client)));
-        let recorded = recorded.render();
+        let rendered = handle.render();
         for series in [
             format!("outcome=\"refused\",{labels}}} 1\n"),
             "outcome=\"admitted\",rule=\"\",status=\"\"} 1\n".into(),
         ] {
             let series = format!("keybound_guard_requests_total{{{series}");
-            assert!(recorded.contains(&series), "{name}: no {series} in {recorded}");
+            assert!(rendered.contains(&series), "{name}: no {series} in {rendered}");
         }
     }
 }

@@ -38,18 +38,18 @@ fn a_store_that_is_down_refuses_fast_and_serves_by_itself_when_it_is_up() {
 #[test]
 fn a_breaker_that_is_open_counts_as_long_as_its_store_is_there() {
     let recorder = PrometheusBuilder::new().build_recorder();
-    let recorded = recorder.handle();
+    let handle = recorder.handle();
     let breakers_open = || {
-        let recorded = recorded.render();
-        let line = recorded.lines().find_map(|line| line.strip_prefix("keybound_replay_breakers_open "));
+        let rendered = handle.render();
+        let line = rendered.lines().find_map(|line| line.strip_prefix("keybound_replay_breakers_open "));
         line.map(str::to_owned)
     };
     metrics::with_local_recorder(&recorder, || {
         let (runtime, store) = (runtime(), store(&format!("urls = ['redis://127.0.0.1:{}']", free_port())));
         for number in 0..5 {
             assert_eq!(breakers_open(), None, "{number}");
-            let recorded = runtime.block_on(record(&store, &number.to_string()));
-            assert_eq!(recorded, Err(ReplayRefusal::Unavailable), "{number}");
+            let refused = runtime.block_on(record(&store, &number.to_string()));
+            assert_eq!(refused, Err(ReplayRefusal::Unavailable), "{number}");
         }
         assert_eq!(breakers_open().as_deref(), Some("1"));
         drop(store);
