@@ -24,7 +24,8 @@ const NOW: NumericDate = NumericDate::from_seconds(1_800_000_000);
 const LIFE: Duration = Duration::from_secs(60);
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    // One thread, as redis-benchmark has, beside the server's.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     println!("| under way | redis-benchmark, median | guard, median | ratio, median | least to greatest |");
     println!("| --: | --: | --: | --: | --- |");
     for under_way in [1, 16, 64, 256] {

@@ -8,8 +8,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 
 use super::RedisError;
+use super::batch::{Answer, SendBatch};
 use super::connect::{Connection, Server};
 use super::error::unreachable;
+use super::record::{Record, send_together};
 
 /// The age at which a connection may be replaced that brings no answers: a new one learns where the master
 /// is now, and needs a moment to show whether it is better.
@@ -82,9 +84,19 @@ impl Link {
         }
     }
 
-    /// Drops `connection`, which is of no more use, unless it has been dropped already.
-    pub(super) fn drop_connection(&self, connection: &Arc<Connection>) {
-        self.inner.current.compare_and_swap(&Some(Arc::clone(connection)), None);
+    /// Sends one record over the connection.
+    pub(super) async fn send(&self, record: &Record) -> Answer {
+        let connection = self.connection().await?;
+        let answer = record.send(&connection).await;
+        self.drop_if_useless(&connection, answer.as_ref().err());
+        answer
+    }
+
+    /// Drops `connection` if it is of no more use by this `error`, unless it has been dropped already.
+    fn drop_if_useless(&self, connection: &Arc<Connection>, error: Option<&RedisError>) {
+        if error.is_some_and(RedisError::needs_new_connection) {
+            self.inner.current.compare_and_swap(&Some(Arc::clone(connection)), None);
+        }
     }
 
     /// Makes a new connection beside the one that brings no answers, and takes it when it is made: a peer
@@ -95,6 +107,22 @@ impl Link {
         if !locked(&self.inner.made).is_some_and(is_new) {
             drop(self.attempt());
         }
+    }
+}
+
+impl SendBatch for Link {
+    async fn send_batch(&self, records: Vec<Record>) -> Result<Vec<Answer>, RedisError> {
+        let connection = self.connection().await?;
+        let answers = send_together(&records, &connection).await;
+        match &answers {
+            Ok(answers) => {
+                for answer in answers {
+                    self.drop_if_useless(&connection, answer.as_ref().err());
+                }
+            }
+            Err(error) => self.drop_if_useless(&connection, Some(error)),
+        }
+        answers
     }
 }
 

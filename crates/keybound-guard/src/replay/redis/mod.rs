@@ -5,8 +5,12 @@
 //! is lost, late, an error, or not what was asked is a refusal (503). A command that the library sends again
 //! after it lost the answer finds the key that its first attempt made, which refuses too.
 //!
+//! The commands of proofs that are under way at the same time are sent together (`batch`), each with an answer
+//! of its own.
+//!
 //! `docs/replay.md` says under which conditions that holds, and what they cost.
 
+mod batch;
 mod connect;
 mod error;
 mod link;
@@ -20,6 +24,7 @@ use std::time::{Duration, Instant};
 use keybound::NumericDate;
 use keybound::replay::{ReplayKey, ReplayRefusal};
 
+use self::batch::{Answer, Batches};
 use self::connect::Server;
 use self::link::Link;
 use self::record::{Record, SLOTS, slot};
@@ -46,6 +51,9 @@ pub struct RedisReplayStore {
     timeout: Duration,
     replicas: usize,
     links: Vec<Link>,
+    /// For one server that answers at once. In a cluster the node that is slow would hold up the answers of
+    /// the others, and who waits for replicas all that are behind.
+    batches: Option<Batches<Link>>,
     next_link: AtomicUsize,
     breakers: Vec<Mutex<Breaker>>,
     seen: SeenProofs,
@@ -57,12 +65,16 @@ impl RedisReplayStore {
         let server = Server::by_rules(rules)?;
         let replicas = rules.replicas_that_acknowledge();
         let links = if replicas == 0 { 1 } else { LINKS_THAT_WAIT };
+        let links: Vec<_> = (0..links).map(|_| Link::new(server.clone())).collect();
+        let gathers = replicas == 0 && rules.mode != RedisMode::Cluster;
+        let gathering = links.first().filter(|_| gathers);
         let breakers = if rules.mode == RedisMode::Cluster { BREAKERS_OF_A_CLUSTER } else { 1 };
         Ok(Self {
             prefix: rules.key_prefix.clone(),
             timeout: rules.timeout,
             replicas,
-            links: (0..links).map(|_| Link::new(server.clone())).collect(),
+            batches: gathering.map(|link| Batches::new(link.clone(), rules.timeout)),
+            links,
             next_link: AtomicUsize::new(0),
             breakers: (0..breakers).map(|_| Mutex::new(Breaker::new())).collect(),
             seen: SeenProofs::new(),
@@ -79,18 +91,13 @@ impl RedisReplayStore {
     }
 
     /// Asks Redis about one proof; the error says why there is no answer.
-    async fn ask(&self, record: &Record) -> Result<bool, RedisError> {
+    async fn ask(&self, record: Record) -> Answer {
+        if let Some(batches) = &self.batches {
+            return batches.ask(record).await;
+        }
         let number = self.next_link.fetch_add(1, Ordering::Relaxed) % self.links.len().max(1);
         let link = self.links.get(number).ok_or(RedisError::TimedOut)?;
-        let asked = async {
-            let connection = link.connection().await?;
-            let answer = record.send(&connection).await;
-            if answer.as_ref().is_err_and(RedisError::needs_new_connection) {
-                link.drop_connection(&connection);
-            }
-            answer
-        };
-        tokio::time::timeout(self.timeout, asked).await.unwrap_or(Err(RedisError::TimedOut))
+        tokio::time::timeout(self.timeout, link.send(&record)).await.unwrap_or(Err(RedisError::TimedOut))
     }
 
     async fn recorded(
@@ -104,13 +111,13 @@ impl RedisReplayStore {
             return Err(ReplayRefusal::Replayed);
         }
         let record = Record::new(&self.prefix, key, time_to_live(expires, now), self.replicas, self.timeout);
-        let breaker = self.breaker(slot(record.name()));
-        if !locked(breaker).permits(Instant::now()) {
+        let breaker = self.breaker(&record);
+        let started = Instant::now();
+        if !locked(breaker).permits(started) {
             metrics::counter!(metric::REFUSED_BY_BREAKER).increment(1);
             return Err(ReplayRefusal::Unavailable);
         }
-        let started = Instant::now();
-        let answer = self.ask(&record).await;
+        let answer = self.ask(record).await;
         self.note(breaker, &answer, started);
         match answer {
             Ok(true) => {
@@ -122,14 +129,17 @@ impl RedisReplayStore {
         }
     }
 
-    /// The breaker for a slot; neighbouring slots are of one node, and share one.
-    fn breaker(&self, slot: u16) -> &Mutex<Breaker> {
+    /// The breaker for a record's slot; neighbouring slots are of one node, and share one.
+    fn breaker(&self, record: &Record) -> &Mutex<Breaker> {
         static NONE: Mutex<Breaker> = Mutex::new(Breaker::new());
-        let number = usize::from(slot) * self.breakers.len() / usize::from(SLOTS);
+        if let [only] = self.breakers.as_slice() {
+            return only;
+        }
+        let number = usize::from(slot(record.name())) * self.breakers.len() / usize::from(SLOTS);
         self.breakers.get(number).unwrap_or(&NONE)
     }
 
-    fn note(&self, breaker: &Mutex<Breaker>, answer: &Result<bool, RedisError>, started: Instant) {
+    fn note(&self, breaker: &Mutex<Breaker>, answer: &Answer, started: Instant) {
         let label = match answer {
             Ok(true) => "recorded",
             Ok(false) => "replayed",

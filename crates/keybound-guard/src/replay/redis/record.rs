@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use keybound::base64url;
 use keybound::replay::ReplayKey;
 use redis::aio::ConnectionLike as _;
@@ -9,7 +10,14 @@ use redis::cluster_routing::{Route, SingleNodeRoutingInfo, SlotAddr};
 use redis::{Cmd, Pipeline, Value};
 
 use super::RedisError;
+use super::batch::Answer;
 use super::connect::Connection;
+
+/// Characters of a key in a name: 32 bytes in base64url.
+const ENCODED_KEY: usize = 43;
+
+/// Bytes of a command beside its name, at most: `SET`, `1`, `NX`, `PX`, and a number.
+const COMMAND_WITHOUT_NAME: usize = 28;
 
 /// The hash slots of a cluster.
 pub(super) const SLOTS: u16 = 16_384;
@@ -39,7 +47,9 @@ impl Record {
         replicas: usize,
         patience: Duration,
     ) -> Self {
-        let name = format!("{prefix}{}", base64url::encode(key.as_bytes()));
+        let mut name = String::with_capacity(prefix.len() + ENCODED_KEY);
+        name.push_str(prefix);
+        base64url::encode_to(&mut name, key.as_bytes());
         Self { name, time_to_live, replicas, patience }
     }
 
@@ -48,7 +58,7 @@ impl Record {
     }
 
     /// Sends it: `true` if the record was made, and is where it should be; `false` if there was one.
-    pub(super) async fn send(&self, connection: &Connection) -> Result<bool, RedisError> {
+    pub(super) async fn send(&self, connection: &Connection) -> Answer {
         if self.replicas == 0 {
             let answer = match connection {
                 Connection::One(one) => one.clone().req_packed_command(&self.command()).await,
@@ -68,9 +78,9 @@ impl Record {
     }
 
     fn command(&self) -> Cmd {
-        let mut command = redis::cmd("SET");
+        let mut command = Cmd::with_capacity(6, self.name.len() + COMMAND_WITHOUT_NAME);
         let milliseconds = u64::try_from(self.time_to_live.as_millis()).unwrap_or(u64::MAX);
-        command.arg(self.name.as_str()).arg("1").arg("NX").arg("PX").arg(milliseconds);
+        command.arg("SET").arg(self.name.as_str()).arg("1").arg("NX").arg("PX").arg(milliseconds);
         command
     }
 
@@ -81,7 +91,7 @@ impl Record {
         pipeline
     }
 
-    fn was_replicated(&self, answers: Vec<Value>) -> Result<bool, RedisError> {
+    fn was_replicated(&self, answers: Vec<Value>) -> Answer {
         let Ok([set, wait]) = <[Value; 2]>::try_from(answers) else { return Err(RedisError::NotRedis) };
         if !was_made(set)? {
             return Ok(false);
@@ -96,8 +106,24 @@ impl Record {
     }
 }
 
+/// Sends records that need no replicas in one go, to a server that has all of them.
+pub(super) async fn send_together(
+    records: &[Record],
+    connection: &Connection,
+) -> Result<Vec<Answer>, RedisError> {
+    let Connection::One(one) = connection else {
+        return Ok(join_all(records.iter().map(|record| record.send(connection))).await);
+    };
+    let mut pipeline = Pipeline::with_capacity(records.len());
+    for record in records {
+        pipeline.add_command(record.command());
+    }
+    let answers = one.clone().req_packed_commands(&pipeline, 0, records.len()).await?;
+    Ok(answers.into_iter().map(was_made).collect())
+}
+
 /// What the answer to `SET … NX` says.
-fn was_made(answer: Value) -> Result<bool, RedisError> {
+fn was_made(answer: Value) -> Answer {
     match answer.extract_error()? {
         Value::Okay => Ok(true),
         Value::Nil => Ok(false),
