@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::{api, demo, exit_code, guard, init, inspect, keys, org, proof, users};
+use crate::{api, demo, exit_code, guard, init, inspect, keys, org, proof, token, users};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,6 +45,8 @@ pub(crate) enum Verb {
     /// Make and show keys.
     #[command(subcommand)]
     Keys(keys::Verb),
+    /// Get an access token, for use with another HTTP client.
+    Token(token::Arguments),
     /// Make one proof, for use with another HTTP client.
     Proof(proof::Arguments),
     /// Decode a proof, client assertion or access token and hold it to every rule.

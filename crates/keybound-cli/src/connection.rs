@@ -46,18 +46,36 @@ pub(crate) struct Connection {
 impl Connection {
     /// A client of the org. Nothing is sent yet.
     pub(crate) fn open(&self) -> Outcome<OktaClient> {
-        let settings = self.settings()?;
-        let mut system = System::new(settings.transport_options());
-        system.clock = Arc::new(self.clock);
-        Ok(OktaClient::with_system(settings, system))
+        Ok(self.client(self.settings(None)?))
     }
 
-    fn settings(&self) -> Outcome<Settings> {
+    /// A client of the org whose tokens outlive it: they are bound to a key that is kept, `key` if there is one
+    /// in place of the one that is set, or to none.
+    pub(crate) fn open_for_tokens(&self, key: Option<&PathBuf>) -> Outcome<OktaClient> {
+        let settings = self.settings(key)?;
+        if settings.dpop_key_is_fresh {
+            return Err(Failure::new(ExitCode::Settings, "the token would be of no use")
+                .because("no key for proofs is set, and a fresh one is gone when this ends")
+                .do_next("give --key FILE; `keybound keys new --alg ES256 --out dpop` makes one"));
+        }
+        Ok(self.client(settings))
+    }
+
+    fn client(&self, settings: Settings) -> OktaClient {
+        let mut system = System::new(settings.transport_options());
+        system.clock = Arc::new(self.clock);
+        OktaClient::with_system(settings, system)
+    }
+
+    /// `dpop_key` is the file of a key for proofs that is given another way.
+    fn settings(&self, dpop_key: Option<&PathBuf>) -> Outcome<Settings> {
         let folder = env::current_dir().map_err(|error| {
             Failure::new(ExitCode::Settings, "the working folder cannot be used").because(error)
         })?;
         let environment = |name: &str| env::var(name).ok();
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let dpop_key =
+            dpop_key.map(|path| path.display().to_string()).or_else(|| path(&self.dpop_private_key_file));
         let scopes = (!self.scopes.is_empty()).then(|| self.scopes.join(" "));
         let sources = Sources::new(folder, &environment)
             .given(Setting::OrgUrl, self.org_url.clone())
@@ -65,7 +83,7 @@ impl Connection {
             .given(Setting::Scopes, scopes)
             .given(Setting::ClientKey, path(&self.private_key_file))
             .given(Setting::KeyId, self.key_id.clone())
-            .given(Setting::DpopKey, path(&self.dpop_private_key_file))
+            .given(Setting::DpopKey, dpop_key)
             .given(Setting::Dpop, self.no_dpop.then(|| "off".to_owned()))
             .given(Setting::CertificateAuthorities, path(&self.ca_file));
         Ok(Settings::resolve(sources)?)

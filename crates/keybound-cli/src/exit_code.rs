@@ -58,8 +58,8 @@ impl ExitCode {
         match self {
             Self::Ok => "all went well",
             Self::Unexpected => "something that has no code of its own",
-            Self::Usage => "the command line is not understood",
-            Self::Settings => "a setting is missing or invalid",
+            Self::Usage => "the command line is not understood, or what it names as input can't be read",
+            Self::Settings => "a setting is missing or invalid, or a guard's policy can't be used",
             Self::KeyFile => "a key file is missing, readable by others, or not the key that it should be",
             Self::Connection => "no org answers at the URL: address, network, TLS, or another service",
             Self::Clock => "this machine's clock and the org's are too far apart",
@@ -72,7 +72,9 @@ impl ExitCode {
             Self::InspectRefused => "what was inspected breaks a rule",
             Self::LocalOrg => "the local org cannot start, or its data cannot be used",
             Self::WouldOverwrite => "a file is there already; nothing is ever overwritten",
-            Self::Guard => "the guard can't start: its address, its certificate, or its upstream's",
+            Self::Guard => {
+                "the guard can't start: its address, its certificate or its upstream's, or a limit"
+            }
             Self::CutShort => "the guard ended with requests under way: told to at once, or not done in time",
         }
     }

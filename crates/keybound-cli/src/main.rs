@@ -20,6 +20,7 @@ mod proof;
 mod report;
 mod runtime;
 mod signals;
+mod token;
 mod users;
 
 use std::process;
@@ -48,6 +49,7 @@ fn run(verb: Verb, output: Output) -> Outcome {
         Verb::Api(arguments) => api::run(&arguments, output),
         Verb::Users(verb) => users::run(&verb, output),
         Verb::Keys(verb) => keys::run(&verb, output),
+        Verb::Token(arguments) => token::run(&arguments, output),
         Verb::Proof(arguments) => proof::run(&arguments, output),
         Verb::Inspect(arguments) => inspect::run(&arguments, output),
         Verb::Guard(arguments) => guard::run(&arguments, output),

@@ -4,6 +4,8 @@
 //! may read differently (`%2F`, `\`, `;`, dot segments, empty segments) is refused, so that no spelling of one
 //! path passes under the route of another.
 
+use std::fmt::Write as _;
+
 use http::Method;
 use keybound::access_token::AccessToken;
 use keybound::{Refusal, TargetUri};
@@ -63,6 +65,32 @@ impl Routes {
         Ok(Self { routes: routes? })
     }
 
+    /// Refuses a route that no request comes to, since routes before it cover all of its requests: what it asks
+    /// for would be asked of nobody.
+    pub(crate) fn check_that_each_counts(&self) -> Result<(), PolicyError> {
+        for (number, route) in self.routes.iter().enumerate() {
+            if let Some(hiding) = self.hiding(number, route) {
+                let reason = format!(
+                    "an earlier route (`{}`) covers all of its requests, and the first that covers a request \
+                     counts; write `{}` before it, or take it out",
+                    hiding.path, route.path
+                );
+                return Err(PolicyError::field(format!("routes[{number}]"), reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// One of the routes before `route` that together hide it, if they do.
+    fn hiding(&self, number: usize, route: &Compiled) -> Option<&Compiled> {
+        let before =
+            || self.routes.iter().take(number).filter(|other| other.pattern.includes(&route.pattern));
+        let of_all_methods = before().find(|other| other.methods.is_empty());
+        let has = |method: &Method| before().any(|other| other.methods.contains(method));
+        let each_is_hidden = !route.methods.is_empty() && route.methods.iter().all(has);
+        of_all_methods.or_else(|| if each_is_hidden { before().next() } else { None })
+    }
+
     /// The first route that covers a request. `raw_path` is its path as it came, `target` in normal form.
     pub(crate) fn covering(
         &self,
@@ -120,7 +148,7 @@ enum Segment {
 }
 
 /// Why a text is not a path pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PatternError {
     /// It does not begin with a slash.
@@ -129,17 +157,29 @@ pub enum PatternError {
     /// `**` stands before the end, or a star is part of a segment.
     #[error("`*` stands for a whole segment, and `**` for all that is left, at the end only")]
     Star,
-    /// It is not in normal form, so it would never cover a request.
-    #[error("the path is not in normal form (RFC 3986 section 6.2.2), so no request would ever have it")]
-    NotNormal,
+    /// It has a character that stands in no path, or is not in normal form: no request would ever have it.
+    #[error(
+        "no request has such a path: it is written in normal form (RFC 3986 section 6.2.2), without query{}",
+        written(.instead.as_deref())
+    )]
+    NotNormal {
+        /// What to write, if that can be told.
+        instead: Option<String>,
+    },
+    /// Servers read it differently, so such a path is refused wherever routes tell paths apart.
+    #[error("no such path is let in: {0}")]
+    Ambiguous(&'static str),
 }
 
 impl Pattern {
     pub(crate) fn parse(text: &str) -> Result<Self, PatternError> {
         let path = text.strip_prefix('/').ok_or(PatternError::NotAbsolute)?;
-        let normal = TargetUri::parse(&format!("http://localhost{text}"));
-        if !normal.is_ok_and(|normal| normal.path() == text) || ambiguity(text).is_some() {
-            return Err(PatternError::NotNormal);
+        if let Some(reason) = ambiguity(text) {
+            return Err(PatternError::Ambiguous(reason));
+        }
+        match normal_form(text) {
+            Some(normal) if normal == text => {}
+            instead => return Err(PatternError::NotNormal { instead }),
         }
         let (path, any_rest) = match path.strip_suffix("**") {
             Some(path) if path.is_empty() || path.ends_with('/') => (path.trim_end_matches('/'), true),
@@ -154,6 +194,19 @@ impl Pattern {
         let no_segments = any_rest && path.is_empty();
         let segments: Result<_, _> = path.split('/').filter(|_| !no_segments).map(segment).collect();
         Ok(Self { segments: segments?, any_rest })
+    }
+
+    /// Whether it covers every path that `other` covers.
+    fn includes(&self, other: &Self) -> bool {
+        let is_wider = |wide: &Segment, narrow: &Segment| match (wide, narrow) {
+            (Segment::Any, Segment::Any) => true,
+            (Segment::Any, Segment::Exactly(text)) => !text.is_empty(),
+            (Segment::Exactly(wide), Segment::Exactly(narrow)) => wide == narrow,
+            (Segment::Exactly(_), Segment::Any) => false,
+        };
+        let (own, others) = (self.segments.len(), other.segments.len());
+        let ends_fit = if self.any_rest { own <= others } else { own == others && !other.any_rest };
+        ends_fit && self.segments.iter().zip(&other.segments).all(|(wide, narrow)| is_wider(wide, narrow))
     }
 
     /// Whether the pattern covers `path`, which is in normal form. `/a/**` covers `/a/b`, `/a/` and `/a`.
@@ -171,6 +224,24 @@ impl Pattern {
         }
         self.any_rest || rest.next().is_none()
     }
+}
+
+/// `path` as requests have it, in normal form: what stands in no URI is percent-encoded (RFC 3986 section 2.1).
+fn normal_form(path: &str) -> Option<String> {
+    let mut encoded = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_graphic() {
+            encoded.push(byte.into());
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    TargetUri::parse(&format!("http://localhost{encoded}")).ok().map(|uri| uri.path().to_owned())
+}
+
+fn written(instead: Option<&str>) -> String {
+    instead.map(|instead| format!("; write `{instead}`")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -201,20 +272,48 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_could_never_cover_a_request_is_an_error() {
+    fn a_pattern_that_could_never_cover_a_request_is_an_error_that_says_what_to_write() {
+        let not_normal = |instead: &str| PatternError::NotNormal { instead: Some(instead.to_owned()) };
         for (pattern, reason) in [
             ("orders", PatternError::NotAbsolute),
             ("", PatternError::NotAbsolute),
             ("/a*", PatternError::Star),
             ("/**/a", PatternError::Star),
             ("/a**", PatternError::Star),
-            ("/a/../b", PatternError::NotNormal),
-            ("/%7Ea", PatternError::NotNormal),
-            ("/a//b", PatternError::NotNormal),
-            ("/a?b", PatternError::NotNormal),
-            ("/a%2Fb", PatternError::NotNormal),
+            ("/%7Ea", not_normal("/~a")),
+            ("/a?b", not_normal("/a")),
+            ("/\u{e9}", not_normal("/%C3%A9")),
+            ("/a b", not_normal("/a%20b")),
+            ("/%zz", PatternError::NotNormal { instead: None }),
         ] {
             assert_eq!(Pattern::parse(pattern).err(), Some(reason), "{pattern}");
+        }
+        for pattern in ["/a/../b", "/a//b", "/a%2Fb", "/a;v=1"] {
+            let found = Pattern::parse(pattern).err();
+            assert!(matches!(found, Some(PatternError::Ambiguous(_))), "{pattern}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_includes_another_if_it_covers_all_that_the_other_covers() {
+        for (wide, narrow, includes) in [
+            ("/**", "/", true),
+            ("/**", "/a/**", true),
+            ("/a/**", "/a", true),
+            ("/a/**", "/a/*/b", true),
+            ("/a/*", "/a/b", true),
+            ("/a/*", "/a/*", true),
+            ("/a", "/a", true),
+            // `/a/**` covers `/a` too.
+            ("/a/*/**", "/a/**", false),
+            ("/a/b", "/a/*", false),
+            ("/a/*", "/a/", false),
+            ("/a/*", "/a/**", false),
+            ("/a", "/a/b", false),
+            ("/a/b", "/a", false),
+        ] {
+            let pattern = |text| Pattern::parse(text).unwrap();
+            assert_eq!(pattern(wide).includes(&pattern(narrow)), includes, "{wide} {narrow}");
         }
     }
 

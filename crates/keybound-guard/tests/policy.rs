@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use keybound::Algorithm;
+use keybound::{Algorithm, SigningKey};
+use keybound_guard::Guard;
 use keybound_guard::policy::{
     ForwardedIn, MAX_POLICY_BYTES, NoncesRequired, Policy, PolicyError, RedisMode, ReplayStoreKind,
     WhenStoreIsDown,
@@ -123,8 +124,28 @@ fn a_policy_that_makes_no_sense_is_an_error_that_names_the_field() {
         (table("proofs", "max_age_seconds = 0"), "proofs.max_age_seconds"),
         (table("proofs", "future_tolerance_seconds = 3601"), "proofs.future_tolerance_seconds"),
         (table("nonces", "renewed_every_seconds = 0"), "nonces.renewed_every_seconds"),
+        (table("nonces", "accepted_for_seconds = 0"), "nonces.accepted_for_seconds"),
+        (
+            table("nonces", "renewed_every_seconds = 60\naccepted_for_seconds = 59"),
+            "nonces.accepted_for_seconds",
+        ),
         (table("limits", "issuer_timeout_seconds = 0"), "limits.issuer_timeout_seconds"),
+        (table("limits", "introspections_at_once = 0"), "limits.introspections_at_once"),
+        (table("replay", "capacity = 0"), "replay.capacity"),
+        (table("replay", "quota_per_key = 0"), "replay.quota_per_key"),
+        // A fleet is meant, and each of its guards would remember by itself.
         (table("replay", "urls = ['redis://a']"), "replay.urls"),
+        (table("replay", "mode = 'cluster'"), "replay.mode"),
+        (table("replay", "sentinel_master = 'a'"), "replay.sentinel_master"),
+        (table("replay", "username = 'a'"), "replay.username"),
+        (table("replay", "password_file = 'a'"), "replay.password_file"),
+        (table("replay", "sentinel_username = 'a'"), "replay.sentinel_username"),
+        (table("replay", "sentinel_password_file = 'a'"), "replay.sentinel_password_file"),
+        (table("replay", "ca_file = 'a'"), "replay.ca_file"),
+        (table("replay", "key_prefix = 'a:'"), "replay.key_prefix"),
+        (table("replay", "timeout_milliseconds = 100"), "replay.timeout_milliseconds"),
+        (table("replay", "acknowledged_by_replicas = 1"), "replay.acknowledged_by_replicas"),
+        (table("replay", "when_down = 'admit_once_per_guard'"), "replay.when_down"),
         (table("replay", "store = 'redis'"), "replay.urls"),
         (
             table("replay", "store = 'redis'\nurls = ['redis://a']\nmode = 'sentinel'"),
@@ -142,6 +163,26 @@ fn a_policy_that_makes_no_sense_is_an_error_that_names_the_field() {
         (table("[routes]", "path = '/a/../b'"), "routes[0].path"),
         (table("[routes]", "path = '/a'\nmethods = ['G T']"), "routes[0].methods"),
         (table("[routes]", "path = '/a'\nmethods = ['get']"), "routes[0].methods"),
+        // No token has such a scope (RFC 6749 section 3.3).
+        (table("[routes]", "path = '/a'\nscopes = ['a b']"), "routes[0].scopes"),
+        (table("[routes]", "path = '/a'\nscopes = ['']"), "routes[0].scopes"),
+        (table("[routes]", "path = '/a'\nscopes = ['a\"b']"), "routes[0].scopes"),
+        (table("[routes]", "path = '/a'\nscopes = ['a', 'caf\u{e9}']"), "routes[0].scopes"),
+        // The first that covers a request counts, so nobody would be asked for these scopes.
+        (table("[routes]", "path = '/**'\n[[routes]]\npath = '/a'\nscopes = ['a']"), "routes[1]"),
+        (table("[routes]", "path = '/a'\n[[routes]]\npath = '/a'\nmethods = ['GET']"), "routes[1]"),
+        (
+            table("[routes]", "path = '/*'\nmethods = ['GET']\n[[routes]]\npath = '/a'\nmethods = ['GET']"),
+            "routes[1]",
+        ),
+        (
+            table(
+                "[routes]",
+                "path = '/a'\nmethods = ['GET']\n[[routes]]\npath = '/a'\nmethods = ['PUT']\n[[routes]]\n\
+                 path = '/a'\nmethods = ['GET', 'PUT']",
+            ),
+            "routes[2]",
+        ),
         (
             table("[routes]", "path = '/a'\nadmit_without_token = true\nscopes = ['a']"),
             "routes[0].admit_without_token",
@@ -155,6 +196,56 @@ fn a_policy_that_makes_no_sense_is_an_error_that_names_the_field() {
             Err(PolicyError::Field { field: found, .. }) => assert_eq!(found, field, "{text}"),
             other => panic!("{text}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn a_route_that_covers_a_request_of_its_own_may_stand_behind_others() {
+    for routes in [
+        "path = '/a'\nmethods = ['GET']\n[[routes]]\npath = '/a'",
+        "path = '/a'\nmethods = ['GET']\n[[routes]]\npath = '/a'\nmethods = ['GET', 'PUT']",
+        "path = '/a/*'\n[[routes]]\npath = '/a/**'",
+        "path = '/a/b'\n[[routes]]\npath = '/a/*'",
+    ] {
+        let text = format!("{LEAST}[[routes]]\n{routes}\n");
+        assert!(Policy::from_toml(&text).is_ok(), "{text}");
+    }
+}
+
+/// Read as one that trusts nobody, it would make every request fail, and only when the first comes.
+#[test]
+fn a_file_without_certificates_or_keys_can_not_be_used_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("keys.json", r#"{"keys":[]}"#);
+    write("key.pem", "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n");
+    write("empty.pem", "");
+    let redis = "[replay]\nstore = 'redis'\nurls = ['rediss://a']\nca_file";
+    let refused = |text: &str| {
+        let path = folder.path().join("guard.toml");
+        std::fs::write(&path, text).unwrap();
+        Guard::new(Policy::from_file(&path).unwrap()).unwrap_err().to_string()
+    };
+    for file in ["keys.json", "key.pem", "empty.pem", "missing.pem"] {
+        for (field, text) in [
+            ("ca_file", format!("ca_file = '{file}'\n{LEAST}")),
+            ("replay.ca_file", format!("{LEAST}{redis} = '{file}'\n")),
+        ] {
+            let refused = refused(&text);
+            assert!(refused.contains(&format!("`{field}`")) && refused.contains(file), "{refused}");
+        }
+    }
+    let key = SigningKey::generate(Algorithm::ES256).unwrap();
+    write("single.json", &key.public_key().jwk().to_json());
+    for (file, words) in [
+        ("single.json", "single JWK"),
+        ("key.pem", "no JWK Set"),
+        ("keys.json", "no key"),
+        ("missing.json", "No such file"),
+    ] {
+        let refused = refused(&format!("{LEAST}jwks_file = '{file}'\n"));
+        assert!(refused.contains("issuers[0].jwks_file") && refused.contains(file), "{refused}");
+        assert!(refused.contains(words), "{refused}");
     }
 }
 
@@ -181,9 +272,14 @@ fn a_misspelt_field_or_value_is_an_error_that_shows_where() {
         let error = Policy::from_toml(&format!("trusted_proxies = ['{network}']\n{LEAST}")).unwrap_err();
         assert!(error.to_string().contains("neither a network"), "{error}");
     }
-    for resource in
-        ["api.example.com", "ftp://api.example.com", "https://a@api.example.com", "https://b\u{fc}cher"]
-    {
+    for resource in [
+        "api.example.com",
+        "ftp://api.example.com",
+        "https://a@api.example.com",
+        "https://b\u{fc}cher",
+        "https://api.example.com/x?y=1",
+        "https://api.example.com#x",
+    ] {
         let error = Policy::from_toml(&LEAST.replace("https://api.example.com", resource)).unwrap_err();
         assert!(error.to_string().contains(resource), "{error}");
     }

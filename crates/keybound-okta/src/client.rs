@@ -1,10 +1,12 @@
 //! Calls of an org's management API.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use keybound_client::{CallError, Client, System, TokenSource};
+use keybound_client::{CallError, Client, System, Token, TokenSource};
 
 use crate::api_error::OktaError;
 use crate::error::{Error, Identity};
@@ -68,6 +70,14 @@ impl OktaClient {
     /// The source of the client's tokens.
     pub fn tokens(&self) -> &TokenSource {
         self.client.tokens()
+    }
+
+    /// An access token for use with another HTTP client, by the settings of this one.
+    pub async fn token(&self) -> Result<Arc<Token>, Error> {
+        self.tokens()
+            .token()
+            .await
+            .map_err(|error| Error::Call { error: error.into(), identity: Box::new(self.identity.clone()) })
     }
 
     /// Makes `call`, and returns the answer if it is one of success.

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use http::Response;
+use http::{HeaderValue, Response};
 use keybound::NumericDate;
+use keybound::exchange::DPOP_NONCE;
 use keybound_guard::{Explanation, Guard, IncomingRequest, Step, Verdict};
 use serde_json::{Map, Value, json};
 
@@ -28,7 +29,9 @@ Examples:
       keybound guard check --policy guard.toml --request - --json | jq .steps
 
 Exit code 0: the request would be admitted (or, without a request, the policy can be used); 13: it would be
-refused. Nothing is recorded, and only an issuer whose keys are in no file is asked over the network.")]
+refused. Nothing is recorded. As for a real request, an issuer may be asked over the network: for its keys, unless
+they are in a file, and about the token, where the policy has introspection for it; but only if all else about the
+request is right.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     policy: PolicyArguments,
@@ -63,7 +66,10 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         .map(NumericDate::from_seconds)
         .or_else(|| request.date())
         .unwrap_or_else(|| arguments.clock.now());
-    let explanation = explain(&guard, &request, arguments, now)?;
+    let mut explanation = explain(&guard, &request, arguments, now)?;
+    if guard.policy().nonces.secret_files.is_empty() {
+        hide_own_nonce(&mut explanation);
+    }
     if for_person {
         tell(&request, &explanation, now, output)?;
     } else {
@@ -90,6 +96,16 @@ fn explain(
         secure: arguments.tls,
     };
     Ok(runtime::start()?.block_on(guard.explain(&incoming, now)))
+}
+
+/// A nonce of this process's own secret would be taken by no guard: the answer shows that there is one, and no more.
+fn hide_own_nonce(explanation: &mut Explanation) {
+    const ELSEWHERE: HeaderValue = HeaderValue::from_static("(a nonce of the guard that is asked)");
+    if let Err(refused) = &mut explanation.outcome
+        && let Some(nonce) = refused.response.headers_mut().get_mut(DPOP_NONCE)
+    {
+        *nonce = ELSEWHERE;
+    }
 }
 
 /// The proof by every rule, as `keybound inspect` shows one.

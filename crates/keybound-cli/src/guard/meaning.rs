@@ -21,8 +21,9 @@ pub(super) fn tell(policy: &Policy, for_person: bool, output: Output) -> Outcome
 fn meaning(policy: &Policy) -> Vec<String> {
     let mut told = Vec::new();
     if !policy.resources.is_empty() {
-        let resources: Vec<_> = policy.resources.iter().map(TargetUri::as_str).collect();
-        told.push(format!("Proofs must be made for {}.", resources.join(" or ")));
+        let mut origins: Vec<_> = policy.resources.iter().map(TargetUri::origin).collect();
+        origins.dedup();
+        told.push(format!("Proofs must be made for URLs at {}.", origins.join(" or ")));
     }
     if !policy.trusted_proxies.is_empty() {
         let networks: Vec<_> = policy.trusted_proxies.iter().map(ToString::to_string).collect();
@@ -47,7 +48,7 @@ fn meaning(policy: &Policy) -> Vec<String> {
     if policy.routes.is_empty() {
         told.push("A good token opens every path.".to_owned());
     } else {
-        told.extend(policy.routes.iter().map(route));
+        told.extend(policy.routes.iter().map(|one| route(one, policy.nonces.required)));
         told.push("Any other request is answered 404.".to_owned());
     }
     told
@@ -59,24 +60,39 @@ fn issuer(issuer: &Issuer) -> String {
     } else {
         issuer.audiences.join(" or ")
     };
-    let keys = match (&issuer.introspection, &issuer.jwks_file, &issuer.jwks_uri) {
-        (Some(_), ..) => "which is asked about each (introspection)".to_owned(),
-        (None, Some(file), _) => format!("by the keys in {}", file.display()),
-        (None, None, Some(uri)) => format!("by the keys at {uri}"),
-        (None, None, None) => "by the keys that its metadata names".to_owned(),
-    };
     let algorithms: Vec<_> = issuer.algorithms.iter().map(|algorithm| algorithm.name()).collect();
-    format!("Tokens of {} for {audiences} are taken, {keys}, {}.", issuer.issuer, algorithms.join(" or "))
+    let keys = match (&issuer.jwks_file, &issuer.jwks_uri) {
+        (Some(file), _) => format!("the keys in {}", file.display()),
+        (None, Some(uri)) => format!("the keys at {uri}"),
+        (None, None) => "the keys that its metadata names".to_owned(),
+    };
+    let keys = format!("verified by {keys}, {}", algorithms.join(" or "));
+    let names_keys = issuer.jwks_file.is_some() || issuer.jwks_uri.is_some();
+    let verified = match (&issuer.introspection, issuer.revocation_checked_every) {
+        (None, _) => keys,
+        (Some(_), None) if !names_keys => {
+            "and the issuer is asked about each of them (introspection)".to_owned()
+        }
+        (Some(_), None) => format!("{keys}; it is asked about those that are no JWTs (introspection)"),
+        (Some(_), Some(every)) => format!(
+            "{keys}; it is asked every {} s whether they were revoked, and about those that are no JWTs \
+             (introspection)",
+            every.as_secs()
+        ),
+    };
+    format!("Tokens of {} for {audiences} are taken, {verified}.", issuer.issuer)
 }
 
-fn route(route: &Route) -> String {
+fn route(route: &Route, nonces: NoncesRequired) -> String {
     let methods = if route.methods.is_empty() { "Every method".to_owned() } else { route.methods.join(", ") };
-    let needs = match (route.admit_without_token, route.scopes.is_empty()) {
+    let needs = match (route.admit_without_token, route.scopes.as_slice()) {
         (true, _) => "is open to everybody, without a token".to_owned(),
-        (false, true) => "needs a good token".to_owned(),
-        (false, false) => format!("needs one of the scopes {}", route.scopes.join(", ")),
+        (false, []) => "needs a good token".to_owned(),
+        (false, [scope]) => format!("needs the scope {scope}"),
+        (false, scopes) => format!("needs one of the scopes {}", scopes.join(", ")),
     };
-    let nonce = if route.nonce { ", and a nonce" } else { "" };
+    let by_route = nonces == NoncesRequired::ByRoute && route.nonce;
+    let nonce = if by_route { ", and a nonce" } else { "" };
     format!("{methods} of {} {needs}{nonce}.", route.path)
 }
 
@@ -102,6 +118,19 @@ fn warnings(policy: &Policy) -> Vec<String> {
     warn(
         policy.replay.when_down == WhenStoreIsDown::AdmitOncePerGuard,
         "replay.when_down: while the store is down, each guard may admit a proof once.",
+    );
+    let (required, routes) = (policy.nonces.required, &policy.routes);
+    warn(
+        required == NoncesRequired::ByRoute && !routes.iter().any(|route| route.nonce),
+        "nonces.required: it is \"by_route\", and no route has nonce = true: nonces are asked for nowhere.",
+    );
+    warn(
+        required != NoncesRequired::ByRoute && routes.iter().any(|route| route.nonce),
+        "routes: nonce = true counts only with nonces.required = \"by_route\".",
+    );
+    warn(
+        routes.is_empty() && policy.resources.iter().any(|resource| resource.path() != "/"),
+        "resources: a path in them limits nothing, and without routes every path is open to a good token.",
     );
     let wide = policy.trusted_proxies.iter().any(|network| network.prefix_len() == 0);
     warn(wide, "trusted_proxies: everybody is believed about the host that a request is for.");

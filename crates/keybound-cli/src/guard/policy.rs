@@ -1,11 +1,13 @@
 //! The policy of a guard: from a file, or from flags for the common case.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ipnet::IpNet;
 use keybound::{Algorithm, TargetUri};
-use keybound_guard::policy::{Issuer, Policy, PolicyError, Route};
+use keybound_guard::policy::{self, Issuer, Policy, PolicyError, Route};
+use keybound_guard::replay::ReplayError;
+use keybound_guard::tokens::TokensError;
 use keybound_guard::{Guard, GuardError};
 
 use crate::exit_code::ExitCode;
@@ -20,7 +22,7 @@ pub(crate) struct PolicyArguments {
     ])]
     pub(crate) policy: Option<PathBuf>,
     /// URL under which clients call what is guarded; proofs are made for it. May be given several times.
-    #[arg(long = "resource", value_name = "URL", value_parser = TargetUri::parse)]
+    #[arg(long = "resource", value_name = "URL", value_parser = policy::resource)]
     resources: Vec<TargetUri>,
     /// Authorization server whose tokens are taken, exactly as in their `iss`.
     #[arg(long, value_name = "URL")]
@@ -51,19 +53,21 @@ pub(crate) struct PolicyArguments {
 impl PolicyArguments {
     /// A guard by the file or by the flags.
     pub(crate) fn guard(&self) -> Outcome<Guard> {
-        let policy = match &self.policy {
-            Some(path) => Policy::from_file(path)?,
-            None => self.by_flags()?,
-        };
-        Ok(Guard::new(policy)?)
+        match &self.policy {
+            Some(path) => {
+                let policy = Policy::from_file(path).map_err(GuardError::from);
+                policy.and_then(Guard::new).map_err(|error| unusable_file(path, &error))
+            }
+            None => Guard::new(self.by_flags()?).map_err(|error| unusable_flags(&error)),
+        }
     }
 
     fn by_flags(&self) -> Outcome<Policy> {
-        let Some(issuer) = &self.issuer else {
+        let (Some(issuer), false) = (&self.issuer, self.resources.is_empty()) else {
             return Err(Failure::usage("a guard needs a policy")
-                .because("nothing says whose tokens it takes, and for what")
+                .because("nothing says whose tokens it takes, and under which URL clients call it")
                 .do_next(
-                    "give --policy FILE, or --resource URL and --issuer URL (see `keybound guard --help`)",
+                    "give --policy FILE, or both --resource URL and --issuer URL (see `keybound guard --help`)",
                 ));
         };
         let mut issuer = Issuer::new(issuer.clone());
@@ -84,24 +88,65 @@ impl PolicyArguments {
             let route = Route { path: "/**".to_owned(), scopes: self.scopes.clone(), ..Route::default() };
             policy.routes.push(route);
         }
-        policy.check()?;
         Ok(policy)
     }
 }
 
-impl From<PolicyError> for Failure {
-    fn from(error: PolicyError) -> Self {
-        Self::new(ExitCode::Settings, "the policy can't be used")
-            .because(error)
-            .do_next("docs/guard.toml shows every field; `keybound guard check --policy FILE` tries a policy")
+fn unusable_file(path: &Path, error: &GuardError) -> Failure {
+    let what = format_args!("the policy {} can't be used", path.display());
+    let failure = Failure::new(ExitCode::Settings, what).because(reason(error));
+    match field_at_fault(error) {
+        Some((field, _)) if field.contains("[0]") => failure.do_next(
+            "change that field ([0] is the first of its kind); docs/guard.toml shows every field and what it takes",
+        ),
+        Some(_) => failure.do_next("change that field; docs/guard.toml shows every field and what it takes"),
+        None => failure
+            .do_next("docs/guard.toml shows every field; `keybound guard check --policy FILE` tries a policy"),
     }
 }
 
-impl From<GuardError> for Failure {
-    fn from(error: GuardError) -> Self {
-        match error {
-            GuardError::Policy(error) => error.into(),
-            error => Self::new(ExitCode::Settings, "the policy can't be used").because(error),
-        }
+/// Whoever wrote flags is told of the flag.
+fn unusable_flags(error: &GuardError) -> Failure {
+    let failure = Failure::new(ExitCode::Settings, "the guard's settings can't be used");
+    let flag = field_at_fault(error).and_then(|(field, reason)| Some((flag_of(field)?, reason)));
+    match flag {
+        Some((flag, reason)) => failure
+            .because(format_args!("{flag}: {reason}"))
+            .do_next(format_args!("change {flag}; `keybound guard --help` says what it takes")),
+        None => failure.because(reason(error)).do_next("`keybound guard --help` lists the flags"),
     }
+}
+
+/// Without the words that what stands before it says already.
+fn reason(error: &GuardError) -> String {
+    match field_at_fault(error) {
+        Some((field, reason)) => format!("`{field}`: {reason}"),
+        None => error.to_string(),
+    }
+}
+
+fn field_at_fault(error: &GuardError) -> Option<(&str, &str)> {
+    let error = match error {
+        GuardError::Policy(error)
+        | GuardError::Tokens(TokensError::Policy(error))
+        | GuardError::Replay(ReplayError::Policy(error)) => error,
+        _ => return None,
+    };
+    match error {
+        PolicyError::Field { field, reason } => Some((field, reason)),
+        _ => None,
+    }
+}
+
+/// The flag that sets a field of the policy.
+fn flag_of(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "resources" => "--resource",
+        "issuers[0].issuer" => "--issuer",
+        "issuers[0].audiences" => "--audience",
+        "issuers[0].jwks_file" => "--jwks-file",
+        "routes[0].scopes" => "--scope",
+        "ca_file" => "--ca-file",
+        _ => return None,
+    })
 }

@@ -26,7 +26,9 @@ impl RecordedRequest {
     /// Reads it from a file; `-` is standard input.
     pub(super) fn read(path: &Path) -> Outcome<Self> {
         let unreadable = |error: io::Error| {
-            Failure::usage(format_args!("the request in {} can't be read", path.display())).because(error)
+            Failure::usage(format_args!("the request in {} can't be read", path.display()))
+                .because(error)
+                .do_next("name a file with the recorded request, or `-` for standard input")
         };
         let mut bytes = Vec::new();
         if path == Path::new("-") {

@@ -1,13 +1,15 @@
 //! `keybound guard` as a server: until it is told to end.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::builder::TypedValueParser;
+use clap::{Arg, Args, Command, ValueEnum};
 use http::uri::Authority;
 use keybound_guard::forward_auth::ForwardAuth;
-use keybound_guard::reverse_proxy::{ReverseProxy, Upstream, UpstreamError, UpstreamSettings};
+use keybound_guard::reverse_proxy::{NotAnUpstream, ReverseProxy, Upstream, UpstreamError, UpstreamSettings};
 use keybound_guard::server::{
     Face, ListenAddress, Server, ServerError, ServerLimits, ServerSettings, TlsFiles,
 };
@@ -20,6 +22,9 @@ use crate::output::Output;
 use crate::report::{Failure, Outcome};
 use crate::runtime;
 use crate::signals::{Hangups, Signals};
+
+/// The faces that have no upstream: what is said about one would be ignored.
+const NOT_A_PROXY: [&str; 2] = ["forward_auth", "ext_authz"];
 
 #[derive(Args, Debug)]
 pub(crate) struct ServeArguments {
@@ -40,19 +45,19 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "FILE", requires = "tls_certificate", help_heading = "Serving")]
     tls_key: Option<PathBuf>,
     /// Host to name to the upstream, in place of the resource's own.
-    #[arg(long, value_name = "HOST", requires = "upstream", help_heading = "Upstream")]
+    #[arg(long, value_name = "HOST", conflicts_with_all = NOT_A_PROXY, help_heading = "Upstream")]
     upstream_host: Option<Authority>,
     /// Certificate authorities to trust for the upstream, in place of the system's: a PEM file.
-    #[arg(long, value_name = "FILE", requires = "upstream", help_heading = "Upstream")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = NOT_A_PROXY, help_heading = "Upstream")]
     upstream_ca_file: Option<PathBuf>,
     /// How long a connection to the upstream may take to come about.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5", help_heading = "Upstream")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "5", conflicts_with_all = NOT_A_PROXY, help_heading = "Upstream")]
     connect_timeout: Duration,
     /// How long the upstream may take to begin its answer.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60", help_heading = "Upstream")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60", conflicts_with_all = NOT_A_PROXY, help_heading = "Upstream")]
     answer_timeout: Duration,
     /// How long a body or an upgraded connection (WebSocket) may pause. Such a connection also ends with its access token.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300", help_heading = "Upstream")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300", conflicts_with_all = NOT_A_PROXY, help_heading = "Upstream")]
     idle_timeout: Duration,
     /// How long the guard, told to end, says that it is not ready (/readyz) and goes on, so that load balancers notice.
     #[arg(long, value_name = "SECONDS", value_parser = whole_seconds, default_value = "0", help_heading = "Serving")]
@@ -79,7 +84,7 @@ pub(crate) struct ServeArguments {
 #[group(required = true, multiple = false)]
 struct Faces {
     /// Be a reverse proxy before this API: http://HOST:PORT, https://… or h2c://… (HTTP/2 in the clear).
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = UpstreamParser)]
     upstream: Option<Upstream>,
     /// Answer a proxy that asks about each request: Traefik, Caddy (any), or nginx.
     #[arg(long, value_name = "PROXY", num_args = 0..=1, default_missing_value = "any")]
@@ -87,6 +92,26 @@ struct Faces {
     /// Answer Envoy's ext_authz filter.
     #[arg(long, value_name = "PROTOCOL", num_args = 0..=1, default_missing_value = "grpc")]
     ext_authz: Option<ExtAuthzProtocol>,
+}
+
+/// Reads an upstream. What is none is not repeated: it may hold a password.
+#[derive(Clone)]
+struct UpstreamParser;
+
+impl TypedValueParser for UpstreamParser {
+    type Value = Upstream;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        value.to_str().unwrap_or_default().parse().map_err(|reason: NotAnUpstream| {
+            let text = format!("--upstream: {reason}\n\nFor more information, try '--help'.\n");
+            clap::Error::raw(clap::error::ErrorKind::ValueValidation, text).with_cmd(command)
+        })
+    }
 }
 
 /// Which proxy asks, since nginx understands fewer answers.
@@ -237,19 +262,43 @@ fn no_signals(error: io::Error) -> Failure {
 
 impl From<UpstreamError> for Failure {
     fn from(error: UpstreamError) -> Self {
-        Self::new(ExitCode::Guard, "the guard can't start").because(error)
+        let next = match error {
+            UpstreamError::CaFile(_) => {
+                "give --upstream-ca-file a PEM file with the certificates of the upstream's authorities"
+            }
+            _ => "give --upstream an address that its certificate can be for, or http:// for one without",
+        };
+        Self::new(ExitCode::Guard, "the guard can't start").because(error).do_next(next)
     }
 }
 
 impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
-        let next = match error {
-            ServerError::Listen { .. } => {
-                "end what listens there, or choose another address; port 0 takes a free one"
+        let next = match &error {
+            ServerError::Listen { source, .. } => listen_elsewhere(source),
+            ServerError::Tls(_) => {
+                "give --tls-certificate and --tls-key the certificate's own files, both PEM, the key without a \
+                 password"
             }
-            ServerError::Tls(_) => "give the certificate's own files, both PEM, the key without a password",
-            _ => "change the flag of that name",
+            ServerError::Limit { limit: "connections", .. } => "change --max-connections",
+            ServerError::Limit { limit: "header_bytes", .. } => "change --max-header-bytes",
+            ServerError::Limit { limit: "header_timeout", .. } => "change --header-timeout",
+            _ => "see `keybound guard --help` for the limits",
         };
-        Self::new(ExitCode::Guard, "the guard can't start").because(error).do_next(next)
+        Self::new(ExitCode::Guard, "the guard can't start").because(&error).do_next(next)
+    }
+}
+
+fn listen_elsewhere(problem: &io::Error) -> &'static str {
+    match problem.kind() {
+        io::ErrorKind::NotFound => "make the folder of the socket first, or choose another",
+        io::ErrorKind::AddrNotAvailable => {
+            "listen at an address of this machine: 127.0.0.1 for this machine alone, 0.0.0.0 for all networks"
+        }
+        io::ErrorKind::PermissionDenied => "choose a port above 1023, or a folder that may be written to",
+        io::ErrorKind::AddrInUse => {
+            "end what listens there, or choose another address; port 0 takes a free one"
+        }
+        _ => "choose another address; port 0 takes a free one",
     }
 }

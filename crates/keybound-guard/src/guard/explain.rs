@@ -1,17 +1,19 @@
 //! What a guard would do with a recorded request, step by step, for a person who wants to know why.
 //!
 //! The steps are those of [`Guard::admit`], in the order in which it would take them; only, what can be told of later
-//! ones is told although an earlier one has failed. Nothing is recorded, so a proof can be asked about again and again.
+//! ones is told although an earlier one has failed. An access token is not looked into then: an issuer might have to be
+//! asked, and none is asked about a request that is refused anyway. Nothing is recorded, so a proof can be asked about
+//! again and again.
 
 use std::sync::Arc;
 
 use keybound::access_token::AccessToken;
 use keybound::credentials::Credentials;
 use keybound::proof::{
-    self, AccessTokenHash, Finding, KnownRequest, ProofPolicy, ProofRefusal, proof_header,
+    self, AccessTokenHash, Finding, KnownRequest, Outcome, ProofPolicy, ProofRefusal, proof_header,
 };
 use keybound::resource::{Demands, ResourceRequest};
-use keybound::{NumericDate, Refusal, TargetUri};
+use keybound::{NumericDate, Refusal, Rule, TargetUri, UnverifiedJws};
 
 use super::{Guard, IncomingRequest, Inner, Refused};
 use crate::routes::Covered;
@@ -54,8 +56,8 @@ pub enum Verdict {
 const STOPPED: &str = "a step before it failed";
 
 impl Guard {
-    /// What this guard would do with `request` at the time `now`. Issuers may be asked for their keys, as for
-    /// any request; proofs are not recorded.
+    /// What this guard would do with `request` at the time `now`. As for any request, an issuer may be asked for
+    /// its keys or about the token, if all else is right; proofs are not recorded.
     pub async fn explain(&self, request: &IncomingRequest<'_>, now: NumericDate) -> Explanation {
         let inner = self.inner.load_full();
         let mut telling = Telling { inner: &inner, request, now, steps: Vec::new(), refusal: None };
@@ -96,7 +98,8 @@ impl Telling<'_> {
         let covered = match &target {
             Some(target) => {
                 let covered = inner.routes.covering(request.method, request.uri.path(), target);
-                self.step("route", covered, route_text)
+                let inner = self.inner;
+                self.step("route", covered, |covered| route_text(covered, inner.demands(covered)))
             }
             None => self.not_checked("route", STOPPED),
         };
@@ -119,9 +122,9 @@ impl Telling<'_> {
         if let Some(refusal) = &unfit {
             self.step("proof", Err::<(), _>(refusal.clone()), |()| String::new());
         }
-        let token = match &credentials {
-            Some(credentials) => self.access_token(credentials).await,
-            None => self.not_checked("access token", STOPPED),
+        let token = match &complete {
+            Some(complete) if unfit.is_none() => self.access_token(complete.credentials).await,
+            _ => self.not_checked("access token", STOPPED),
         };
         match (&complete, &token) {
             (Some(complete), Some(token)) if unfit.is_none() => self.binding_and_proof(complete, token),
@@ -198,9 +201,10 @@ impl Telling<'_> {
         let outcome = ask(self.inner.demands(request.covered), &asked);
         let nonce_refused = matches!(outcome, Err(Refusal::Proof(ProofRefusal::NonceRefused(_))));
         if nonce_refused && self.inner.policy.nonces.secret_files.is_empty() {
-            const EXCUSED: &str =
-                "; its nonce is known to the guard that gave it alone (nonces.secret_files is empty)";
-            return (ask(&self.inner.demands, &asked), EXCUSED);
+            return (
+                ask(&self.inner.demands, &asked),
+                "; its nonce is known to the guard that gave it alone",
+            );
         }
         (outcome, "")
     }
@@ -218,7 +222,32 @@ impl Telling<'_> {
             nonce: None,
             now: self.now,
         };
-        proof::inspect(&ProofPolicy::from(&self.inner.policy.proofs), proof, &known)
+        let mut findings = proof::inspect(&ProofPolicy::from(&self.inner.policy.proofs), proof, &known);
+        let by_nonce = findings.iter_mut().find(|finding| finding.rule == Rule::ServerNonce);
+        if let (Some(finding), Some(outcome)) = (by_nonce, self.nonce(proof, target.as_ref())) {
+            finding.outcome = outcome;
+        }
+        findings
+    }
+
+    /// How the proof stands by the nonces of this guard; `None` if it has no claims that can be read.
+    fn nonce(&self, proof: &str, target: Option<&TargetUri>) -> Option<Outcome> {
+        let jws = UnverifiedJws::decode(proof, proof::MAX_PROOF_BYTES).ok()?;
+        let claims = jws.claims().ok()?;
+        let nonce = claims.optional_string("nonce").ok()?;
+        let Inner { routes, policy, .. } = self.inner;
+        let covered = routes.covering(self.request.method, self.request.uri.path(), target?).ok()?;
+        let Some(nonces) = &self.inner.demands(&covered).nonces else {
+            return Some(Outcome::NotChecked("none is asked for here"));
+        };
+        Some(match nonce.map(|nonce| nonces.check(nonce, self.now)) {
+            None => Outcome::Failed(ProofRefusal::NonceMissing),
+            Some(Ok(_)) => Outcome::Passed,
+            Some(Err(_)) if policy.nonces.secret_files.is_empty() => Outcome::NotChecked(
+                "it is known to the guard that gave it alone (nonces.secret_files is empty)",
+            ),
+            Some(Err(refusal)) => Outcome::Failed(ProofRefusal::NonceRefused(refusal)),
+        })
     }
 
     fn step<T>(
@@ -246,7 +275,7 @@ impl Telling<'_> {
     }
 }
 
-fn route_text(covered: &Covered<'_>) -> String {
+fn route_text(covered: &Covered<'_>, demands: &Demands) -> String {
     let mut text = covered.path.map_or_else(
         || "the policy has no routes: a good token opens everything".to_owned(),
         |path| format!("{path} covers it"),
@@ -258,8 +287,8 @@ fn route_text(covered: &Covered<'_>) -> String {
         text.push_str("; it asks for one of the scopes ");
         text.push_str(&covered.scopes().join(", "));
     }
-    if covered.nonce {
-        text.push_str("; proofs need a nonce here, if nonces.required is \"by_route\"");
+    if demands.nonces.is_some() && !covered.admits_without_token {
+        text.push_str("; proofs need a nonce here");
     }
     text
 }

@@ -18,8 +18,8 @@ pub enum PolicyError {
     /// The file is longer than [`super::MAX_POLICY_BYTES`].
     #[error("the policy has more than {} bytes", super::MAX_POLICY_BYTES)]
     TooLong,
-    /// Not TOML, a field that no policy has, or a value of the wrong kind. The reader's words name the line.
-    #[error("the policy can't be used: {0}")]
+    /// Not TOML, a field that no policy has, or a value of the wrong kind. The text names the line, and is one itself.
+    #[error("it is no policy: {0}")]
     Syntax(String),
     /// A field whose value makes no sense, or not with the others.
     #[error("the policy's `{field}` can't be used: {reason}")]

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use keybound::TargetUri;
 
-use super::{Issuer, KeySource, MAX_PROOF_AGE, Policy, PolicyError, Route};
+use super::{Issuer, KeySource, MAX_PROOF_AGE, Policy, PolicyError, Route, contents};
+use crate::routes::Routes;
 
 /// Bytes of a policy file, at most: thousands of routes.
 pub const MAX_POLICY_BYTES: usize = 1024 * 1024;
@@ -20,18 +21,25 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Reads a policy from its text, and holds it to [`Policy::check`].
+    /// Reads a policy from its text, and holds its fields to [`Policy::check`]; the files that it names are
+    /// read when a guard is made of it.
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
         if text.len() > MAX_POLICY_BYTES {
             return Err(PolicyError::TooLong);
         }
-        let policy: Self = toml::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?;
-        policy.check()?;
+        let policy: Self = toml::from_str(text).map_err(|error| PolicyError::Syntax(told(&error, text)))?;
+        policy.check_fields()?;
         Ok(policy)
     }
 
-    /// Whether the fields make sense together; a guard is never made of a policy that does not.
+    /// Whether the fields make sense together, and the files with keys and certificates hold some; a guard is
+    /// never made of a policy that does not.
     pub fn check(&self) -> Result<(), PolicyError> {
+        self.check_fields()?;
+        contents::check(self)
+    }
+
+    fn check_fields(&self) -> Result<(), PolicyError> {
         self.check_target()?;
         if self.issuers.is_empty() {
             return Err(PolicyError::field("issuers", "name at least one authorization server: [[issuers]]"));
@@ -42,7 +50,12 @@ impl Policy {
         for (number, route) in self.routes.iter().enumerate() {
             check_route(&format!("routes[{number}]"), route)?;
         }
+        Routes::by_policy(&self.routes)?.check_that_each_counts()?;
         self.check_times()?;
+        if self.limits.introspections_at_once == 0 {
+            let reason = "one at least: no issuer could be asked about a token";
+            return Err(PolicyError::field("limits.introspections_at_once", reason));
+        }
         self.replay.check()
     }
 
@@ -114,6 +127,13 @@ impl Policy {
         if self.nonces.renewed_every.is_zero() {
             return Err(PolicyError::field("nonces.renewed_every_seconds", "one second at least"));
         }
+        if self.nonces.accepted_for < self.nonces.renewed_every {
+            let reason = format!(
+                "not less than `renewed_every_seconds` ({}): a nonce is taken for as long as it is given out",
+                self.nonces.renewed_every.as_secs()
+            );
+            return Err(PolicyError::field("nonces.accepted_for_seconds", reason));
+        }
         if self.limits.issuer_timeout.is_zero() {
             return Err(PolicyError::field("limits.issuer_timeout_seconds", "one second at least"));
         }
@@ -153,6 +173,16 @@ impl Policy {
     }
 }
 
+/// What the reader of TOML says, in one line: line, field, reason. A log has one record for it.
+fn told(error: &toml::de::Error, text: &str) -> String {
+    let reason = error.message().trim().replace('\n', ", ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return reason };
+    let number = before.matches('\n').count();
+    let field = text.lines().nth(number).and_then(|line| line.split_once('=')).map(|(field, _)| field.trim());
+    let field = field.map(|field| format!(", `{field}`")).unwrap_or_default();
+    format!("line {}{field}: {reason}", number + 1)
+}
+
 impl Issuer {
     /// Where its keys come from. `field` is the issuer's place in the policy, for the error.
     pub(crate) fn key_source(&self, field: &str) -> Result<KeySource, PolicyError> {
@@ -182,8 +212,23 @@ fn check_route(field: &str, route: &Route) -> Result<(), PolicyError> {
     {
         return wrong("methods", format!("write `{}` in capitals: methods have case", method.to_uppercase()));
     }
+    if let Some(scope) = route.scopes.iter().find(|scope| !is_scope_token(scope)) {
+        let several = format!("`{scope}` is no scope; write several as [\"a\", \"b\"]");
+        let none = format!("`{}` is no scope (RFC 6749 section 3.3)", scope.escape_debug());
+        return wrong("scopes", if is_scope_list(scope) { several } else { none });
+    }
     if route.admit_without_token && (route.nonce || !route.scopes.is_empty()) {
         return wrong("admit_without_token", "without a token there is neither scope nor nonce".to_owned());
     }
     Ok(())
+}
+
+/// A scope (RFC 6749 section 3.3): a token can have no other.
+fn is_scope_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+}
+
+/// Scopes as they stand in a token, with spaces between them.
+fn is_scope_list(text: &str) -> bool {
+    text.contains(' ') && text.split(' ').all(is_scope_token)
 }

@@ -22,6 +22,7 @@
 //! # Ok::<(), keybound_guard::policy::PolicyError>(())
 //! ```
 
+mod contents;
 mod error;
 mod file;
 mod issuer;
@@ -41,6 +42,7 @@ use serde::Deserialize;
 pub use error::PolicyError;
 pub use file::MAX_POLICY_BYTES;
 pub use issuer::{Introspection, Issuer, KeySource};
+pub use names::{NotAResource, resource};
 pub use replay::{RedisMode, ReplayRules, ReplayStoreKind, WhenStoreIsDown};
 pub use route::Route;
 
@@ -48,10 +50,11 @@ pub use route::Route;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// The external URLs of what is guarded, as clients see them: an origin, perhaps with a path before
-    /// which nothing is served (`https://api.example.com`, `https://example.com/orders`). The first is the
-    /// one in metadata. With one, every request is for it, whatever its `Host` says; with several, the
-    /// request's host chooses among them, and another host is refused.
+    /// The external URLs of what is guarded, as clients see them (`https://api.example.com`,
+    /// `https://example.com/orders`), without query and fragment. The first is the one in metadata. With one,
+    /// every request is for its host, whatever its `Host` says; with several, the request's host chooses among
+    /// them, and another host is refused. A path in them names the resource and limits nothing: which paths are
+    /// open is for `routes` to say.
     #[serde(default, deserialize_with = "names::uris")]
     pub resources: Vec<TargetUri>,
     /// Without `resources`: takes whatever host a request names for the target of its proof. A proof made
@@ -155,7 +158,8 @@ pub struct NonceRules {
     /// A new nonce is given this often.
     #[serde(rename = "renewed_every_seconds", deserialize_with = "seconds::duration")]
     pub renewed_every: Duration,
-    /// A nonce is taken for this long.
+    /// A nonce is taken for this long: not less than `renewed_every`, and never less than two of its periods,
+    /// so that one that was just given can be used.
     #[serde(rename = "accepted_for_seconds", deserialize_with = "seconds::duration")]
     pub accepted_for: Duration,
 }

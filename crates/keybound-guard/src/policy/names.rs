@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use keybound::{Algorithm, TargetUri};
+use keybound::{Algorithm, TargetUri, TargetUriError};
 use serde::de::{Deserialize, Deserializer, Error};
 
 pub(super) fn algorithms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Algorithm>, D::Error> {
@@ -15,7 +15,8 @@ pub(super) fn algorithms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<V
 }
 
 pub(super) fn uris<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<TargetUri>, D::Error> {
-    Vec::<String>::deserialize(deserializer)?.iter().map(|text| uri(text)).collect()
+    let uri = |text: &String| resource(text).map_err(|reason| D::Error::custom(format!("{text}: {reason}")));
+    Vec::<String>::deserialize(deserializer)?.iter().map(uri).collect()
 }
 
 /// Networks; an address alone is the network of that one address.
@@ -31,6 +32,26 @@ pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
     Vec::<String>::deserialize(deserializer)?.iter().map(network).collect()
 }
 
-fn uri<E: Error>(text: &str) -> Result<TargetUri, E> {
-    TargetUri::parse(text).map_err(|reason| E::custom(format!("{text}: {reason}")))
+/// Why a text is not the URL of a resource.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotAResource {
+    /// It is no URL of a service.
+    #[error(transparent)]
+    Uri(#[from] TargetUriError),
+    /// What no proof is ever made for (RFC 9449 section 4.2) would seem to count.
+    #[error("proofs are made for a URL without query and fragment; write `{without}`")]
+    QueryOrFragment {
+        /// What is left without them.
+        without: String,
+    },
+}
+
+/// Reads the URL of a resource: of a service, without query and fragment.
+pub fn resource(text: &str) -> Result<TargetUri, NotAResource> {
+    let uri = TargetUri::parse(text)?;
+    match text.split_once(['?', '#']) {
+        Some((without, _)) => Err(NotAResource::QueryOrFragment { without: without.to_owned() }),
+        None => Ok(uri),
+    }
 }

@@ -138,9 +138,9 @@ impl ReplayRules {
 
     /// Whether the fields make sense together.
     pub(super) fn check(&self) -> Result<(), PolicyError> {
+        self.check_room()?;
         if self.store == ReplayStoreKind::Memory {
-            let wrong = "they are for store = \"redis\"; the store is \"memory\"";
-            return if self.urls.is_empty() { Ok(()) } else { Err(field("urls", wrong)) };
+            return self.check_nothing_of_redis();
         }
         if self.urls.is_empty() {
             return Err(field("urls", "say where Redis is: urls = [\"rediss://redis.example.com\"]"));
@@ -155,6 +155,46 @@ impl ReplayRules {
         }
         self.check_login()?;
         self.check_prefix()
+    }
+
+    fn check_room(&self) -> Result<(), PolicyError> {
+        if self.capacity == 0 {
+            return Err(field(
+                "capacity",
+                "one at least, and far more for real use: no proof would have room",
+            ));
+        }
+        if self.quota_per_key == Some(0) {
+            return Err(field("quota_per_key", "one at least: no key could use a proof"));
+        }
+        Ok(())
+    }
+
+    /// Whoever sets a field of Redis means a fleet, whose guards with a memory each would admit a proof once
+    /// each.
+    fn check_nothing_of_redis(&self) -> Result<(), PolicyError> {
+        let unset = Self::default();
+        let of_redis = [
+            ("urls", self.urls != unset.urls),
+            ("mode", self.mode != unset.mode),
+            ("sentinel_master", self.sentinel_master != unset.sentinel_master),
+            ("username", self.username != unset.username),
+            ("password_file", self.password_file != unset.password_file),
+            ("sentinel_username", self.sentinel_username != unset.sentinel_username),
+            ("sentinel_password_file", self.sentinel_password_file != unset.sentinel_password_file),
+            ("ca_file", self.ca_file != unset.ca_file),
+            ("key_prefix", self.key_prefix != unset.key_prefix),
+            ("timeout_milliseconds", self.timeout != unset.timeout),
+            ("acknowledged_by_replicas", self.acknowledged_by_replicas != unset.acknowledged_by_replicas),
+            ("when_down", self.when_down != unset.when_down),
+        ];
+        match of_redis.iter().find(|(_, is_set)| *is_set) {
+            Some((name, _)) => Err(field(
+                name,
+                "it is for Redis, and the store is \"memory\": write store = \"redis\" too, or leave it out",
+            )),
+            None => Ok(()),
+        }
     }
 
     fn check_login(&self) -> Result<(), PolicyError> {

@@ -39,6 +39,9 @@ pub struct Settings {
     pub client_key: Arc<dyn Signer>,
     /// Whether tokens are bound to a key, and to which.
     pub binding: TokenBinding,
+    /// Whether the key that tokens are bound to was made for these settings alone: with them it is gone, and its
+    /// tokens are of no more use.
+    pub dpop_key_is_fresh: bool,
     /// Certificate authorities (PEM) to trust beside the system's.
     pub certificate_authorities: Vec<String>,
 }
@@ -53,11 +56,14 @@ impl Settings {
         let (org_url, mut grant) = grant(&sources)?;
         let (client_key, jwk_key_id) = client_key(&sources)?;
         grant.key_id = sources.find(Setting::KeyId).map(|found| found.value.trim().to_owned()).or(jwk_key_id);
+        let binding = binding(&sources)?;
+        let dpop_key_is_set = sources.find(Setting::DpopKey).is_some();
         Ok(Self {
             org_url,
             grant,
             client_key: Arc::new(client_key),
-            binding: binding(&sources)?,
+            dpop_key_is_fresh: binding.key().is_some() && !dpop_key_is_set,
+            binding,
             certificate_authorities: certificate_authorities(&sources)?,
         })
     }
