@@ -5,7 +5,8 @@ use keybound::replay::ReplayRefusal;
 use super::server::{Server, eventually, free_port};
 use super::stores::{record, runtime, store, until_it_serves};
 
-/// A master, a replica, and three sentinels that take a master for gone after half a second.
+/// A master, a replica, and three sentinels that take a master for gone after two seconds: on a busy machine
+/// one that is only slow must not be taken for gone, or its successor is one that knows nothing yet.
 struct Group {
     master: Server,
     replica: Server,
@@ -50,7 +51,7 @@ fn sentinel(master: u16) -> Server {
     let file = folder.join("sentinel.conf");
     let text = format!(
         "port {port}\nbind 127.0.0.1\nsentinel monitor proofs 127.0.0.1 {master} 2\n\
-         sentinel down-after-milliseconds proofs 500\nsentinel failover-timeout proofs 3000\n"
+         sentinel down-after-milliseconds proofs 2000\nsentinel failover-timeout proofs 3000\n"
     );
     std::fs::write(&file, text).unwrap();
     Server::start_from(port, folder, &[file.to_str().unwrap(), "--sentinel"])

@@ -39,6 +39,13 @@ pub use error::RedisError;
 /// connection.
 const LINKS_THAT_WAIT: usize = 8;
 
+/// The part of a record's time that its server may wait for replicas: the answer that too few have it is then still in
+/// time, and says more than that there was none.
+const FOR_REPLICAS: (u32, u32) = (3, 4);
+
+/// Why the store gives no answer is told at once, and again after this time, while its breakers stay closed.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
 /// Circuit breakers of a cluster, each for a run of slots: a node that is down fails its own slots, and the
 /// others go on.
 const BREAKERS_OF_A_CLUSTER: usize = 64;
@@ -56,6 +63,8 @@ pub struct RedisReplayStore {
     batches: Option<Batches<Link>>,
     next_link: AtomicUsize,
     breakers: Vec<Mutex<Breaker>>,
+    /// When it was last told why there was no answer.
+    told: Mutex<Option<Instant>>,
     seen: SeenProofs,
 }
 
@@ -77,6 +86,7 @@ impl RedisReplayStore {
             links,
             next_link: AtomicUsize::new(0),
             breakers: (0..breakers).map(|_| Mutex::new(Breaker::new())).collect(),
+            told: Mutex::default(),
             seen: SeenProofs::new(),
         })
     }
@@ -110,7 +120,8 @@ impl RedisReplayStore {
             metrics::counter!(metric::KNOWN_HERE).increment(1);
             return Err(ReplayRefusal::Replayed);
         }
-        let record = Record::new(&self.prefix, key, time_to_live(expires, now), self.replicas, self.timeout);
+        let for_replicas = self.timeout * FOR_REPLICAS.0 / FOR_REPLICAS.1;
+        let record = Record::new(&self.prefix, key, time_to_live(expires, now), self.replicas, for_replicas);
         let breaker = self.breaker(&record);
         let started = Instant::now();
         if !locked(breaker).permits(started) {
@@ -161,9 +172,21 @@ impl RedisReplayStore {
                 metrics::gauge!(metric::BREAKERS_OPEN).decrement(1.0);
                 tracing::info!("the replay store answers again");
             }
+            (_, Err(error)) if self.is_to_be_told(started) => {
+                tracing::warn!(%error, "the replay store gave no answer to go by");
+            }
             (_, Err(error)) => tracing::debug!(%error, "the replay store gave no answer"),
             (_, Ok(_)) => {}
         }
+    }
+
+    fn is_to_be_told(&self, now: Instant) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = told.is_none_or(|told| now.saturating_duration_since(told) >= TOLD_AGAIN_AFTER);
+        if is_due {
+            *told = Some(now);
+        }
+        is_due
     }
 }
 
