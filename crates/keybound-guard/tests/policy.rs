@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keybound::{Algorithm, SigningKey};
+use keybound::{Algorithm, Signer as _, SigningKey};
 use keybound_guard::Guard;
 use keybound_guard::policy::{
     ForwardedIn, MAX_POLICY_BYTES, NoncesRequired, Policy, PolicyError, RedisMode, ReplayStoreKind,
