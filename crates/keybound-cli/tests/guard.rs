@@ -153,12 +153,19 @@ fn a_guard_that_cannot_start_says_why() {
     let upstream = ["--upstream", "http://127.0.0.1:1"];
     let with = |more: &[&str]| run(&[more, &upstream].concat());
     with(&[]).assert_failed(2, &["policy", "--issuer"]);
+    with(&["--issuer", "https://a"]).assert_failed(2, &["--resource"]);
+    with(&["--resource", "https://a"]).assert_failed(2, &["--issuer"]);
     run(&["--policy", "guard.toml"]).assert_usage();
     with(&["--policy", "guard.toml", "--forward-auth"]).assert_usage();
     with(&["--policy", "guard.toml", "--issuer", "https://a"]).assert_usage();
     with(&["--policy", "guard.toml", "--tls-key", "k"]).assert_usage();
     with(&["--policy", "missing.toml"]).assert_failed(3, &["missing.toml", "docs/guard.toml"]);
-    with(&["--issuer", "https://a"]).assert_failed(3, &["resources"]);
+    let flags = |issuer| ["--resource", "https://a", "--issuer", issuer];
+    with(&flags("127.0.0.1:8443")).assert_failed(3, &["--issuer"]);
+    with(&[&flags("https://a")[..], &["--scope", "a b"]].concat()).assert_failed(3, &["--scope", "several"]);
+    with(&[&flags("https://a")[..], &["--ca-file", "guard.toml"]].concat())
+        .assert_failed(3, &["--ca-file", "guard.toml", "BEGIN CERTIFICATE"]);
+    with(&["--resource", "https://a?b", "--issuer", "https://a"]).assert_usage();
     workspace.write("wrong.toml", "resourcs = []\n");
     with(&["--policy", "wrong.toml"]).assert_failed(3, &["resourcs", "line 1"]);
     workspace.write("empty.pem", "");
@@ -168,4 +175,14 @@ fn a_guard_that_cannot_start_says_why() {
     let taken = taken.local_addr().unwrap().to_string();
     with(&["--policy", "guard.toml", "--listen", &taken]).assert_failed(16, &[&taken, "another address"]);
     run(&["--policy", "guard.toml", "--upstream", "http://a/path"]).assert_usage();
+    let with_password = run(&["--policy", "guard.toml", "--upstream", "http://user:hunter2@a"]);
+    with_password.assert_usage();
+    assert!(!with_password.stderr.contains("hunter2"), "{with_password:?}");
+    with(&["--policy", "guard.toml", "--max-header-bytes", "10"]).assert_failed(16, &["--max-header-bytes"]);
+    with(&["--policy", "guard.toml", "--listen", "unix:missing/socket"]).assert_failed(16, &["folder"]);
+    with(&["--policy", "guard.toml", "--listen", "192.0.2.1:0"]).assert_failed(16, &["of this machine"]);
+    // Of an upstream that there is none of: said and ignored, it would seem to hold.
+    for flag in [["--upstream-host", "a"], ["--upstream-ca-file", "a"], ["--connect-timeout", "1"]] {
+        run(&[&["--policy", "guard.toml", "--forward-auth"], &flag[..]].concat()).assert_usage();
+    }
 }

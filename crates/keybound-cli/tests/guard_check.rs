@@ -32,7 +32,7 @@ fn a_policy_is_told_in_sentences_with_what_is_less_safe() {
     assert_eq!(code, Some(0));
     let meaning = told["meaning"].to_string();
     for words in
-        ["https://api.example.com", "jwks.json", "60 s", "/orders needs one of the scopes orders.read", "404"]
+        ["https://api.example.com", "jwks.json", "60 s", "/orders needs the scope orders.read", "404"]
     {
         assert!(meaning.contains(words), "{words} is not in {meaning}");
     }
@@ -44,7 +44,80 @@ fn a_policy_is_told_in_sentences_with_what_is_less_safe() {
     assert_eq!(told["warnings"].as_array().unwrap().len(), 1, "{told}");
 
     workspace.write("guard.toml", "resources = [");
-    workspace.run(&CHECK).assert_failed(3, &["policy", "line 1"]);
+    workspace.run(&CHECK).assert_failed(3, &["policy", "line 1", "guard.toml"]);
+}
+
+/// Each row: a change of the policy, a sentence that has to be there for it, and one that would be untrue.
+#[test]
+fn a_policy_is_told_as_the_guard_goes_by_it() {
+    let workspace = Workspace::new();
+    workspace.write("secret", "secret");
+    policy(&workspace, "");
+    let text = std::fs::read_to_string(workspace.path("guard.toml")).unwrap();
+    let route = "[[routes]]\npath = \"/orders\"\nnonce = true\n";
+    let introspection = "[issuers.introspection]\nclient_id = \"guard\"\nclient_secret_file = \"secret\"\n";
+    for (changed, told, untrue) in [
+        (format!("{text}{route}"), "nonce = true counts only with", ", and a nonce"),
+        (
+            format!("{text}{route}[nonces]\nrequired = \"by_route\"\n"),
+            "/orders needs a good token, and a nonce.",
+            "!",
+        ),
+        (format!("{text}[nonces]\nrequired = \"by_route\"\n"), "no route has nonce = true", ", and a nonce"),
+        // A proof for any other path is taken as well.
+        (
+            text.replace("example.com\"]", "example.com/orders\"]"),
+            "for URLs at https://api.example.com.",
+            "example.com/orders.",
+        ),
+        (text.replace("example.com\"]", "example.com/orders\"]"), "a path in them limits nothing", "!"),
+        (
+            format!("{text}revocation_checked_every_seconds = 60\n{introspection}"),
+            "jwks.json, ES256; it is asked every 60 s whether they were revoked",
+            "asked about each",
+        ),
+        (
+            format!("{text}{introspection}"),
+            "jwks.json, ES256; it is asked about those that are no JWTs",
+            "asked about each",
+        ),
+        (
+            format!("{}{introspection}", text.replace("jwks_file = \"jwks.json\"\n", "")),
+            "the issuer is asked about each of them",
+            "verified by",
+        ),
+    ] {
+        workspace.write("guard.toml", &changed);
+        let (_, answer) = check(&workspace, &[]);
+        let all = format!("{}{}", answer["meaning"], answer["warnings"]).replace("\\\"", "\"");
+        assert!(all.contains(told) && !all.contains(untrue), "{told}: {all}");
+    }
+}
+
+/// The guard that is asked has secrets of its own, so that nothing said here of a nonce's value would hold there.
+#[test]
+fn a_nonce_is_told_of_as_far_as_it_can_be_known() {
+    let workspace = Workspace::new();
+    let nonces = "[nonces]\nrequired = \"always\"\n";
+    let caller = policy(&workspace, nonces);
+    recorded(&workspace, "request.txt", "/orders", &caller.credentials("GET", "/orders"));
+    let rule_10 = |told: &Value| {
+        let rules = told["proof"].as_array().unwrap();
+        rules.iter().find(|rule| rule["source"].to_string().contains("check 10")).unwrap()["outcome"].clone()
+    };
+    for (secret, shows_nonce) in [("", false), ("secret_files = [\"nonces\"]\n", true)] {
+        workspace.write("nonces", &"A".repeat(43));
+        let text = std::fs::read_to_string(workspace.path("guard.toml")).unwrap();
+        workspace.write("guard.toml", &format!("{text}{secret}"));
+        let (code, told) = check(&workspace, &["--request", "request.txt"]);
+        assert_eq!((code, rule_10(&told)), (Some(13), "failed".into()), "the proof has none: {told}");
+        let nonce = told["answer"]["headers"]["dpop-nonce"][0].as_str().unwrap();
+        assert_eq!(!nonce.contains(' '), shows_nonce, "{nonce}");
+    }
+    let caller = policy(&workspace, "");
+    recorded(&workspace, "request.txt", "/orders", &caller.credentials("GET", "/orders"));
+    let (_, told) = check(&workspace, &["--request", "request.txt"]);
+    assert_eq!(rule_10(&told), "not_checked", "none is asked for: {told}");
 }
 
 #[test]
@@ -126,5 +199,7 @@ fn what_is_no_request_is_told_without_showing_it() {
     check("DPoP eyJsecret").assert_failed(2, &["no HTTP request", "first line"]);
     check("GET / HTTP/1.1\neyJsecret\n").assert_failed(2, &["line 2"]);
     assert_eq!(check("GET / HTTP/1.1\nHost: a\n\n").code, Some(13));
-    workspace.run(&[&CHECK[..], &["--request", "missing.txt"]].concat()).assert_failed(2, &["missing.txt"]);
+    workspace
+        .run(&[&CHECK[..], &["--request", "missing.txt"]].concat())
+        .assert_failed(2, &["missing.txt", "`-`"]);
 }

@@ -161,3 +161,29 @@ fn init_makes_what_a_new_user_needs_and_overwrites_nothing() {
     workspace.run(&["init", "--dir", "app"]).assert_failed(15, &[".env", "is there already"]);
     assert_eq!(fs::read_dir(workspace.path("app")).unwrap().count(), 5);
 }
+
+#[test]
+fn a_token_is_printed_for_proofs_that_are_made_elsewhere() {
+    let service = Service::start();
+    let workspace = &service.workspace;
+    workspace.run(&["token"]).assert_failed(3, &["--key", "keybound keys new"]);
+    workspace.run(&["keys", "new", "--alg", "ES256", "--out", "dpop"]).json();
+    let key = workspace.run(&["keys", "show", "dpop_private_key.pem"]).json();
+    let key_is_set = [("OKTA_DPOP_PRIVATE_KEY_FILE", "dpop_private_key.pem")];
+    for got in [
+        workspace.run(&["token", "--key", "dpop_private_key.pem"]),
+        workspace.run_with(&["token", "-vvv"], &key_is_set, ""),
+    ] {
+        assert_eq!(got.code, Some(0), "{got:?}");
+        assert!(!got.stderr.contains("eyJ"), "{}", got.stderr);
+        let claims = got.stdout.trim().split('.').nth(1).unwrap();
+        let claims: Value = serde_json::from_slice(&keybound::base64url::decode(claims).unwrap()).unwrap();
+        assert_eq!(claims["cnf"]["jkt"], key["thumbprint"], "{claims}");
+    }
+    workspace.run(&["token", "--no-dpop"]).assert_failed(9, &["invalid_dpop_proof"]);
+    workspace.run(&["token", "--key", "missing.pem"]).assert_failed(4, &["missing.pem"]);
+    workspace
+        .run_with(&["token", "--key", "dpop_private_key.pem"], &[("OKTA_SCOPES", "okta.nonsense")], "")
+        .assert_failed(8, &["invalid_scope"]);
+    workspace.run(&["token", "--key", "a", "--no-dpop"]).assert_usage();
+}

@@ -119,21 +119,25 @@ fn unusable_flags(error: &GuardError) -> Failure {
 
 /// Without the words that what stands before it says already.
 fn reason(error: &GuardError) -> String {
-    match field_at_fault(error) {
-        Some((field, reason)) => format!("`{field}`: {reason}"),
-        None => error.to_string(),
+    match policy_error(error) {
+        Some(PolicyError::Field { field, reason }) => format!("`{field}`: {reason}"),
+        Some(PolicyError::Unreadable { source, .. }) => format!("it can't be read: {source}"),
+        _ => error.to_string(),
     }
 }
 
 fn field_at_fault(error: &GuardError) -> Option<(&str, &str)> {
-    let error = match error {
+    match policy_error(error)? {
+        PolicyError::Field { field, reason } => Some((field, reason)),
+        _ => None,
+    }
+}
+
+fn policy_error(error: &GuardError) -> Option<&PolicyError> {
+    match error {
         GuardError::Policy(error)
         | GuardError::Tokens(TokensError::Policy(error))
-        | GuardError::Replay(ReplayError::Policy(error)) => error,
-        _ => return None,
-    };
-    match error {
-        PolicyError::Field { field, reason } => Some((field, reason)),
+        | GuardError::Replay(ReplayError::Policy(error)) => Some(error),
         _ => None,
     }
 }

@@ -98,10 +98,9 @@ async fn an_issuer_is_asked_about_a_token_only_if_all_else_is_right() {
         ),
     ];
     for (why, headers, refusal) in &cases {
-        let found = admit(&guard, headers).await;
-        assert_eq!(found.as_ref(), Some(refusal), "{why}");
+        assert_eq!(outcome(&guard, headers).await.as_ref(), Some(refusal), "{why}");
     }
-    let found = admit(&guard, &headers("DPoP", OPAQUE, Some(&other_url))).await;
+    let found = outcome(&guard, &headers("DPoP", OPAQUE, Some(&other_url))).await;
     assert!(matches!(found, Some(Refusal::Proof(ProofRefusal::WrongTargetUri { .. }))), "{found:?}");
     assert_eq!(issuer.asked().len(), 0, "{:?}", issuer.asked());
 
