@@ -52,10 +52,15 @@ impl Routes {
             let unusable = |reason: PatternError| {
                 PolicyError::field(format!("routes[{number}].path"), reason.to_string())
             };
+            // One that were left out here would open the route to every method.
+            let methods = route.methods.iter().map(|method| method.parse()).collect::<Result<_, _>>();
+            let no_method = |_: http::method::InvalidMethod| {
+                PolicyError::field(format!("routes[{number}].methods"), "each is a method of HTTP, as GET is")
+            };
             Ok(Compiled {
                 path: route.path.clone(),
                 pattern: Pattern::parse(&route.path).map_err(unusable)?,
-                methods: route.methods.iter().filter_map(|method| method.parse().ok()).collect(),
+                methods: methods.map_err(no_method)?,
                 scopes: route.scopes.clone(),
                 nonce: route.nonce,
                 admits_without_token: route.admit_without_token,
