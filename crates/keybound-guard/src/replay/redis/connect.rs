@@ -26,8 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long connecting to one node of a cluster may take: a node that hangs must not keep the others away.
 const NODE_CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Commands that wait for their turn on a connection, at most; more wait before it.
-const PIPELINE_COMMANDS: usize = 1024;
+/// What waits for its turn on a connection, at most, a command or a batch of them; more wait before it.
+const WAITING_FOR_THEIR_TURN: usize = 1024;
 
 /// How often a cluster's node is asked again that sends elsewhere (`MOVED`, `ASK`): once for the node that
 /// is named, and again for one that moved meanwhile. All within the time of one record.
@@ -90,7 +90,7 @@ impl Client {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             // The whole record has a time-out of its own.
             .set_response_timeout(None)
-            .set_pipeline_buffer_size(PIPELINE_COMMANDS);
+            .set_pipeline_buffer_size(WAITING_FOR_THEIR_TURN);
         match self {
             Self::Standalone(client) => {
                 client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::One)
