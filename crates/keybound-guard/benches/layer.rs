@@ -277,19 +277,31 @@ impl Drop for Connection {
     }
 }
 
-/// The same work for each thread, by one thread and by two at once, behind one guard.
+/// The same work for each thread, by one thread and by two at once: behind one guard, and by raw verifications
+/// alone, which tell what the machine's two cores give at the time.
 fn two_threads(client: &Client) {
-    const TIMES: usize = 5;
-    let ratio = |_| {
-        let one = requests_per_second(client, 1);
-        requests_per_second(client, 2) / one
-    };
-    let ratio = median((0..TIMES).map(ratio).collect());
-    println!("two threads answer {ratio:.2} times as many requests as one");
+    const TIMES: usize = 9;
+    let with = || with_layer(client.guard());
+    let raw = || with_raw_verification(client.raw(&client.proofs(2 * REQUESTS_OF_A_THREAD)));
+    let ratios: Vec<_> = (0..TIMES)
+        .map(|_| {
+            let ratio = |router: &dyn Fn() -> Router| {
+                let one = requests_per_second(client, router(), 1);
+                requests_per_second(client, router(), 2) / one
+            };
+            (ratio(&with), ratio(&raw))
+        })
+        .collect();
+    let figure = |of: fn(&(f64, f64)) -> f64| median(ratios.iter().map(of).collect());
+    println!("two threads answer {:.2} times as many requests as one", figure(|ratios| ratios.0));
+    println!(
+        "  with raw verifications {:.2} times; {:.2} of that",
+        figure(|ratios| ratios.1),
+        figure(|ratios| ratios.0 / ratios.1)
+    );
 }
 
-fn requests_per_second(client: &Client, threads: usize) -> f64 {
-    let router = with_layer(client.guard());
+fn requests_per_second(client: &Client, router: Router, threads: usize) -> f64 {
     let work: Vec<_> = (0..threads).map(|_| client.proofs(REQUESTS_OF_A_THREAD)).collect();
     let barrier = Barrier::new(threads);
     let slowest = std::thread::scope(|scope| {

@@ -111,6 +111,7 @@ impl Rule {
         self.texts().1
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table with a row for each rule")]
     const fn texts(self) -> (&'static str, &'static str) {
         match self {
             Self::OneProof => {
