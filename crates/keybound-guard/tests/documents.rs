@@ -34,7 +34,7 @@ fn every_excerpt_of_a_policy_can_stand_in_one() {
     for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !name.ends_with(".md") {
+        if path.extension().is_none_or(|extension| extension != "md") {
             continue;
         }
         for block in blocks(&fs::read_to_string(&path).unwrap(), "toml") {
@@ -51,7 +51,7 @@ fn every_excerpt_of_a_policy_can_stand_in_one() {
 /// The names in the first column of the tables of `page`.
 fn listed(page: &str) -> BTreeSet<String> {
     let names = page.lines().filter_map(|line| line.strip_prefix("| `keybound_")?.split('`').next());
-    names.filter(|name| !name.contains('{')).map(|name| format!("keybound_{name}")).collect()
+    names.map(|name| format!("keybound_{name}")).collect()
 }
 
 /// The names that the constants of `source` have.
@@ -65,9 +65,7 @@ fn every_metric_is_listed_and_no_other() {
     let sources = ["src/metrics.rs", "src/tokens/counters.rs", "src/replay/metric.rs"].map(page);
     let defined: BTreeSet<_> = sources.iter().flat_map(|source| defined(source)).collect();
     assert!(defined.len() >= 19, "{defined:?}");
-    let (before, _) = page("../../docs/operating.md")
-        .split_once("## What to alert on")
-        .map(|(a, b)| (a.to_owned(), b.to_owned()))
-        .unwrap();
-    assert_eq!(listed(&before), defined);
+    let page = page("../../docs/operating.md");
+    let table = page.split("## What to alert on").next().unwrap();
+    assert_eq!(listed(table), defined);
 }

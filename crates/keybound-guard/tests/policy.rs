@@ -226,7 +226,9 @@ fn a_file_without_certificates_or_keys_can_not_be_used_for_them() {
         std::fs::write(&path, text).unwrap();
         Guard::new(Policy::from_file(&path).unwrap()).unwrap_err().to_string()
     };
-    for file in ["keys.json", "key.pem", "empty.pem", "missing.pem"] {
+    write("broken.pem", "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n");
+    let broken = cfg!(any(feature = "server", feature = "redis")).then_some("broken.pem");
+    for file in ["keys.json", "key.pem", "empty.pem", "missing.pem"].into_iter().chain(broken) {
         for (field, text) in [
             ("ca_file", format!("ca_file = '{file}'\n{LEAST}")),
             ("replay.ca_file", format!("{LEAST}{redis} = '{file}'\n")),
@@ -235,6 +237,11 @@ fn a_file_without_certificates_or_keys_can_not_be_used_for_them() {
             assert!(refused.contains(&format!("`{field}`")) && refused.contains(file), "{refused}");
         }
     }
+    let authority = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    write("good.pem", &authority.cert.pem());
+    let good = folder.path().join("guard.toml");
+    std::fs::write(&good, format!("ca_file = 'good.pem'\n{LEAST}")).unwrap();
+    assert!(Guard::new(Policy::from_file(&good).unwrap()).is_ok());
     let key = SigningKey::generate(Algorithm::ES256).unwrap();
     write("single.json", &key.public_key().jwk().to_json());
     for (file, words) in [

@@ -34,6 +34,7 @@ fn client_at(origin: &str, time: NumericDate) -> OktaClient {
         org_url,
         client_key: key(),
         binding: TokenBinding::Dpop(DpopKey::new(key())),
+        dpop_key_is_fresh: true,
         certificate_authorities: Vec::new(),
     };
     let mut system = System::new(settings.transport_options());

@@ -96,10 +96,10 @@ fn unusable_file(path: &Path, error: &GuardError) -> Failure {
     let what = format_args!("the policy {} can't be used", path.display());
     let failure = Failure::new(ExitCode::Settings, what).because(reason(error));
     match field_at_fault(error) {
-        Some((field, _)) if field.contains("[0]") => failure.do_next(
-            "change that field ([0] is the first of its kind); docs/guard.toml shows every field and what it takes",
+        Some((field, _)) if field.contains('[') => failure.do_next(
+            "change that field ([0] is the first of its kind, [1] the second); docs/guard.toml shows every field",
         ),
-        Some(_) => failure.do_next("change that field; docs/guard.toml shows every field and what it takes"),
+        Some(_) => failure.do_next("change that field; docs/guard.toml shows every field"),
         None => failure
             .do_next("docs/guard.toml shows every field; `keybound guard check --policy FILE` tries a policy"),
     }

@@ -48,12 +48,31 @@ fn key_set(field: &str, file: &Path) -> Result<(), PolicyError> {
 
 fn certificates(field: &str, file: &Path) -> Result<(), PolicyError> {
     let pem = read(field, file, MAX_CA_FILE_BYTES)?;
-    if pem.windows(BEGIN_CERTIFICATE.len()).any(|window| window == BEGIN_CERTIFICATE) {
-        return Ok(());
+    if !pem.windows(BEGIN_CERTIFICATE.len()).any(|window| window == BEGIN_CERTIFICATE) {
+        let reason =
+            "there is no BEGIN CERTIFICATE in it; name a PEM file with the authorities' certificates";
+        return Err(unusable(field, file, reason));
     }
-    let reason =
-        "there is no BEGIN CERTIFICATE in it; name a PEM file with the certificates of the authorities";
-    Err(unusable(field, file, reason))
+    if !are_readable(&pem) {
+        let reason = "its certificates can't be read; name a PEM file as an authority gives it";
+        return Err(unusable(field, file, reason));
+    }
+    Ok(())
+}
+
+#[cfg(any(feature = "server", feature = "redis"))]
+fn are_readable(pem: &[u8]) -> bool {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    certificates.is_ok_and(|found| rustls::RootCertStore::empty().add_parsable_certificates(found).0 > 0)
+}
+
+/// What could tell is not built in; the first call will.
+#[cfg(not(any(feature = "server", feature = "redis")))]
+const fn are_readable(_pem: &[u8]) -> bool {
+    true
 }
 
 fn read(field: &str, file: &Path, limit: usize) -> Result<Vec<u8>, PolicyError> {
