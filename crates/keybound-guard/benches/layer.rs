@@ -286,8 +286,8 @@ fn two_threads(client: &Client) {
     let ratios: Vec<_> = (0..TIMES)
         .map(|_| {
             let ratio = |router: &dyn Fn() -> Router| {
-                let one = requests_per_second(client, router(), 1);
-                requests_per_second(client, router(), 2) / one
+                let one = requests_per_second(client, &router(), 1);
+                requests_per_second(client, &router(), 2) / one
             };
             (ratio(&with), ratio(&raw))
         })
@@ -301,7 +301,7 @@ fn two_threads(client: &Client) {
     );
 }
 
-fn requests_per_second(client: &Client, router: Router, threads: usize) -> f64 {
+fn requests_per_second(client: &Client, router: &Router, threads: usize) -> f64 {
     let work: Vec<_> = (0..threads).map(|_| client.proofs(REQUESTS_OF_A_THREAD)).collect();
     let barrier = Barrier::new(threads);
     let slowest = std::thread::scope(|scope| {
