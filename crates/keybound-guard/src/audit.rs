@@ -18,10 +18,10 @@ use crate::guard::IncomingRequest;
 pub(crate) const TARGET: &str = "keybound::audit";
 
 /// `request` of `client` is answered with `status`. `token` is what its access token says, if it was verified
-/// before.
+/// before. Whose the request is, is asked only if somebody reads it.
 pub(crate) fn refused(
     request: &IncomingRequest<'_>,
-    client: Option<IpAddr>,
+    client: impl FnOnce() -> Option<IpAddr>,
     token: Option<&AccessToken>,
     refusal: &Refusal,
     status: StatusCode,
@@ -39,7 +39,7 @@ pub(crate) fn refused(
         method = %request.method,
         path = ?shown(request.uri.path()),
         peer = request.peer.map(tracing::field::display),
-        client = client.map(tracing::field::display),
+        client = client().map(tracing::field::display),
         issuer = token.map(|token| tracing::field::debug(shown(&token.issuer))),
         subject = token.map(|token| tracing::field::debug(shown(&token.subject))),
         client_id = token
@@ -51,13 +51,20 @@ pub(crate) fn refused(
 }
 
 /// `request` of `client` is let in; with `token`, unless its route needs none.
-pub(crate) fn admitted(request: &IncomingRequest<'_>, client: Option<IpAddr>, token: Option<&AccessToken>) {
+pub(crate) fn admitted(
+    request: &IncomingRequest<'_>,
+    client: impl FnOnce() -> Option<IpAddr>,
+    token: Option<&AccessToken>,
+) {
+    if !tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
+        return;
+    }
     tracing::debug!(
         target: TARGET,
         method = %request.method,
         path = ?shown(request.uri.path()),
         peer = request.peer.map(tracing::field::display),
-        client = client.map(tracing::field::display),
+        client = client().map(tracing::field::display),
         issuer = token.map(|token| tracing::field::debug(shown(&token.issuer))),
         subject = token.map(|token| tracing::field::debug(shown(&token.subject))),
         thumbprint = token.and_then(|token| token.thumbprint).map(tracing::field::display),

@@ -186,8 +186,8 @@ impl Inner {
         let mut known = None;
         let result = self.decide(request, now, &mut known).await;
         let outcome = result.map_err(|refusal| self.refused(request, refusal, known.as_deref(), now));
-        if outcome.is_ok() && tracing::enabled!(target: audit::TARGET, tracing::Level::DEBUG) {
-            audit::admitted(request, self.targets.client(request), known.as_deref());
+        if outcome.is_ok() {
+            audit::admitted(request, || self.targets.client(request), known.as_deref());
         }
         metrics::judged(&outcome, began.elapsed());
         outcome
@@ -251,7 +251,7 @@ impl Inner {
         now: NumericDate,
     ) -> Refused {
         let response = self.answer(request, &refusal, now);
-        audit::refused(request, self.targets.client(request), known, &refusal, response.status());
+        audit::refused(request, || self.targets.client(request), known, &refusal, response.status());
         Refused { refusal, response }
     }
 

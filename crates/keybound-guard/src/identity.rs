@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use keybound::exchange::DPOP;
 
 use crate::guard::Admission;
 
@@ -25,8 +26,6 @@ pub const THUMBPRINT: HeaderName = HeaderName::from_static("x-keybound-thumbprin
 
 /// All of them: what a proxy has to copy from a forward-auth answer.
 pub const FIELDS: [HeaderName; 5] = [SUBJECT, CLIENT_ID, ISSUER, SCOPE, THUMBPRINT];
-
-const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// The fields that tell who was let in. A value that no header field can hold is percent-encoded.
 pub fn fields(admission: &Admission) -> Vec<(HeaderName, HeaderValue)> {

@@ -1,43 +1,15 @@
 //! The line in the log for each refusal.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use http::HeaderMap;
 use keybound_guard::{Guard, IncomingRequest};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
 
 use super::face::header_map;
+use super::logged::logged as at_level;
 use super::workshop::{ClientRequest, HOST, Setting, TOKEN};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Log {
-    type Writer = Self;
-    fn make_writer(&'w self) -> Self {
-        self.clone()
-    }
-}
 
 /// What is logged at the finest level while `guard` judges `request`.
 fn logged(guard: &Guard, request: &ClientRequest) -> String {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let headers: HeaderMap = header_map(&request.headers);
     let uri = request.path.parse().unwrap();
@@ -48,11 +20,9 @@ fn logged(guard: &Guard, request: &ClientRequest) -> String {
         peer: Some([192, 0, 2, 7].into()),
         secure: true,
     };
-    tracing::subscriber::with_default(subscriber, || {
+    at_level(Level::TRACE, || {
         let _ = runtime.block_on(guard.admit(&incoming));
-    });
-    let bytes = log.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    })
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod envoy;
 mod face;
 mod grpc;
 mod in_axum;
+#[path = "../logged/mod.rs"]
+mod logged;
 mod metadata;
 mod proxies;
 mod wire;

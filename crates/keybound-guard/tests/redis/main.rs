@@ -14,6 +14,8 @@
 mod cluster;
 mod faults;
 mod fleet;
+#[path = "../logged/mod.rs"]
+mod logged;
 mod outcomes;
 mod policies;
 mod reaching;

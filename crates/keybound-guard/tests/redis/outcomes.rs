@@ -1,8 +1,7 @@
 //! What becomes of a proof while the store is down, late, or back again.
 
-use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use keybound::random::OperatingSystem;
@@ -10,8 +9,9 @@ use keybound::replay::ReplayRefusal;
 use keybound::{Clock, NumericDate};
 use keybound_guard::replay::Replay;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
 
+use super::logged::logged;
 use super::relay::Relay;
 use super::server::{Server, free_port};
 use super::stores::{key, policy, record, runtime, store, until_it_serves};
@@ -45,40 +45,14 @@ fn why_there_is_no_answer_is_told_with_the_first_refusal_and_not_with_each() {
         (at(free_port()), "can't be reached"),
         (format!("{}\nacknowledged_by_replicas = 1", at(server.port)), "0 of 1 replicas acknowledged"),
     ] {
-        let (runtime, store, log) = (runtime(), store(&replay), Log::default());
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::WARN)
-            .with_ansi(false)
-            .with_writer(log.clone())
-            .finish();
-        tracing::subscriber::with_default(subscriber, || {
+        let (runtime, store) = (runtime(), store(&replay));
+        let log = logged(Level::WARN, || {
             for number in 0..2 {
                 let refused = runtime.block_on(record(&store, &number.to_string()));
                 assert_eq!(refused, Err(ReplayRefusal::Unavailable), "{told}");
             }
         });
-        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         assert_eq!(log.matches(told).count(), 1, "{log}");
-    }
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Log {
-    type Writer = Self;
-    fn make_writer(&'w self) -> Self {
-        self.clone()
     }
 }
 

@@ -5,14 +5,15 @@
 //! what is asked until the runtime comes round to sending it; the next one does not wait for its answers.
 
 use std::future::Future;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::RedisError;
 use super::error::unreachable;
+use super::locked;
 use super::record::Record;
 
 /// Records of one batch, at most. More would save little, and the server would have nothing to do while the
@@ -66,7 +67,7 @@ impl<S: SendBatch> Batches<S> {
     }
 
     fn join(&self, waiting: Waiting) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = locked(&self.open);
         if let Err(unplaced) = open.try_send(waiting) {
             let (places, batch) = mpsc::channel(MAX_RECORDS);
             *open = places;

@@ -1,6 +1,6 @@
 //! One connection, made when it is needed and made anew when it is lost.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -11,6 +11,7 @@ use super::RedisError;
 use super::batch::{Answer, SendBatch};
 use super::connect::{Connection, Server};
 use super::error::unreachable;
+use super::locked;
 use super::record::{Record, send_together};
 
 /// The age at which a connection may be replaced that brings no answers: a new one learns where the master
@@ -124,9 +125,4 @@ impl SendBatch for Link {
         }
         answers
     }
-}
-
-/// What is kept is whole whatever panicked beside it.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -18,7 +18,7 @@ mod record;
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use keybound::NumericDate;
@@ -181,7 +181,7 @@ impl RedisReplayStore {
     }
 
     fn is_to_be_told(&self, now: Instant) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = locked(&self.told);
         let is_due = told.is_none_or(|told| now.saturating_duration_since(told) >= TOLD_AGAIN_AFTER);
         if is_due {
             *told = Some(now);
@@ -200,9 +200,9 @@ impl Drop for RedisReplayStore {
     }
 }
 
-/// A breaker is whole whatever panicked beside it.
-fn locked(breaker: &Mutex<Breaker>) -> std::sync::MutexGuard<'_, Breaker> {
-    breaker.lock().unwrap_or_else(PoisonError::into_inner)
+/// What is kept here is whole whatever panicked beside it.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl SharedReplayStore for RedisReplayStore {
