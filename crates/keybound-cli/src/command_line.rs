@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::{api, demo, exit_code, guard, init, inspect, keys, org, proof, token, users};
+use crate::{api, completions, demo, exit_code, guard, init, inspect, keys, org, proof, token, users};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,6 +56,10 @@ pub(crate) enum Verb {
     /// Run a local org that behaves as Okta's does.
     #[command(subcommand)]
     Org(org::Verb),
+    /// Print the script that makes a shell complete verbs, options and values.
+    Completions(completions::Arguments),
+    /// Write manual pages.
+    Man(completions::ManualArguments),
 }
 
 impl Verb {

@@ -5,11 +5,13 @@
 mod api;
 mod clock;
 mod command_line;
+mod completions;
 mod connection;
 mod demo;
 mod exit_code;
 mod guard;
 mod init;
+mod input;
 mod inspect;
 mod key_file;
 mod keys;
@@ -33,6 +35,7 @@ use output::Output;
 use report::Outcome;
 
 fn main() -> process::ExitCode {
+    completions::answer_shell();
     let command_line = CommandLine::parse();
     logging::start(command_line.verbose, command_line.verb.logs());
     match run(command_line.verb, Output::standard()) {
@@ -54,5 +57,7 @@ fn run(verb: Verb, output: Output) -> Outcome {
         Verb::Inspect(arguments) => inspect::run(&arguments, output),
         Verb::Guard(arguments) => guard::run(&arguments, output),
         Verb::Org(verb) => org::run(&verb, output),
+        Verb::Completions(arguments) => completions::run(&arguments, output),
+        Verb::Man(arguments) => completions::write_manual(&arguments),
     }
 }

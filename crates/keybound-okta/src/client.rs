@@ -109,7 +109,8 @@ impl OktaClient {
             .take(limit.unwrap_or(usize::MAX))
     }
 
-    fn request(&self, call: Call) -> Result<Request<Bytes>, Error> {
+    /// The request that `call` becomes, but for the token and the proof, which are made when it is sent.
+    pub fn request(&self, call: Call) -> Result<Request<Bytes>, Error> {
         let uri = self.org_url.resolve(&call.path)?;
         let has_body = !call.body.is_empty();
         let mut request = Request::new(call.body);
