@@ -1,27 +1,68 @@
 //! Requests to a protected resource, each attempt with a fresh proof (RFC 9449 section 7).
 
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderName};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use keybound::exchange::DPOP;
-use keybound::proof::{ProofRequest, ProveError};
-use keybound::random::RandomUnavailable;
-use keybound::{Nonce, TargetUri};
-use tracing::debug;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::HeaderName;
+use http::request::Parts;
+use http::{Method, Request, Response};
+use keybound::TargetUri;
+use keybound::proof::ProveError;
+use keybound::random::RandomUnavailable;
+use tracing::{Instrument as _, debug_span, field};
+
+use crate::body::{RequestBody, ResponseBody};
+use crate::call::{Call, Finished, Shared};
 use crate::challenge::Challenge;
 use crate::clock::ClockOffset;
-use crate::rate_limit;
-use crate::token_source::{Token, TokenError, TokenSource};
+use crate::retry::{Budget, RetryOptions};
+use crate::token_source::{TokenError, TokenSource};
 use crate::transport::TransportError;
+use crate::wire::{Content, Streamed, Whole, Wire};
 
-/// Sends requests with a token, and what goes with it, to protected resources.
+/// How long a call may take with all its attempts and waits, unless told otherwise: long enough to pass
+/// over two rate limits that last a minute.
+pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
+/// Of an answer that refuses the credentials, the bytes that are kept with the error.
+const MAX_REFUSAL_BYTES: usize = 64 * 1024;
+
+/// Sends requests with a token, and what goes with it, to protected resources. Clones are cheap and share
+/// everything.
 ///
-/// What the server did not act on is sent again, whatever its method: after a nonce challenge, with a
-/// renewed token, by a corrected clock, after a rate limit's reset. Each of these has its bound. All else,
-/// errors of the resource included, is the caller's to judge.
+/// Each attempt is signed anew. What the server did not act on is sent again, whatever its method: after a
+/// nonce challenge, with a renewed token, by a corrected clock, after a rate limit's reset, or when no
+/// connection came about. What it may have acted on is sent again only if that does no harm: after 502, 503,
+/// 504 or a connection that broke, where the method is idempotent (RFC 9110 section 9.2.2) or the request is
+/// marked so ([`Idempotent`](crate::Idempotent)). Each of these has its bound, and the client as a whole one more: of all its
+/// requests it sends a fifth again after failures, and ten. All else, errors of the resource included, is the
+/// caller's to judge.
+///
+/// Redirects are followed within one origin, five at most, each with a proof for its own URI: 307 and 308 with
+/// method and body, 303 with `GET`, 301 and 302 for `GET` and `HEAD`. One that leads elsewhere is an error.
+///
+/// A future that is dropped loses nothing that is shared: token, nonces and connections stay good.
+#[derive(Clone)]
 pub struct Client {
-    tokens: TokenSource,
+    shared: Arc<Shared>,
+}
+
+/// How a [`Client`] behaves; the default is right for an API on the internet.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientOptions {
+    /// How failures are answered.
+    pub retries: RetryOptions,
+    /// How long a call may take as a whole, with all attempts and waits. One attempt is bounded by
+    /// [`TransportOptions`](crate::TransportOptions).
+    pub total_timeout: Duration,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self { retries: RetryOptions::default(), total_timeout: TOTAL_TIMEOUT }
+    }
 }
 
 /// Why a request has no answer from the resource.
@@ -52,6 +93,15 @@ pub enum CallError {
     /// The resource refused the token or the proof.
     #[error(transparent)]
     Refused(Box<Refused>),
+    /// The body of the request can be sent once ([`RequestBody::once`]), and was; then the server asked for
+    /// another nonce, another token or another time. What it asked for is kept: the same call with a new body
+    /// has it.
+    #[error(
+        "the request can't be sent again, since its body can be sent once only{}; send it with a new body: \
+         what the server asked for is known now",
+        .0.as_ref().map(|refused| format!(": {refused}")).unwrap_or_default()
+    )]
+    BodySpent(Option<Box<Refused>>),
 }
 
 /// A resource's refusal of token or proof, after all was done that a client can do about it.
@@ -76,187 +126,104 @@ pub struct Refused {
 impl Client {
     /// A client that calls with the tokens of `tokens`.
     pub fn new(tokens: TokenSource) -> Self {
-        Self { tokens }
+        Self::with_options(tokens, ClientOptions::default())
+    }
+
+    /// A client that calls with the tokens of `tokens` and behaves by `options`.
+    pub fn with_options(tokens: TokenSource, options: ClientOptions) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                tokens,
+                options,
+                budget: Budget::default(),
+                asking_no_nonce: Mutex::default(),
+            }),
+        }
     }
 
     /// The source of its tokens.
     pub fn tokens(&self) -> &TokenSource {
-        &self.tokens
+        &self.shared.tokens
     }
 
-    /// Sends `request` and returns the answer, whatever its status.
+    /// Sends `request` and returns the answer, read whole, whatever its status.
     ///
     /// A token is got or renewed as needed; each attempt carries a proof of its own for the method and the
     /// URI, with `ath` and the newest nonce of the server (RFC 9449 section 4.2).
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, CallError> {
-        refuse_credentials(request.headers())?;
-        let target = TargetUri::parse(&request.uri().to_string()).map_err(TransportError::from)?;
-        let mut patience = Patience::default();
-        loop {
-            let token = self.tokens.token().await?;
-            let answer = self.attempt(&request, &target, &token).await?;
-            match self.next_step(&answer, &target, &mut patience)? {
-                Step::Return => return answer.into_result(),
-                Step::Repeat => {}
-                Step::Renew => drop(self.tokens.renew(&token).await?),
-                Step::Wait(duration) => self.tokens.system().timer.sleep(duration).await,
+        let (request, body) = request.into_parts();
+        let wire = Whole(&self.tokens().system().transport);
+        let Finished { response, challenge, clock_offset, .. } = self.run(wire, request, body).await?;
+        match challenge {
+            Some(challenge) => {
+                Err(CallError::Refused(Box::new(Refused { challenge, clock_offset, response })))
             }
+            None => Ok(response),
         }
     }
 
-    async fn attempt(
-        &self,
-        request: &Request<Bytes>,
-        target: &TargetUri,
-        token: &Token,
-    ) -> Result<Answer, CallError> {
-        let system = self.tokens.system();
-        let nonce = self.tokens.servers().nonce(target);
-        let mut request = request.clone();
-        self.sign(&mut request, target, token, nonce.as_ref())?;
-        let response = system.transport.send(request).await?;
-        self.tokens.servers().learn_nonce(target, response.headers());
-        let clock_offset = ClockOffset::measure(response.headers(), system.clock.now());
-        Ok(Answer { response, nonce, clock_offset })
+    /// Sends `request`, whose body may be streamed, and returns the answer as soon as its head is there.
+    ///
+    /// All else is as with [`send`](Self::send). The answer's body is for the caller to read: it is bounded by
+    /// nothing but [`TransportOptions::idle_timeout`](crate::TransportOptions::idle_timeout), unless asked, and
+    /// what breaks in the middle of it is not sent again.
+    pub async fn execute(&self, request: Request<RequestBody>) -> Result<Response<ResponseBody>, CallError> {
+        let (request, body) = request.into_parts();
+        if body.is_for_once() {
+            self.ask_ahead(&request).await?;
+        }
+        let wire = Streamed(&self.tokens().system().transport);
+        let Finished { response, challenge, clock_offset, body_spent } =
+            self.run(wire, request, body).await?;
+        if challenge.is_none() && !body_spent {
+            return Ok(response);
+        }
+        let (head, body) = response.into_parts();
+        let response = Response::from_parts(head, body.start(MAX_REFUSAL_BYTES).await);
+        let challenge = challenge.unwrap_or_default();
+        let refused = Box::new(Refused { challenge, clock_offset, response });
+        Err(if body_spent { CallError::BodySpent(Some(refused)) } else { CallError::Refused(refused) })
     }
 
-    /// Puts the token and, where it is bound, a fresh proof into the request's header (RFC 9449
-    /// section 7.1).
-    fn sign(
-        &self,
-        request: &mut Request<Bytes>,
-        target: &TargetUri,
-        token: &Token,
-        nonce: Option<&Nonce>,
-    ) -> Result<(), CallError> {
-        if let Some(key) = token.bound_to() {
-            let system = self.tokens.system();
-            let now = self.tokens.servers().now(target, system.clock.as_ref());
-            let proof =
-                ProofRequest { method: request.method(), target, access_token: Some(token.hash()), nonce };
-            let proof = key.prove(&proof, now, system.random.as_ref())?;
-            request.headers_mut().insert(DPOP, credential(&proof)?);
+    /// Makes sure that a token and, for a server that wants one, a nonce are there, by a request that has no
+    /// body and no effect.
+    async fn ask_ahead(&self, request: &Parts) -> Result<(), CallError> {
+        let target = TargetUri::parse(&request.uri.to_string()).map_err(TransportError::from)?;
+        let token = self.tokens().token().await?;
+        if token.bound_to().is_none() || self.shared.knows_nonce(&target) {
+            return Ok(());
         }
-        request.headers_mut().insert(AUTHORIZATION, credential(&token.authorization())?);
+        let mut ahead = Request::new(Bytes::new());
+        *ahead.method_mut() = Method::HEAD;
+        *ahead.uri_mut() = request.uri.clone();
+        self.send(ahead).await?;
+        self.shared.learn_that_nonce_is_known(&target);
         Ok(())
     }
 
-    /// What to do with an answer.
-    fn next_step(
+    /// Runs a call within its time, and says what became of it.
+    async fn run<W: Wire, C: Content<Body = W::Body>>(
         &self,
-        answer: &Answer,
-        target: &TargetUri,
-        patience: &mut Patience,
-    ) -> Result<Step, CallError> {
-        match answer.response.status() {
-            StatusCode::TOO_MANY_REQUESTS => self.after_rate_limit(answer, patience),
-            StatusCode::UNAUTHORIZED => Ok(self.after_refusal(answer, target, patience)),
-            _ => Ok(Step::Return),
-        }
-    }
-
-    fn after_rate_limit(&self, answer: &Answer, patience: &mut Patience) -> Result<Step, CallError> {
-        let system = self.tokens.system();
-        match rate_limit::wait(answer.response.headers(), system.clock.now()) {
-            Some(wait) if take(&mut patience.rate_limits) => {
-                let wait = wait + rate_limit::jitter(system.random.as_ref())?;
-                debug!(?wait, "waiting for the rate limit's reset");
-                Ok(Step::Wait(wait))
-            }
-            _ => Ok(Step::Return),
-        }
-    }
-
-    fn after_refusal(&self, answer: &Answer, target: &TargetUri, patience: &mut Patience) -> Step {
-        let servers = self.tokens.servers();
-        let challenge = answer.challenge().unwrap_or_default();
-        if challenge.is("use_dpop_nonce") {
-            let is_news = servers.nonce(target) != answer.nonce;
-            return if is_news && take(&mut patience.nonces) { Step::Repeat } else { Step::Return };
-        }
-        if let Some(offset) = answer.clock_offset
-            && take(&mut patience.clock_corrections)
-            && servers.correct_clock(target, offset)
-        {
-            debug!(%offset, "correcting the clock for this server");
-            return Step::Repeat;
-        }
-        // A server that names no error may mean the token as well.
-        let about_token = challenge.error.is_none() || challenge.is("invalid_token");
-        if about_token && take(&mut patience.renewals) { Step::Renew } else { Step::Return }
-    }
-}
-
-enum Step {
-    Return,
-    Repeat,
-    Renew,
-    Wait(std::time::Duration),
-}
-
-/// How often a request may still be sent again, by reason.
-struct Patience {
-    /// A server that changes its nonce with every answer is followed this far.
-    nonces: u8,
-    /// A new token that is refused too won't be helped by a third.
-    renewals: u8,
-    /// The `Date` of the next answer would say the same.
-    clock_corrections: u8,
-    /// Two resets passed over means that others take all there is.
-    rate_limits: u8,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { nonces: 3, renewals: 1, clock_corrections: 1, rate_limits: 2 }
-    }
-}
-
-/// Takes one of what is left, if anything is.
-fn take(left: &mut u8) -> bool {
-    let taken = *left > 0;
-    *left = left.saturating_sub(1);
-    taken
-}
-
-/// A resource's answer to one attempt.
-struct Answer {
-    response: Response<Bytes>,
-    /// The nonce that the attempt's proof had.
-    nonce: Option<Nonce>,
-    clock_offset: Option<ClockOffset>,
-}
-
-impl Answer {
-    fn challenge(&self) -> Option<Challenge> {
-        Challenge::refusal(self.response.headers())
-    }
-
-    /// Refusals of the credentials are errors; RFC 6750 section 3.1 answers a malformed request with 400.
-    fn into_result(self) -> Result<Response<Bytes>, CallError> {
-        let about_credentials =
-            matches!(self.response.status(), StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST);
-        match self.challenge() {
-            Some(challenge) if about_credentials => Err(CallError::Refused(Box::new(Refused {
-                challenge,
-                clock_offset: self.clock_offset,
-                response: self.response,
-            }))),
-            _ => Ok(self.response),
-        }
-    }
-}
-
-/// The value of a header field, kept out of `Debug` output and out of the compression tables of HTTP/2.
-fn credential(text: &str) -> Result<HeaderValue, CallError> {
-    let mut value = HeaderValue::try_from(text).map_err(|_| CallError::UnusableCredentials)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn refuse_credentials(headers: &HeaderMap) -> Result<(), CallError> {
-    match [AUTHORIZATION, DPOP].into_iter().find(|name| headers.contains_key(name)) {
-        Some(name) => Err(CallError::CredentialsGiven(name)),
-        None => Ok(()),
+        wire: W,
+        request: Parts,
+        content: C,
+    ) -> Result<Finished<W::Answer>, W::Error> {
+        let span = debug_span!(
+            "call",
+            method = %request.method,
+            origin = field::Empty,
+            path = request.uri.path(),
+            attempts = field::Empty,
+            status = field::Empty,
+        );
+        let mut call = Call::new(&self.shared, wire, request, content)?;
+        let origin = call.target().origin().to_owned();
+        span.record("origin", &origin);
+        let limit = self.shared.options.total_timeout;
+        let outcome = tokio::time::timeout(limit, call.run()).instrument(span.clone()).await;
+        let finished = outcome
+            .unwrap_or_else(|_| Err(CallError::from(TransportError::Timeout { origin, limit }).into()))?;
+        span.record("status", finished.response.status().as_u16());
+        Ok(finished)
     }
 }

@@ -27,23 +27,31 @@
 //! # }
 //! ```
 
+mod body;
+mod call;
 mod challenge;
 mod client;
 mod clock;
 pub mod field;
 mod rate_limit;
+mod redirect;
+mod retry;
 mod servers;
 mod system;
 mod token_source;
 mod transport;
+mod wire;
 
+pub use body::{RequestBody, ResponseBody};
 pub use challenge::Challenge;
-pub use client::{CallError, Client, Refused};
+pub use client::{CallError, Client, ClientOptions, Refused, TOTAL_TIMEOUT};
 pub use clock::{ClockOffset, Sleep, TokioTimer};
 pub use keybound::{Clock, SystemClock};
+pub use redirect::RedirectFault;
+pub use retry::{Idempotent, RetryOptions};
 pub use system::System;
 pub use token_source::{RENEWED_BEFORE_EXPIRY, Token, TokenBinding, TokenError, TokenSource};
 pub use transport::{
-    CONNECT_TIMEOUT, MAX_RESPONSE_BYTES, Observer, TIMEOUT, Transport, TransportError, TransportOptions,
-    is_loopback,
+    CONNECT_TIMEOUT, IDLE_TIMEOUT, MAX_RESPONSE_BYTES, Observer, Proxy, TIMEOUT, Transport, TransportError,
+    TransportOptions, is_loopback,
 };

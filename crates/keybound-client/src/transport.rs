@@ -1,6 +1,6 @@
 //! The network: one request out, one answer in, within limits; nothing of tokens or proofs.
 //!
-//! Only `https` goes out, and `http` to this machine. Redirects are never followed: a proof is made for one
+//! Only `https` goes out, and `http` to this machine. Redirects are not followed here: a proof is made for one
 //! target, and a token must not go to another server on that server's word. Whatever is sent again needs
 //! a new proof, so nothing is sent again here either.
 
@@ -9,11 +9,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::LOCATION;
 use http::{Request, Response, StatusCode};
 use keybound::{TargetUri, TargetUriError};
 
-use crate::field;
+use crate::body::{AttemptBody, NoMoreBody, Progress, ResponseBody};
+use crate::redirect::{self, RedirectFault};
+use crate::wire::{Fault, Repeat};
 
 /// How long a connection may take to come about: beyond this a server is not there.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,7 +22,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request may take from the first byte sent to the last byte read.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The longest body of an answer that is read: far beyond any page of an API, and small enough that a
+/// How long an answer that is streamed may pause between two pieces.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest body of an answer that is read whole: far beyond any page of an API, and small enough that a
 /// hostile server can't fill the memory.
 pub const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
@@ -32,10 +36,11 @@ const USER_AGENT: &str = concat!("keybound/", env!("CARGO_PKG_VERSION"));
 ///
 /// It is shown secrets: the `Authorization` and `DPoP` header fields (marked sensitive), the client
 /// assertion in the body of a token request, the token in its answer. What it writes down it must redact.
+/// A body that is streamed is shown empty.
 pub trait Observer: Send + Sync {
     /// `request` is about to be sent.
     fn sent(&self, request: &Request<Bytes>);
-    /// `response` has been read to its end.
+    /// `response` has been read to its end; or to the end of its head, if its body is streamed.
     fn received(&self, response: &Response<Bytes>);
 }
 
@@ -47,10 +52,15 @@ pub struct TransportOptions {
     pub certificate_authorities: Vec<String>,
     /// How long a connection may take to come about.
     pub connect_timeout: Duration,
-    /// How long a request may take as a whole.
+    /// How long a request may take as a whole. Of an answer that is streamed: until its head, counted from
+    /// the last piece of the request's body.
     pub timeout: Duration,
-    /// The longest body of an answer that is read, in bytes.
+    /// How long an answer that is streamed may pause between two pieces.
+    pub idle_timeout: Duration,
+    /// The longest body of an answer that is read whole, in bytes.
     pub max_response_bytes: usize,
+    /// The way to other machines.
+    pub proxy: Proxy,
     /// Sees every request and answer.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -61,10 +71,25 @@ impl Default for TransportOptions {
             certificate_authorities: Vec::new(),
             connect_timeout: CONNECT_TIMEOUT,
             timeout: TIMEOUT,
+            idle_timeout: IDLE_TIMEOUT,
             max_response_bytes: MAX_RESPONSE_BYTES,
+            proxy: Proxy::default(),
             observer: None,
         }
     }
+}
+
+/// The way to other machines; to this one it is always direct.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Proxy {
+    /// By the proxy that the environment names, if any: `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`.
+    #[default]
+    Environment,
+    /// By this one: `http://proxy.example:3128`, with user and password in it if it needs them.
+    Through(String),
+    /// By none.
+    Direct,
 }
 
 /// Why a request got no answer that can be used.
@@ -116,6 +141,22 @@ pub enum TransportError {
         /// The time that was allowed.
         limit: Duration,
     },
+    /// The answer, which is streamed, paused for too long.
+    #[error("{origin} stopped in the middle of its answer ({} s without a byte)", .limit.as_secs())]
+    Idle {
+        /// Where the request went.
+        origin: String,
+        /// The time that was allowed.
+        limit: Duration,
+    },
+    /// The body of the request came to an error of its own.
+    #[error("the body of the request to {origin} failed: {detail}")]
+    RequestBody {
+        /// Where the request went.
+        origin: String,
+        /// The body's own words.
+        detail: String,
+    },
     /// The connection broke, or what came over it was no HTTP.
     #[error("the connection to {origin} broke: {detail}")]
     Broken {
@@ -133,10 +174,7 @@ pub enum TransportError {
         limit: usize,
     },
     /// The server sent us elsewhere.
-    #[error(
-        "{origin} answered {status} and points to {location}; redirects are not followed, since a token and \
-         its proof are for the server that was asked"
-    )]
+    #[error("{origin} answered {status} and points to {location}; {reason}")]
     Redirected {
         /// Where the request went.
         origin: String,
@@ -144,6 +182,8 @@ pub enum TransportError {
         status: StatusCode,
         /// Where it points, without its query.
         location: String,
+        /// Why it was not followed.
+        reason: RedirectFault,
     },
 }
 
@@ -152,7 +192,7 @@ pub struct Transport {
     options: TransportOptions,
     /// To this machine: never by way of a proxy, which would see what the loopback interface hides.
     direct: OnceLock<Result<reqwest::Client, TransportError>>,
-    /// To other machines: by way of the proxy that the environment names, if any.
+    /// To other machines: by way of [`TransportOptions::proxy`].
     outward: OnceLock<Result<reqwest::Client, TransportError>>,
 }
 
@@ -165,15 +205,25 @@ impl Transport {
     /// Sends `request` once and reads the answer whole, whatever its status; only a redirect is an error.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let target = TargetUri::parse(&request.uri().to_string())?;
-        let client = self.client_for(&target)?;
+        let response = self.exchange(&target, request).await.map_err(|fault| fault.error)?;
+        refuse_redirect(response, target.origin())
+    }
+
+    /// Sends `request` once and reads the answer whole, whatever its status.
+    pub(crate) async fn exchange(
+        &self,
+        target: &TargetUri,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, Fault<TransportError>> {
+        let client = self.client_for(target).map_err(Fault::last)?;
         if let Some(observer) = &self.options.observer {
             observer.sent(&request);
         }
-        let response = self.exchange(client, request, target.origin()).await?;
+        let response = self.read_whole(client, request, target.origin()).await?;
         if let Some(observer) = &self.options.observer {
             observer.received(&response);
         }
-        refuse_redirect(response, target.origin())
+        Ok(response)
     }
 
     fn client_for(&self, target: &TargetUri) -> Result<&reqwest::Client, TransportError> {
@@ -185,14 +235,50 @@ impl Transport {
         client.get_or_init(|| build_client(&self.options, loopback)).as_ref().map_err(Clone::clone)
     }
 
-    async fn exchange(
+    /// Sends `request` once and gives the answer as soon as its head is there, whatever its status.
+    pub(crate) async fn open(
+        &self,
+        target: &TargetUri,
+        request: Request<AttemptBody>,
+    ) -> Result<Response<ResponseBody>, Fault<TransportError>> {
+        let client = self.client_for(target).map_err(Fault::last)?;
+        if let Some(observer) = &self.options.observer {
+            observer.sent(&shown(&request));
+        }
+        let origin = target.origin();
+        let failure = |error: reqwest::Error| self.failure(error, origin);
+        let mut progress = Progress::begin();
+        let request = request.map(|body| match body {
+            AttemptBody::Whole(bytes) => bytes.into(),
+            AttemptBody::Streamed(body) => {
+                progress = body.progress.clone();
+                reqwest::Body::wrap(body)
+            }
+        });
+        let request = reqwest::Request::try_from(request).map_err(failure)?;
+        let limit = self.options.timeout;
+        let answer = tokio::select! {
+            answer = client.execute(request) => answer.map_err(failure)?,
+            () = progress.stalls_for(limit) => {
+                return Err(Fault::last(TransportError::Timeout { origin: origin.to_owned(), limit }));
+            }
+        };
+        let answer = http::Response::from(answer);
+        if let Some(observer) = &self.options.observer {
+            observer.received(&without_body(&answer));
+        }
+        Ok(answer.map(|body| ResponseBody::new(body, origin, self.options.idle_timeout)))
+    }
+
+    async fn read_whole(
         &self,
         client: &reqwest::Client,
         request: Request<Bytes>,
         origin: &str,
-    ) -> Result<Response<Bytes>, TransportError> {
+    ) -> Result<Response<Bytes>, Fault<TransportError>> {
         let failure = |error: reqwest::Error| self.failure(error, origin);
-        let request = reqwest::Request::try_from(request).map_err(failure)?;
+        let mut request = reqwest::Request::try_from(request).map_err(failure)?;
+        *request.timeout_mut() = Some(self.options.timeout);
         let mut answer = client.execute(request).await.map_err(failure)?;
 
         let mut response = Response::new(Bytes::new());
@@ -204,7 +290,7 @@ impl Transport {
         let mut body = BytesMut::new();
         while let Some(chunk) = answer.chunk().await.map_err(failure)? {
             if body.len() + chunk.len() > limit {
-                return Err(TransportError::TooLong { origin: origin.to_owned(), limit });
+                return Err(Fault::last(TransportError::TooLong { origin: origin.to_owned(), limit }));
             }
             body.extend_from_slice(&chunk);
         }
@@ -213,22 +299,54 @@ impl Transport {
     }
 
     /// What went wrong, in our words; the URL is left out, since a query may hold what is private.
-    fn failure(&self, error: reqwest::Error, origin: &str) -> TransportError {
+    fn failure(&self, error: reqwest::Error, origin: &str) -> Fault<TransportError> {
         let error = error.without_url();
         let origin = origin.to_owned();
         if let Some(problem) = certificate_problem(&error) {
             use rustls::CertificateError::{NotValidYet, NotValidYetContext};
             let not_valid_yet = matches!(problem, NotValidYet | NotValidYetContext { .. });
-            return TransportError::Certificate { origin, detail: problem.to_string(), not_valid_yet };
+            let detail = problem.to_string();
+            return Fault::last(TransportError::Certificate { origin, detail, not_valid_yet });
         }
         let detail = innermost(&error);
-        match (error.is_connect(), error.is_timeout()) {
-            (true, true) => TransportError::Timeout { origin, limit: self.options.connect_timeout },
-            (false, true) => TransportError::Timeout { origin, limit: self.options.timeout },
-            (true, false) => TransportError::Connect { origin, detail },
-            (false, false) => TransportError::Broken { origin, detail },
+        if causes(&error).any(<dyn std::error::Error>::is::<NoMoreBody>) {
+            return Fault::last(TransportError::RequestBody { origin, detail });
         }
+        let (error, repeat) = match (error.is_connect(), error.is_timeout()) {
+            (true, true) => {
+                (TransportError::Timeout { origin, limit: self.options.connect_timeout }, Repeat::Unsent)
+            }
+            (true, false) => (TransportError::Connect { origin, detail }, Repeat::Unsent),
+            // The time that there was is used up.
+            (false, true) => (TransportError::Timeout { origin, limit: self.options.timeout }, Repeat::No),
+            (false, false) if was_not_processed(&error) => {
+                (TransportError::Broken { origin, detail }, Repeat::Unsent)
+            }
+            (false, false) => (TransportError::Broken { origin, detail }, Repeat::IfIdempotent),
+        };
+        Fault { error, repeat }
     }
+}
+
+/// A request as an observer is shown it.
+fn shown(request: &Request<AttemptBody>) -> Request<Bytes> {
+    let body = match request.body() {
+        AttemptBody::Whole(bytes) => bytes.clone(),
+        AttemptBody::Streamed(_) => Bytes::new(),
+    };
+    let mut shown = Request::new(body);
+    *shown.method_mut() = request.method().clone();
+    *shown.uri_mut() = request.uri().clone();
+    *shown.headers_mut() = request.headers().clone();
+    shown
+}
+
+fn without_body<B>(answer: &Response<B>) -> Response<Bytes> {
+    let mut shown = Response::new(Bytes::new());
+    *shown.status_mut() = answer.status();
+    *shown.version_mut() = answer.version();
+    *shown.headers_mut() = answer.headers().clone();
+    shown
 }
 
 fn build_client(options: &TransportOptions, loopback: bool) -> Result<reqwest::Client, TransportError> {
@@ -237,15 +355,23 @@ fn build_client(options: &TransportOptions, loopback: bool) -> Result<reqwest::C
     for pem in &options.certificate_authorities {
         authorities.extend(reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(set_up)?);
     }
+    let proxies = match &options.proxy {
+        Proxy::Through(uri) => vec![reqwest::Proxy::all(uri).map_err(set_up)?],
+        Proxy::Environment | Proxy::Direct => Vec::new(),
+    };
     let builder = || {
         let builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .connect_timeout(options.connect_timeout)
-            .timeout(options.timeout);
-        if loopback { builder.no_proxy() } else { builder }
+            .connect_timeout(options.connect_timeout);
+        match &options.proxy {
+            _ if loopback => builder.no_proxy(),
+            Proxy::Direct => builder.no_proxy(),
+            Proxy::Environment => builder,
+            Proxy::Through(_) => proxies.iter().cloned().fold(builder, reqwest::ClientBuilder::proxy),
+        }
     };
     // A machine without any certificate authority of its own can still talk to itself.
     let client = builder().tls_certs_merge(authorities.clone()).build();
@@ -265,14 +391,25 @@ pub fn is_loopback(target: &TargetUri) -> bool {
 }
 
 fn refuse_redirect(response: Response<Bytes>, origin: &str) -> Result<Response<Bytes>, TransportError> {
-    let status = response.status();
-    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return Ok(response);
+    match response.status().as_u16() {
+        301 | 302 | 303 | 307 | 308 => {
+            Err(TransportError::redirected(&response, origin, RedirectFault::NotFollowed))
+        }
+        _ => Ok(response),
     }
-    let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-    let location = location.and_then(|location| location.split(['?', '#']).next()).unwrap_or("nowhere");
-    let location = field::readable(location);
-    Err(TransportError::Redirected { origin: origin.to_owned(), status, location })
+}
+
+impl TransportError {
+    /// A redirect that is not followed.
+    pub(crate) fn redirected<B>(answer: &Response<B>, origin: &str, reason: RedirectFault) -> Self {
+        let (status, location) = (answer.status(), redirect::shown(answer.headers()));
+        Self::Redirected { origin: origin.to_owned(), status, location, reason }
+    }
+
+    /// A connection that broke in the middle of an answer.
+    pub(crate) fn broken(error: reqwest::Error, origin: &str) -> Self {
+        Self::Broken { origin: origin.to_owned(), detail: innermost(&error.without_url()) }
+    }
 }
 
 type Cause<'a> = &'a (dyn std::error::Error + 'static);
@@ -291,6 +428,16 @@ fn causes(error: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
 /// The reason at the bottom of a chain of errors; those above it say "error sending request".
 fn innermost(error: &reqwest::Error) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Whether a server says that it did not act on a request: it is about to close the connection, or refused
+/// the stream (RFC 9113 section 8.7).
+fn was_not_processed(error: &reqwest::Error) -> bool {
+    causes(error).filter_map(<dyn std::error::Error>::downcast_ref::<h2::Error>).any(|error| {
+        let goes_away = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (goes_away || refused)
+    })
 }
 
 /// What TLS has against the server's certificate, if that is why the request failed.

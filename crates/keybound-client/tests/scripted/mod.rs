@@ -195,17 +195,28 @@ impl Clock for SetClock {
 
 /// A timer that notes how long it was to wait, and doesn't.
 #[derive(Default)]
-pub(crate) struct NotedSleep(Mutex<Vec<Duration>>);
+pub(crate) struct NotedSleep {
+    noted: Mutex<Vec<Duration>>,
+    at_each: Mutex<Option<Box<dyn FnMut() + Send>>>,
+}
 
 impl NotedSleep {
     pub(crate) fn noted(&self) -> Vec<Duration> {
-        self.0.lock().unwrap().clone()
+        self.noted.lock().unwrap().clone()
+    }
+
+    /// Runs `action` in place of every wait.
+    pub(crate) fn at_each(&self, action: impl FnMut() + Send + 'static) {
+        *self.at_each.lock().unwrap() = Some(Box::new(action));
     }
 }
 
 impl Sleep for NotedSleep {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        self.0.lock().unwrap().push(duration);
+        self.noted.lock().unwrap().push(duration);
+        if let Some(action) = self.at_each.lock().unwrap().as_mut() {
+            action();
+        }
         Box::pin(std::future::ready(()))
     }
 }
