@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::{api, completions, demo, exit_code, guard, init, inspect, keys, org, proof, token, users};
+use crate::{api, completions, demo, exit_code, guard, init, inspect, keys, org, proof, proxy, token, users};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,6 +51,8 @@ pub(crate) enum Verb {
     Proof(proof::Arguments),
     /// Decode a proof, client assertion or access token and hold it to every rule.
     Inspect(inspect::Arguments),
+    /// Lend DPoP to programs in any language: plain HTTP in on this machine, proofs out.
+    Proxy(Box<proxy::Arguments>),
     /// Guard an API: let only the key's holder in.
     Guard(Box<guard::Arguments>),
     /// Run a local org that behaves as Okta's does.

@@ -19,6 +19,7 @@ mod logging;
 mod org;
 mod output;
 mod proof;
+mod proxy;
 mod report;
 mod runtime;
 mod signals;
@@ -55,6 +56,7 @@ fn run(verb: Verb, output: Output) -> Outcome {
         Verb::Token(arguments) => token::run(&arguments, output),
         Verb::Proof(arguments) => proof::run(&arguments, output),
         Verb::Inspect(arguments) => inspect::run(&arguments, output),
+        Verb::Proxy(arguments) => proxy::run(&arguments, output),
         Verb::Guard(arguments) => guard::run(&arguments, output),
         Verb::Org(verb) => org::run(&verb, output),
         Verb::Completions(arguments) => completions::run(&arguments, output),

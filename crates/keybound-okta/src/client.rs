@@ -72,6 +72,11 @@ impl OktaClient {
         self.client.tokens()
     }
 
+    /// The client that the calls go through, for calls of other APIs with the same tokens.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// An access token for use with another HTTP client, by the settings of this one.
     pub async fn token(&self) -> Result<Arc<Token>, Error> {
         self.tokens()
