@@ -8,6 +8,7 @@ use keybound::exchange::ExchangeError;
 use keybound_client::{CallError, ClockOffset, TokenError, TransportError, field};
 
 use crate::api_error::OktaError;
+use crate::operations::OperationError;
 use crate::org_url::NotOfThisOrg;
 use crate::settings::{Settings, SettingsError};
 
@@ -22,6 +23,9 @@ pub enum Error {
     /// The path of the call is not one of this org.
     #[error("the call can't be made: {0}")]
     Path(#[from] NotOfThisOrg),
+    /// The call is not one that the operation takes.
+    #[error("the call can't be made: {0}")]
+    Operation(#[from] OperationError),
     /// No token, no connection, no proof: the call did not reach the API.
     #[error("{error}")]
     Call {
@@ -134,7 +138,7 @@ impl Error {
         match self {
             Self::Settings(error) if error.is_about_key() => ErrorKind::Key,
             Self::Settings(_) => ErrorKind::Settings,
-            Self::Path(_) => ErrorKind::Request,
+            Self::Path(_) | Self::Operation(_) => ErrorKind::Request,
             Self::Call { error, .. } => kind_of_call(error),
             Self::Api(error) => kind_of_api(error),
             Self::Unreadable { .. } => ErrorKind::Connection,
@@ -147,6 +151,7 @@ impl Error {
         match self {
             Self::Settings(error) => Some(error.advice()),
             Self::Path(_) => Some("Give a path of the org's API, such as /api/v1/users?limit=10".to_owned()),
+            Self::Operation(error) => Some(error.advice()),
             Self::Call { error, identity } => advice_on_call(error, identity),
             Self::Api(error) => match error.clock_offset {
                 Some(offset) if kind_of_api(error) == ErrorKind::Clock => Some(advice_on_clock(offset)),

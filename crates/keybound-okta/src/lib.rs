@@ -20,9 +20,11 @@ mod api_error;
 mod client;
 mod error;
 pub mod link;
+pub mod operations;
 mod org_url;
 mod pages;
 mod settings;
+mod suggestion;
 mod users;
 
 pub use api_error::OktaError;
