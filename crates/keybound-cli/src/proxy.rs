@@ -76,6 +76,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         refuse_other_machines(address)?;
     }
     let okta = arguments.connection.open()?;
+    let client = okta.client()?;
     let destinations = Destinations::parse(&arguments.to, okta.org_url().origin())?;
     let (access, allowed) = (arguments.access()?, Allowed::parse(&arguments.allow)?);
     runtime::start()?.block_on(async {
@@ -88,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         let local = listener.local_addr().map(|address| format!("http://{address}"));
         metrics::start();
         let told = told(arguments, &access, &destinations, local.as_deref(), &admin);
-        let relay = Arc::new(Relay { client: okta.client().clone(), access, destinations, allowed, local });
+        let relay = Arc::new(Relay { client, access, destinations, allowed, local });
         let relayed = move |request| {
             let relay = Arc::clone(&relay);
             async move { relay.answer(request).await }

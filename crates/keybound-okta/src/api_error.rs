@@ -33,6 +33,8 @@ pub struct OktaError {
     pub challenge: Option<Challenge>,
     /// How far the local clock is off, if it is: a proof is refused for its time, too.
     pub clock_offset: Option<ClockOffset>,
+    /// The scopes that the operation needs, and that were not asked for.
+    pub missing_scopes: Vec<String>,
     /// The answer as it came.
     pub response: Response<Bytes>,
 }
@@ -73,45 +75,38 @@ impl OktaError {
             request_id: text(response.headers(), REQUEST_ID),
             challenge,
             clock_offset,
+            missing_scopes: Vec::new(),
             response,
         }
     }
 
-    /// What to do about it, where that can be told from the code.
-    pub fn advice(&self) -> Option<&'static str> {
-        if self.lacks_scope() {
-            return Some(
-                "Ask for the scope that the call needs (OKTA_SCOPES) and grant it to the app: admin console \
-                 → Applications → the app → Okta API Scopes.",
-            );
-        }
-        Some(match self.code.as_deref()? {
-            "E0000001" => "Correct the fields that the causes name.",
-            "E0000003" => "Send a body that is valid JSON, with `Content-Type: application/json`.",
-            "E0000004" | "E0000011" | "invalid_token" => {
-                "The org does not take the access token. If the app requires DPoP, don't switch it off here \
-                 (KEYBOUND_DPOP=off sends Bearer); if tokens were revoked or the app was changed, try again \
-                 with a new token."
-            }
-            "E0000006" => {
-                "The token is good, but the app may not do this: give it an admin role that may (admin \
-                 console → Applications → the app → Admin roles; Read-only Administrator is enough for \
-                 reading), and check that the scope for the call is granted (Okta API Scopes)."
-            }
-            "E0000007" => "Check the identifier in the path; or the app's admin role doesn't cover it.",
-            "E0000015" => "The org's edition doesn't have this feature, or it is not switched on.",
-            "E0000022" => "Check the method against the path.",
-            "E0000031" => "Check the search or filter expression: property, operator and quotes.",
-            "E0000038" => "The object's present state does not allow it; look at its status first.",
-            "E0000047" => "Wait until the rate limit is reset (X-Rate-Limit-Reset), or ask for less.",
-            "E0000009" => "The fault is Okta's: try again later; if it stays, tell Okta the request's id.",
-            _ => return None,
-        })
+    /// The same for a call that needs scopes which its token lacks.
+    pub(crate) fn lacking(self, missing_scopes: Vec<String>) -> Self {
+        Self { missing_scopes, ..self }
     }
 
+    /// What to do about it, where that can be told from the code.
+    pub fn advice(&self) -> Option<String> {
+        if self.lacks_scope() {
+            return Some(self.advice_on_scope());
+        }
+        Some(advice_on_code(self.code.as_deref()?)?.to_owned())
+    }
+
+    fn advice_on_scope(&self) -> String {
+        let scope = match self.missing_scopes.as_slice() {
+            [] => "the scope that the call needs".to_owned(),
+            missing => missing.join(" and "),
+        };
+        format!(
+            "Ask for {scope} (OKTA_SCOPES; where none are set, each call asks for what it needs) and grant it to \
+             the app: admin console → Applications → the app → Okta API Scopes."
+        )
+    }
     /// Whether the access token lacks the scope for the call.
     pub fn lacks_scope(&self) -> bool {
-        self.challenge.as_ref().is_some_and(|challenge| challenge.is("insufficient_scope"))
+        let is_told = self.challenge.as_ref().is_some_and(|challenge| challenge.is("insufficient_scope"));
+        is_told || (self.status == StatusCode::FORBIDDEN && !self.missing_scopes.is_empty())
     }
 }
 
@@ -135,6 +130,32 @@ impl fmt::Display for OktaError {
 }
 
 impl std::error::Error for OktaError {}
+
+/// What to do about an error of this code.
+fn advice_on_code(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "E0000001" => "Correct the fields that the causes name.",
+        "E0000003" => "Send a body that is valid JSON, with `Content-Type: application/json`.",
+        "E0000004" | "E0000011" | "invalid_token" => {
+            "The org does not take the access token. If the app requires DPoP, don't switch it off here \
+                 (KEYBOUND_DPOP=off sends Bearer); if tokens were revoked or the app was changed, try again \
+                 with a new token."
+        }
+        "E0000006" => {
+            "The token is good, but the app may not do this: give it an admin role that may (admin \
+                 console → Applications → the app → Admin roles; Read-only Administrator is enough for \
+                 reading), and check that the scope for the call is granted (Okta API Scopes)."
+        }
+        "E0000007" => "Check the identifier in the path; or the app's admin role doesn't cover it.",
+        "E0000015" => "The org's edition doesn't have this feature, or it is not switched on.",
+        "E0000022" => "Check the method against the path.",
+        "E0000031" => "Check the search or filter expression: property, operator and quotes.",
+        "E0000038" => "The object's present state does not allow it; look at its status first.",
+        "E0000047" => "Wait until the rate limit is reset (X-Rate-Limit-Reset), or ask for less.",
+        "E0000009" => "The fault is Okta's: try again later; if it stays, tell Okta the request's id.",
+        _ => return None,
+    })
+}
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)

@@ -8,6 +8,7 @@ use keybound::exchange::ExchangeError;
 use keybound_client::{CallError, ClockOffset, TokenError, TransportError, field};
 
 use crate::api_error::OktaError;
+use crate::operations::OperationError;
 use crate::org_url::NotOfThisOrg;
 use crate::settings::{Settings, SettingsError};
 
@@ -22,6 +23,9 @@ pub enum Error {
     /// The path of the call is not one of this org.
     #[error("the call can't be made: {0}")]
     Path(#[from] NotOfThisOrg),
+    /// The call is not one that the operation takes.
+    #[error("the call can't be made: {0}")]
+    Operation(#[from] OperationError),
     /// No token, no connection, no proof: the call did not reach the API.
     #[error("{error}")]
     Call {
@@ -43,6 +47,30 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// No scopes are set, and the path tells of no operation which it needs.
+    #[error(
+        "the call can't be made: no scopes are set, and `{method} {path}` is no known operation that tells which it needs"
+    )]
+    UnknownScopes {
+        /// The method of the call.
+        method: http::Method,
+        /// Its path.
+        path: String,
+    },
+    /// No scopes are set, and a token by itself has no operation that tells which it needs.
+    #[error("no scopes are set, and a token is for some")]
+    NoScopes,
+    /// A list broke off after its first page.
+    #[error("{error}")]
+    BrokenOff {
+        /// Why.
+        error: Box<Error>,
+        /// Where it is to be gone on with ([`Pages::resume`](crate::Pages::resume)), so that nothing is lost.
+        cursor: String,
+    },
+    /// The cursor leads out of the org.
+    #[error("the list can't be gone on with: {0}")]
+    ForeignCursor(NotOfThisOrg),
     /// The link to the next page leads out of the org.
     #[error("the list can't be followed to its next page: {0}")]
     ForeignLink(NotOfThisOrg),
@@ -91,7 +119,7 @@ pub struct Identity {
     pub key_id: Option<String>,
     /// The thumbprint of the client's key (RFC 7638).
     pub thumbprint: Thumbprint,
-    /// The scopes that are asked for.
+    /// The scopes that are asked for; none where no token is asked for.
     pub scopes: Vec<String>,
 }
 
@@ -129,12 +157,29 @@ impl Error {
         }
     }
 
+    /// The same as the end of a list that goes on at `cursor`.
+    pub(crate) fn in_list(self, cursor: Option<String>) -> Self {
+        match cursor {
+            Some(cursor) => Self::BrokenOff { error: Box::new(self), cursor },
+            None => self,
+        }
+    }
+
+    /// Where a list that broke off is to be gone on with.
+    pub fn cursor(&self) -> Option<&str> {
+        match self {
+            Self::BrokenOff { cursor, .. } => Some(cursor),
+            _ => None,
+        }
+    }
+
     /// Which sort of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Settings(error) if error.is_about_key() => ErrorKind::Key,
-            Self::Settings(_) => ErrorKind::Settings,
-            Self::Path(_) => ErrorKind::Request,
+            Self::Settings(_) | Self::UnknownScopes { .. } | Self::NoScopes => ErrorKind::Settings,
+            Self::Path(_) | Self::Operation(_) | Self::ForeignCursor(_) => ErrorKind::Request,
+            Self::BrokenOff { error, .. } => error.kind(),
             Self::Call { error, .. } => kind_of_call(error),
             Self::Api(error) => kind_of_api(error),
             Self::Unreadable { .. } => ErrorKind::Connection,
@@ -147,15 +192,23 @@ impl Error {
         match self {
             Self::Settings(error) => Some(error.advice()),
             Self::Path(_) => Some("Give a path of the org's API, such as /api/v1/users?limit=10".to_owned()),
+            Self::Operation(error) => Some(error.advice()),
             Self::Call { error, identity } => advice_on_call(error, identity),
             Self::Api(error) => match error.clock_offset {
                 Some(offset) if kind_of_api(error) == ErrorKind::Clock => Some(advice_on_clock(offset)),
-                _ => error.advice().map(str::to_owned),
+                _ => error.advice(),
             },
             Self::Unreadable { .. } => Some(
                 "Check the org's URL: what answers there may be a proxy or another site, not the org's API."
                     .to_owned(),
             ),
+            Self::UnknownScopes { .. } | Self::NoScopes => Some(
+                "Name the scopes, of those that are granted to the app: OKTA_SCOPES=okta.users.read (keybound: \
+                 --scope okta.users.read)"
+                    .to_owned(),
+            ),
+            Self::BrokenOff { error, .. } => error.advice(),
+            Self::ForeignCursor(_) => Some("Give the cursor as the list gave it, to a client of the same org.".to_owned()),
             Self::ForeignLink(_) | Self::PagesInCircle => None,
         }
     }

@@ -19,15 +19,22 @@
 mod api_error;
 mod client;
 mod error;
+mod items;
 pub mod link;
+mod operation_call;
+pub mod operations;
 mod org_url;
 mod pages;
+mod scopes;
 mod settings;
+mod suggestion;
 mod users;
 
 pub use api_error::OktaError;
 pub use client::{Call, OktaClient};
 pub use error::{Error, ErrorKind, Identity};
+pub use items::Items;
+pub use operation_call::OperationCall;
 pub use org_url::{NotOfThisOrg, OrgUrl, OrgUrlError};
 pub use pages::Pages;
 pub use settings::{EnvFileError, KeyProblem, ReadError, Setting, Settings, SettingsError, Source, Sources};

@@ -3,6 +3,19 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::client::OktaClient;
+use crate::items::Items;
+
+/// Users on a page: what Okta gives at most.
+const USERS_PER_PAGE: usize = 200;
+
+impl OktaClient {
+    /// The org's users, up to `limit` if there is one; pages are fetched as they are needed.
+    pub fn users(&self, limit: Option<usize>) -> Items<User> {
+        Items::of(self, self.operation("listUsers"), limit, USERS_PER_PAGE)
+    }
+}
+
 /// A user. What this type has no name for is kept in `extra`, so that nothing is lost on the way through.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

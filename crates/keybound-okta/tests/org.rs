@@ -4,58 +4,16 @@
 #[path = "../../keybound-client/tests/scripted/mod.rs"]
 mod scripted;
 
-use std::sync::Arc;
+mod okta_client;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use http::{HeaderMap, HeaderValue, Method, Response};
-use keybound::exchange::ClientCredentials;
-use keybound::proof::DpopKey;
-use keybound::{Algorithm, NumericDate, SigningKey};
-use keybound_client::{System, TokenBinding};
-use keybound_okta::{Call, Error, ErrorKind, OktaClient, OktaError, OrgUrl, Settings, User};
-use scripted::{Asked, NOW, Server, SetClock, answer, challenge, grant, refuse};
-
-/// An org that grants tokens and lets `api` answer the rest.
-async fn org(api: impl Fn(&Asked) -> Response<String> + Send + Sync + 'static) -> Server {
-    Server::start(move |asked| if asked.is_for_token() { grant("token", "DPoP") } else { api(asked) }).await
-}
-
-fn client(origin: &str) -> OktaClient {
-    client_at(origin, NOW)
-}
-
-fn client_at(origin: &str, time: NumericDate) -> OktaClient {
-    let org_url = OrgUrl::parse(origin).unwrap();
-    let key = || Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
-    let settings = Settings {
-        grant: ClientCredentials::new(&org_url.token_endpoint(), "0oa1", ["okta.users.read"]).unwrap(),
-        org_url,
-        client_key: key(),
-        binding: TokenBinding::Dpop(DpopKey::new(key())),
-        dpop_key_is_fresh: true,
-        certificate_authorities: Vec::new(),
-    };
-    let mut system = System::new(settings.transport_options());
-    system.clock = SetClock::at(time);
-    OktaClient::with_system(settings, system)
-}
-
-fn user(number: usize) -> String {
-    format!(
-        r#"{{"id":"00u{number:017}","status":"ACTIVE","profile":{{"login":"user-{number}@example.com"}}}}"#
-    )
-}
-
-/// A page of users, with a link to the next one.
-fn page(users: std::ops::Range<usize>, next: Option<&str>) -> Response<String> {
-    let body = format!("[{}]", users.map(user).collect::<Vec<_>>().join(","));
-    match next {
-        Some(next) => answer(200, &[("link", &format!("<{next}>; rel=\"next\""))], body),
-        None => answer(200, &[], body),
-    }
-}
+use http::{HeaderMap, HeaderValue, Method};
+use keybound_okta::{Call, Error, ErrorKind, OktaClient, OktaError, User};
+use okta_client::{client, client_at, org, page};
+use scripted::{NOW, Server, answer, challenge, grant, refuse};
 
 async fn logins(okta: &OktaClient, limit: Option<usize>) -> Result<Vec<String>, Error> {
     let users: Vec<User> = okta.users(limit).try_collect().await?;
