@@ -3,21 +3,22 @@
 mod fields;
 mod filter;
 mod preview;
+mod request;
 
 use std::io;
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use http::{HeaderName, HeaderValue, Method, Response};
 use keybound_okta::{Call, Error, OktaClient};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use self::fields::Field;
 use self::filter::Filter;
 use crate::connection::Connection;
-use crate::input;
+use crate::operations;
 use crate::output::{FAINT, NAME, Output};
 use crate::report::{Failure, Outcome};
 use crate::runtime;
@@ -27,26 +28,33 @@ use crate::runtime;
 #[command(after_help = "\
 Examples:
   keybound api '/api/v1/users?limit=5'
-  keybound api /api/v1/users -f 'filter=status eq \"ACTIVE\"' --paginate --jq '.[].profile.login'
+  keybound api /api/v1/users -X GET -f 'filter=status eq \"ACTIVE\"' --paginate --jq '.[].profile.login'
   keybound api /api/v1/groups -f 'profile[name]=Engineers' -f 'profile[description]=They build it'
   keybound api /api/v1/users -X POST --input user.json
   echo '{\"profile\":{\"title\":\"Director\"}}' | keybound api /api/v1/users/00u1 -d -
-  keybound api /api/v1/users -f limit=1 --curl")]
+  keybound api listUserGroups 00u1 --jq '.[].profile.name'
+  keybound api listUsers -f 'search=profile.department eq \"R&D\"' --paginate --ndjson
+  keybound api '/api/v1/users?limit=1' --curl")]
 pub(crate) struct Arguments {
-    /// Path, with or without a query; or a whole URL of the org.
-    path: String,
-    /// Method; GET, or POST where there are fields or an input.
+    /// Path, with or without a query; a whole URL of the org; or the name of an operation (`keybound operations`).
+    #[arg(value_name = "PATH|OPERATION", add = ArgValueCompleter::new(operations::completions))]
+    target: String,
+    /// Values for the parameters in the operation's path, in their order.
+    #[arg(value_name = "VALUE")]
+    values: Vec<String>,
+    /// Method; GET, or POST where there are fields or an input. An operation has its own.
     #[arg(short = 'X', long)]
     method: Option<Method>,
     /// A field whose value is text: a parameter of the query for GET, HEAD and DELETE or beside an input, else a member
-    /// of the JSON body (name[member]=value, name[]=value).
+    /// of the JSON body (name[member]=value, name[]=value). With an operation: the parameter of that name, else a
+    /// member of the body.
     #[arg(short = 'f', long = "raw-field", value_name = "NAME=VALUE")]
     texts: Vec<String>,
     /// The same with true, false, null and whole numbers as JSON has them, and @FILE for the text of a file.
     #[arg(short = 'F', long = "field", value_name = "NAME=VALUE")]
     typed: Vec<String>,
     /// A header field to send; may be given several times.
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header_field)]
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = request::header_field)]
     headers: Vec<(HeaderName, HeaderValue)>,
     /// Body to send, as it is; `-` is standard input.
     #[arg(short = 'd', long, value_name = "FILE", visible_alias = "data")]
@@ -78,7 +86,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
     let filter = arguments.jq.as_deref().map(Filter::compile).transpose()?;
-    let call = call(arguments)?;
+    let call = request::call(arguments)?;
     if arguments.dry_run || arguments.curl {
         return preview(call, arguments, output);
     }
@@ -109,49 +117,6 @@ fn preview(call: Call, arguments: &Arguments, output: Output) -> Outcome {
         return preview::dry_run(&request, is_bound, output);
     }
     preview::curl(&request, is_bound, arguments.connection.ca_file().as_deref(), output)
-}
-
-/// The call that the command line describes.
-fn call(arguments: &Arguments) -> Outcome<Call> {
-    let body = arguments.input.as_ref().map(|path| input::bytes(path)).transpose()?;
-    let fields = fields(arguments)?;
-    let usual = if body.is_some() || !fields.is_empty() { Method::POST } else { Method::GET };
-    let method = arguments.method.clone().unwrap_or(usual);
-    let mut call = Call { method, path: arguments.path.clone(), ..Call::default() };
-    for (name, value) in &arguments.headers {
-        call.headers.append(name, value.clone());
-    }
-    let takes_query = matches!(call.method, Method::GET | Method::HEAD | Method::DELETE);
-    match body {
-        None if !takes_query && !fields.is_empty() => {
-            call.body = fields::object(&fields)?.to_string().into();
-        }
-        body => {
-            call.body = body.unwrap_or_default();
-            add_to_query(&mut call.path, fields::query(&fields)?);
-        }
-    }
-    Ok(call)
-}
-
-fn fields(arguments: &Arguments) -> Outcome<Vec<Field>> {
-    let texts = arguments.texts.iter().map(|field| Field::text(field));
-    texts.chain(arguments.typed.iter().map(|field| Field::typed(field))).collect()
-}
-
-fn add_to_query(path: &mut String, query: Option<String>) {
-    if let Some(query) = query {
-        path.push(if path.contains('?') { '&' } else { '?' });
-        path.push_str(&query);
-    }
-}
-
-fn header_field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("a header field is written as 'Name: value'")?;
-    let name = name.trim().parse().map_err(|_| format!("`{}` is no name of a header field", name.trim()))?;
-    let value =
-        value.trim().parse().map_err(|_| "the value has characters that no header field has".to_owned())?;
-    Ok((name, value))
 }
 
 /// Prints answers as the command line wants them.

@@ -2,7 +2,10 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::{api, completions, demo, exit_code, guard, init, inspect, keys, org, proof, proxy, token, users};
+use crate::{
+    api, completions, demo, exit_code, guard, init, inspect, keys, operations, org, proof, proxy, token,
+    users,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,6 +42,8 @@ pub(crate) enum Verb {
     Init(init::Arguments),
     /// Call the management API.
     Api(api::Arguments),
+    /// Find operations of the management API, by name, path or scope.
+    Operations(operations::Arguments),
     /// Work with users.
     #[command(subcommand)]
     Users(users::Verb),

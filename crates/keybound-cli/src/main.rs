@@ -16,6 +16,7 @@ mod inspect;
 mod key_file;
 mod keys;
 mod logging;
+mod operations;
 mod org;
 mod output;
 mod proof;
@@ -51,6 +52,7 @@ fn run(verb: Verb, output: Output) -> Outcome {
         Verb::Demo(arguments) => demo::run(&arguments, output),
         Verb::Init(arguments) => init::run(&arguments, output),
         Verb::Api(arguments) => api::run(&arguments, output),
+        Verb::Operations(arguments) => operations::run(&arguments, output),
         Verb::Users(verb) => users::run(&verb, output),
         Verb::Keys(verb) => keys::run(&verb, output),
         Verb::Token(arguments) => token::run(&arguments, output),

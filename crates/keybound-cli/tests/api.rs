@@ -119,6 +119,65 @@ fn the_command_for_curl_makes_the_same_call() {
 }
 
 #[test]
+fn an_operation_is_called_by_its_name() {
+    let service = Service::start();
+    let users = api(&service, &["listUsers", "-F", "limit=2"]).json();
+    let id = users[0]["id"].as_str().unwrap();
+    for user in [&["getUser", id][..], &["getUser", "-f", &format!("id={id}")]] {
+        assert_eq!(api(&service, user).json()["id"], id);
+    }
+    assert_eq!(
+        api(&service, &["listUsers", "-F", "limit=90", "--paginate"]).json().as_array().unwrap().len(),
+        200
+    );
+
+    let shown =
+        api(&service, &["createUser", "-F", "activate=false", "-f", "profile[login]=a@b.c", "--dry-run"]);
+    let (head, body) = shown.stdout.split_once("\n\n").unwrap();
+    assert!(head.starts_with(&format!("POST {}{USERS}?activate=false HTTP/1.1", service.org.url)), "{head}");
+    assert_eq!(body.trim(), "{\"profile\":{\"login\":\"a@b.c\"}}");
+
+    for (arguments, words) in [
+        (&["listUser"][..], "listUsers"),
+        (&["getUser"], "`id`"),
+        (&["getUser", "a", "b"], "no place for so many values"),
+        (&["getUser", ".."], "can't stand for"),
+        (&["listUsers", "-f", "limits=5"], "limit"),
+        (&["listUsers", "-f", "limit=some"], "whole number"),
+        (&["getUser", id, "--paginate"], "not in pages"),
+        (&["listUsers", "-X", "POST"], "leave -X out"),
+        (&["/api/v1/users", "x"], "parameters in it already"),
+    ] {
+        api(&service, arguments).assert_failed(2, &[words]);
+    }
+}
+
+#[test]
+fn the_scope_is_asked_for_that_the_call_needs() {
+    let service = Service::start();
+    let settings = service.settings().replace("OKTA_SCOPES=okta.users.read\n", "");
+    service.workspace.write(".env", &settings);
+    assert_eq!(api(&service, &["listUsers", "-F", "limit=1"]).json().as_array().unwrap().len(), 1);
+    assert_eq!(api(&service, &["/api/v1/users?limit=1"]).json().as_array().unwrap().len(), 1);
+    let refused = api(&service, &["listGroups"]);
+    assert_eq!(refused.code, Some(8), "the app has no such scope: {refused:?}");
+    assert!(refused.stderr.contains("okta.groups.read"), "{refused:?}");
+}
+
+#[test]
+fn operations_are_found_by_words_and_scopes() {
+    let workspace = support::Workspace::new();
+    let found = |arguments: &[&str]| workspace.run(&[&["operations"], arguments].concat());
+    assert_eq!(found(&[]).json().as_array().unwrap().len(), 732);
+    let one = found(&["listUsers"]).json();
+    assert_eq!((one.as_array().unwrap().len(), &one[0]["path"]), (1, &Value::from(USERS)), "{one}");
+    assert_eq!(one[0]["scopes"], json!(["okta.users.read"]));
+    let rules = found(&["group", "rule", "--scope", "okta.groups.read"]).json();
+    assert!(rules.as_array().unwrap().iter().any(|operation| operation["id"] == "listGroupRules"), "{rules}");
+    found(&["listUsrs"]).assert_failed(2, &["listUsers"]);
+}
+
+#[test]
 fn fields_that_can_not_be_sent_are_told() {
     let service = Service::start();
     for (arguments, words) in [

@@ -23,6 +23,7 @@ fn a_shell_is_offered_verbs_options_and_values() {
         (&["users", "l"], "list"),
         (&["api", "--pag"], "--paginate"),
         (&["completions", "z"], "zsh"),
+        (&["api", "listUserG"], "listUserGroups"),
     ] {
         let offered = offered(&workspace, words);
         assert!(offered.iter().any(|name| name == wanted), "{words:?}: {offered:?}");

@@ -50,6 +50,19 @@ impl Field {
         })
     }
 
+    /// What stands before the `=`.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value as a parameter has it.
+    pub(super) fn text_value(&self) -> String {
+        match &self.value {
+            Value::String(text) => text.clone(),
+            value => value.to_string(),
+        }
+    }
+
     fn parse(text: &str, value: impl FnOnce(&str) -> Outcome<Value>) -> Outcome<Self> {
         let malformed = |why: &str| {
             Failure::usage(format_args!("the field `{}` is not understood", name_of(text)))
@@ -97,10 +110,7 @@ pub(super) fn query(fields: &[Field]) -> Outcome<Option<String>> {
                 .because("the parameters of a URL are not nested")
                 .do_next("leave the brackets out; or add -X POST, if it belongs into a body"));
         };
-        let value = match &field.value {
-            Value::String(text) => text.clone(),
-            value => value.to_string(),
-        };
+        let value = field.text_value();
         let separator = if query.is_empty() { "" } else { "&" };
         // Writing to a string does not fail.
         let _ = write!(query, "{separator}{}={}", encoded(name), encoded(&value));
