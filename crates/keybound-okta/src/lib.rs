@@ -16,11 +16,13 @@
 //! # }
 //! ```
 
+mod advice;
 mod api_error;
 mod client;
 mod error;
 mod items;
 pub mod link;
+mod null;
 mod operation_call;
 pub mod operations;
 mod org_url;
