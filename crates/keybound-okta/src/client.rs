@@ -108,6 +108,11 @@ impl OktaClient {
         Pages::new(self.clone(), call)
     }
 
+    /// What the client runs on.
+    pub(crate) fn system(&self) -> &System {
+        self.shared.clients.system()
+    }
+
     async fn call_as(
         &self,
         scoped: &ScopedClient,
@@ -133,7 +138,7 @@ impl OktaClient {
 
     /// What needs no scope is there for everyone.
     async fn call_without_token(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        match self.shared.clients.system().transport.send(request).await {
+        match self.system().transport.send(request).await {
             Ok(response) if response.status().as_u16() < 400 => Ok(response),
             Ok(response) => Err(OktaError::new(response, None).into()),
             Err(error) => {

@@ -7,6 +7,7 @@ use keybound::Thumbprint;
 use keybound::exchange::ExchangeError;
 use keybound_client::{CallError, ClockOffset, TokenError, TransportError, field};
 
+use crate::advice;
 use crate::api_error::OktaError;
 use crate::operations::OperationError;
 use crate::org_url::NotOfThisOrg;
@@ -47,6 +48,9 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The body of the call can't be written as JSON.
+    #[error("the call can't be made: its body is no JSON: {0}")]
+    Body(String),
     /// No scopes are set, and the path tells of no operation which it needs.
     #[error(
         "the call can't be made: no scopes are set, and `{method} {path}` is no known operation that tells which it needs"
@@ -178,7 +182,7 @@ impl Error {
         match self {
             Self::Settings(error) if error.is_about_key() => ErrorKind::Key,
             Self::Settings(_) | Self::UnknownScopes { .. } | Self::NoScopes => ErrorKind::Settings,
-            Self::Path(_) | Self::Operation(_) | Self::ForeignCursor(_) => ErrorKind::Request,
+            Self::Path(_) | Self::Operation(_) | Self::Body(_) | Self::ForeignCursor(_) => ErrorKind::Request,
             Self::BrokenOff { error, .. } => error.kind(),
             Self::Call { error, .. } => kind_of_call(error),
             Self::Api(error) => kind_of_api(error),
@@ -209,7 +213,7 @@ impl Error {
             ),
             Self::BrokenOff { error, .. } => error.advice(),
             Self::ForeignCursor(_) => Some("Give the cursor as the list gave it, to a client of the same org.".to_owned()),
-            Self::ForeignLink(_) | Self::PagesInCircle => None,
+            Self::Body(_) | Self::ForeignLink(_) | Self::PagesInCircle => None,
         }
     }
 }
@@ -236,7 +240,7 @@ fn kind_of_exchange(refusal: &ExchangeError) -> ErrorKind {
     match refusal {
         ExchangeError::Refused { status, error, .. } => match error.as_str() {
             "invalid_client" | "unauthorized_client" | "invalid_grant" | "access_denied" => ErrorKind::Client,
-            "invalid_scope" => ErrorKind::Scope,
+            "invalid_scope" | "consent_required" => ErrorKind::Scope,
             "invalid_dpop_proof" | "use_dpop_nonce" => ErrorKind::Dpop,
             _ if status.is_server_error() => ErrorKind::Server,
             _ => ErrorKind::Api,
@@ -282,7 +286,7 @@ fn advice_on_call(error: &CallError, identity: &Identity) -> Option<String> {
         }
         CallError::Token(error @ TokenError::Refused { refusal, .. }) => match error.clock_offset() {
             Some(offset) => Some(advice_on_clock(offset)),
-            None => advice_on_exchange(refusal, identity),
+            None => advice::on_exchange(refusal, identity),
         },
         _ => None,
     }
@@ -322,47 +326,4 @@ fn advice_on_transport(error: &TransportError) -> Option<String> {
         TransportError::TooLong { .. } => "Ask for less at a time: limit=200, a filter.".to_owned(),
         _ => return None,
     })
-}
-
-fn advice_on_exchange(refusal: &ExchangeError, identity: &Identity) -> Option<String> {
-    let Identity { org, client_id, key_id, thumbprint, scopes } = identity;
-    match refusal {
-        ExchangeError::Refused { error, .. } => match error.as_str() {
-            "invalid_client" => {
-                let key_id = key_id.as_ref().map(|id| format!(", key id {id}")).unwrap_or_default();
-                Some(format!(
-                    "Check that {client_id} is the app's client id at {org}; that the app is active and \
-                     authenticates with \"Public key / Private key\"; and that the public half of the key \
-                     that is used here (thumbprint {thumbprint}{key_id}) is registered with it and active: \
-                     admin console → Applications → the app → General → Client Credentials."
-                ))
-            }
-            "unauthorized_client" | "access_denied" => Some(format!(
-                "Check that {client_id} is an API Services app, which may ask for tokens by client \
-                 credentials, and that it is active."
-            )),
-            "invalid_scope" => Some(format!(
-                "Grant the scopes to the app, or ask for those alone that are granted (asked for here: {}): \
-                 admin console → Applications → the app → Okta API Scopes → Grant.",
-                scopes.join(" ")
-            )),
-            "invalid_dpop_proof" => Some(
-                "The app requires DPoP, or does not accept this proof. If DPoP is switched off here \
-                 (KEYBOUND_DPOP=off, OKTA_CLIENT_DPOPENABLED=false), switch it on; else check the algorithm of \
-                 the DPoP key: Okta takes RS256, RS384, RS512, ES256, ES384 and ES512."
-                    .to_owned(),
-            ),
-            _ => None,
-        },
-        ExchangeError::NotATokenEndpoint { .. } => Some(format!(
-            "Check the org's URL: what answers at {org} is no Okta org, or an org of another name \
-             (https://dev-123456.okta.com, without -admin and without a path)."
-        )),
-        ExchangeError::NotBound => Some(
-            "Switch \"Require Demonstrating Proof of Possession (DPoP) header in token requests\" on for the \
-             app, or take Bearer tokens knowingly: KEYBOUND_DPOP=off"
-                .to_owned(),
-        ),
-        _ => None,
-    }
 }

@@ -22,6 +22,8 @@ pub struct Items<T> {
     pages: Pages,
     page: vec::IntoIter<T>,
     left: usize,
+    /// Whether an empty page is the end: there are lists that always name a next page.
+    ends_at_empty: bool,
 }
 
 impl<T> Items<T> {
@@ -36,12 +38,21 @@ impl<T> Items<T> {
         let left = most.unwrap_or(usize::MAX);
         let pages = call.and_then(|call| call.parameter("limit", left.clamp(1, per_page)).pages());
         let pages = pages.unwrap_or_else(|error| Pages::broken(client.clone(), error));
-        Self { left: if pages.cursor().is_none() { usize::MAX } else { left }, ..Self::whole(pages) }
+        // A problem is told even where nothing was asked for.
+        let left = if pages.cursor().is_none() { usize::MAX } else { left };
+        Self { pages, page: Vec::new().into_iter(), left, ends_at_empty: false }
     }
 
-    /// All that is on `pages`.
-    pub(crate) fn whole(pages: Pages) -> Self {
-        Self { pages, page: Vec::new().into_iter(), left: usize::MAX }
+    /// All objects that the operation `call` gives, as many on a page as it pleases.
+    pub(crate) fn whole(client: &OktaClient, call: Result<OperationCall<'_>, Error>) -> Self {
+        let pages = call.and_then(OperationCall::linked_pages);
+        let pages = pages.unwrap_or_else(|error| Pages::broken(client.clone(), error));
+        Self { pages, page: Vec::new().into_iter(), left: usize::MAX, ends_at_empty: false }
+    }
+
+    /// The same, with the first empty page for its end.
+    pub(crate) fn until_empty(self) -> Self {
+        Self { ends_at_empty: true, ..self }
     }
 
     /// From where the list can be gone on with later, by this process or by another; `None` at its end.
@@ -54,7 +65,7 @@ impl<T> Items<T> {
 
     /// The same list from a [`cursor`](Self::cursor). Of an address outside the org it is an error.
     pub fn resume(self, cursor: &str) -> Result<Self, Error> {
-        Ok(Self { pages: self.pages.resume(cursor)?, page: Vec::new().into_iter(), left: self.left })
+        Ok(Self { pages: self.pages.resume(cursor)?, page: Vec::new().into_iter(), ..self })
     }
 }
 
@@ -74,6 +85,9 @@ impl<T: DeserializeOwned> Stream for Items<T> {
                     self.left = 0;
                     return Poll::Ready(Some(Err(error)));
                 }
+            }
+            if self.ends_at_empty && self.page.len() == 0 {
+                break;
             }
             // No page that nobody will look at.
             if self.page.len() < self.left {

@@ -4,9 +4,11 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::client::OktaClient;
+use crate::client::{Call, OktaClient};
 use crate::error::Error;
 use crate::operations::OperationRequest;
 use crate::pages::Pages;
@@ -66,6 +68,32 @@ impl OperationCall<'_> {
     /// Makes the call, and returns the answer if it is one of success.
     pub async fn send(self) -> Result<Response<Bytes>, Error> {
         self.client.call(self.request.into_call()?).await
+    }
+
+    /// The call as it would be sent.
+    pub fn into_call(self) -> Result<Call, Error> {
+        Ok(self.request.into_call()?)
+    }
+
+    /// Makes the call, and reads what its answer says.
+    pub(crate) async fn read<T: DeserializeOwned>(self) -> Result<T, Error> {
+        let answer = self.send().await?;
+        serde_json::from_slice(answer.body()).map_err(|problem| Error::unreadable(&answer, &problem))
+    }
+
+    /// Makes the call, whose answer says nothing more than that it was done.
+    pub(crate) async fn done(self) -> Result<(), Error> {
+        self.send().await.map(drop)
+    }
+
+    /// Gives the call `object` as its JSON body.
+    pub(crate) fn object(self, object: &impl Serialize) -> Result<Self, Error> {
+        Ok(self.body(serde_json::to_vec(object).map_err(|problem| Error::Body(problem.to_string()))?))
+    }
+
+    /// The pages of what the operation gives, which may have links though the description says nothing of it.
+    pub(crate) fn linked_pages(self) -> Result<Pages, Error> {
+        Ok(self.client.pages(self.request.into_call()?))
     }
 
     /// The pages of the list that the operation gives.

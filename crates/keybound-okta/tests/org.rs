@@ -11,12 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use http::{HeaderMap, HeaderValue, Method};
-use keybound_okta::{Call, Error, ErrorKind, OktaClient, OktaError, User};
+use keybound_okta::{Call, Error, ErrorKind, ListQuery, OktaClient, OktaError, User};
 use okta_client::{client, client_at, org, page};
 use scripted::{NOW, Server, answer, challenge, grant, refuse};
 
 async fn logins(okta: &OktaClient, limit: Option<usize>) -> Result<Vec<String>, Error> {
-    let users: Vec<User> = okta.users(limit).try_collect().await?;
+    let users: Vec<User> = okta.users().list(&ListQuery::default().at_most(limit)).try_collect().await?;
     Ok(users.into_iter().filter_map(|user| user.profile.login).collect())
 }
 

@@ -8,7 +8,7 @@ mod okta_client;
 
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use http::Response;
-use keybound_okta::{Call, Error, ErrorKind, OktaClient, Pages, User};
+use keybound_okta::{Call, Error, ErrorKind, ListQuery, OktaClient, Pages, User};
 use okta_client::{client, org, page};
 use scripted::{Asked, Server, answer};
 
@@ -107,7 +107,7 @@ async fn a_list_that_breaks_off_says_where_it_goes_on() {
         })
         .await;
         let okta = client(&org.origin);
-        let mut list = okta.users(None);
+        let mut list = okta.users().list(&ListQuery::default());
         let mut ids = Vec::new();
         let error = loop {
             match list.next().await.unwrap() {
@@ -121,7 +121,8 @@ async fn a_list_that_breaks_off_says_where_it_goes_on() {
         assert!(cursor.contains("after=3"), "{why}: {cursor}");
         let Error::BrokenOff { error: cause, .. } = &error else { panic!("{error:?}") };
         assert_eq!((error.kind(), error.advice()), (cause.kind(), cause.advice()), "{why}");
-        let rest: Vec<User> = okta.users(None).resume(cursor).unwrap().try_collect().await.unwrap();
+        let rest: Vec<User> =
+            okta.users().list(&ListQuery::default()).resume(cursor).unwrap().try_collect().await.unwrap();
         ids.extend(rest.into_iter().map(|user| user.id));
         let all: Vec<_> = (0..PAGES * 2).map(|number| format!("00u{number:017}")).collect();
         assert_eq!(ids, all, "{why}: nothing is lost");
@@ -131,7 +132,8 @@ async fn a_list_that_breaks_off_says_where_it_goes_on() {
 #[tokio::test]
 async fn an_error_on_the_first_page_is_told_as_it_is() {
     let org = org(|_| answer(500, &[], "")).await;
-    let error = client(&org.origin).users(None).try_collect::<Vec<User>>().await.unwrap_err();
+    let error =
+        client(&org.origin).users().list(&ListQuery::default()).try_collect::<Vec<User>>().await.unwrap_err();
     assert!(matches!(error, Error::Api(_)) && error.cursor().is_none(), "{error:?}");
 }
 
@@ -144,7 +146,7 @@ async fn objects_are_given_again_from_the_start_of_their_page_and_none_is_lost()
         (2, "after=1", "all of the first page"),
         (3, "after=1", "one of the second"),
     ] {
-        let mut list = client(&org.origin).users(None);
+        let mut list = client(&org.origin).users().list(&ListQuery::default());
         for _ in 0..taken {
             list.next().await.unwrap().unwrap();
         }
