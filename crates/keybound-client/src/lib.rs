@@ -33,6 +33,7 @@ mod clock;
 pub mod field;
 mod rate_limit;
 mod servers;
+pub mod signers;
 mod signing;
 mod system;
 mod token_source;

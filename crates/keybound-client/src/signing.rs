@@ -77,7 +77,7 @@ mod tests {
     }
 
     impl<F: Fn() + Send + Sync + 'static> Device<F> {
-        fn new(waits: bool, first: F) -> Arc<dyn Signer> {
+        fn signer(waits: bool, first: F) -> Arc<dyn Signer> {
             Arc::new(Self { key: SigningKey::generate(Algorithm::ES256).unwrap(), waits, first })
         }
     }
@@ -109,7 +109,7 @@ mod tests {
     async fn only_what_waits_leaves_the_thread() {
         for waits in [false, true] {
             let (seen, signed_on) = std::sync::mpsc::channel::<ThreadId>();
-            let device = Device::new(waits, move || seen.send(thread::current().id()).unwrap());
+            let device = Device::signer(waits, move || seen.send(thread::current().id()).unwrap());
             sign(&device, &unsigned()).await.unwrap();
             assert_eq!(signed_on.recv().unwrap() != thread::current().id(), waits);
         }
@@ -117,14 +117,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_signer_that_panics_is_one_that_gave_no_signature() {
-        let broken = Device::new(true, || panic!("the driver broke"));
+        let broken = Device::signer(true, || panic!("the driver broke"));
         let outcome = sign(&broken, &unsigned()).await;
         assert_eq!(outcome, Err(SignError::Unavailable { reason: "it panicked".to_owned() }));
     }
 
     #[tokio::test]
     async fn a_proof_that_was_waited_for_holds() {
-        let key = DpopKey::new(Device::new(true, || {}));
+        let key = DpopKey::new(Device::signer(true, || {}));
         let target = TargetUri::parse("https://api.example.com/things").unwrap();
         let request =
             ProofRequest { method: &http::Method::GET, target: &target, access_token: None, nonce: None };
@@ -146,7 +146,9 @@ mod tests {
         let meeting = Arc::new(Barrier::new(2));
         let device = || {
             let meeting = Arc::clone(&meeting);
-            Device::new(true, move || drop(meeting.wait()))
+            Device::signer(true, move || {
+                meeting.wait();
+            })
         };
         let (client_key, dpop_key) = (device(), DpopKey::new(device()));
         let request = sign_attempt(attempt(Some(&dpop_key)), &client_key, Some(&dpop_key)).await.unwrap();
@@ -155,7 +157,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_proof_without_a_key_is_not_left_out() {
-        let (client_key, dpop_key) = (Device::new(false, || {}), DpopKey::new(Device::new(false, || {})));
+        let (client_key, dpop_key) =
+            (Device::signer(false, || {}), DpopKey::new(Device::signer(false, || {})));
         let outcome = sign_attempt(attempt(Some(&dpop_key)), &client_key, None).await;
         assert_eq!(outcome.err(), Some(SignError::ProofNotSigned));
         let bearer = sign_attempt(attempt(None), &client_key, None).await.unwrap();
