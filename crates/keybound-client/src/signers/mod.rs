@@ -3,10 +3,13 @@
 //!
 //! | feature | signer | where the key is |
 //! | --- | --- | --- |
+//! | `keyring` | `keyring::load`, which gives a key in this process | in the keyring of the operating system |
 //! | `pkcs11` | `pkcs11::Pkcs11Signer` | in a token or a hardware security module; it never leaves it |
 
 #[cfg(feature = "pkcs11")]
 mod digest;
+#[cfg(feature = "keyring")]
+pub mod keyring;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
 
