@@ -37,6 +37,8 @@ mod rate_limit;
 mod redirect;
 mod retry;
 mod servers;
+pub mod signers;
+mod signing;
 mod system;
 mod token_source;
 mod transport;
