@@ -202,7 +202,7 @@ impl Client {
     }
 
     /// Runs a call within its time, and says what became of it.
-    async fn run<W: Wire, C: Content<Body = W::Body>>(
+    pub(crate) async fn run<W: Wire, C: Content<Body = W::Body>>(
         &self,
         wire: W,
         request: Parts,

@@ -4,7 +4,8 @@
 //! A request goes from top to bottom: [`Client::send`] takes a token from its [`TokenSource`], which runs
 //! the exchange of the `keybound` crate when it has none; signs a fresh proof for each attempt; sends it
 //! over the [`Transport`]; and answers what the server may ask for: a nonce, a new token, the right time,
-//! patience.
+//! patience. [`Client::execute`] does the same with bodies that stream, [`DpopLayer`] around another HTTP
+//! client.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -33,6 +34,7 @@ mod challenge;
 mod client;
 mod clock;
 pub mod field;
+mod layer;
 mod rate_limit;
 mod redirect;
 mod retry;
@@ -49,6 +51,7 @@ pub use challenge::Challenge;
 pub use client::{CallError, Client, ClientOptions, Refused, TOTAL_TIMEOUT};
 pub use clock::{ClockOffset, Sleep, TokioTimer};
 pub use keybound::{Clock, SystemClock};
+pub use layer::{DpopLayer, DpopService, LayerError};
 pub use redirect::RedirectFault;
 pub use retry::{Idempotent, RetryOptions};
 pub use system::System;

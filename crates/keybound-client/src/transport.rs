@@ -227,10 +227,8 @@ impl Transport {
     }
 
     fn client_for(&self, target: &TargetUri) -> Result<&reqwest::Client, TransportError> {
+        refuse_insecure(target)?;
         let loopback = is_loopback(target);
-        if !loopback && !target.as_str().starts_with("https://") {
-            return Err(TransportError::NotSecure { origin: target.origin().to_owned() });
-        }
         let client = if loopback { &self.direct } else { &self.outward };
         client.get_or_init(|| build_client(&self.options, loopback)).as_ref().map_err(Clone::clone)
     }
@@ -377,6 +375,14 @@ fn build_client(options: &TransportOptions, loopback: bool) -> Result<reqwest::C
     let client = builder().tls_certs_merge(authorities.clone()).build();
     if loopback { client.or_else(|_| builder().tls_certs_only(authorities).build()) } else { client }
         .map_err(set_up)
+}
+
+/// Refuses what would go over a network without TLS.
+pub(crate) fn refuse_insecure(target: &TargetUri) -> Result<(), TransportError> {
+    if target.as_str().starts_with("https://") || is_loopback(target) {
+        return Ok(());
+    }
+    Err(TransportError::NotSecure { origin: target.origin().to_owned() })
 }
 
 /// Whether a request to `target` stays on this machine; `localhost` does by RFC 6761 section 6.3.
