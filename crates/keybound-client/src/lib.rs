@@ -31,18 +31,31 @@ mod challenge;
 mod client;
 mod clock;
 pub mod field;
+mod kept_token;
 mod rate_limit;
+mod renewal;
 mod servers;
 mod system;
+mod token;
+mod token_cache;
+pub mod token_metrics;
 mod token_source;
 mod transport;
 
 pub use challenge::Challenge;
 pub use client::{CallError, Client, Refused};
-pub use clock::{ClockOffset, Sleep, TokioTimer};
+pub use clock::{ClockOffset, MonotonicStopwatch, Sleep, Stopwatch, TokioTimer};
 pub use keybound::{Clock, SystemClock};
+pub use renewal::{
+    FIRST_PAUSE, LONGEST_PAUSE, LONGEST_RENEWAL_PAUSE, RENEWAL_PART, RENEWAL_WINDOW, TRAVEL_TIME,
+};
 pub use system::System;
-pub use token_source::{RENEWED_BEFORE_EXPIRY, Token, TokenBinding, TokenError, TokenSource};
+pub use token::{Token, TokenBinding};
+pub use token_cache::{
+    CacheKey, CacheLock, CachedToken, FileTokenCache, MAX_CACHED_BYTES, MAX_CACHED_NONCES, NotACachedToken,
+    TokenCache,
+};
+pub use token_source::{TokenError, TokenSource};
 pub use transport::{
     CONNECT_TIMEOUT, MAX_RESPONSE_BYTES, Observer, TIMEOUT, Transport, TransportError, TransportOptions,
     is_loopback,
