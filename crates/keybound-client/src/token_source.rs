@@ -188,6 +188,7 @@ impl TokenSource {
             self.servers.learn_nonce(endpoint, answer.headers());
             match exchange.receive(&answer) {
                 Ok(Progress::AnswerChallenge) => debug!("answering a nonce challenge"),
+                Ok(Progress::Wait(delay)) => self.system.timer.sleep(delay).await,
                 Ok(Progress::Granted(granted)) => return Ok(Arc::new(self.hold(granted))),
                 Err(refusal) => return Err(self.refused(refusal, &answer)),
             }
