@@ -47,6 +47,7 @@ mod jwk_set;
 mod jws;
 mod jwt;
 pub mod key;
+pub mod metadata;
 mod nonce;
 mod numeric_date;
 pub mod proof;
