@@ -27,20 +27,29 @@
 //! # }
 //! ```
 
+pub mod authorization;
+mod authorization_client;
 mod challenge;
 mod client;
 mod clock;
+mod discovery;
 pub mod field;
 mod rate_limit;
+mod refresh;
+mod registration;
 mod servers;
 mod system;
 mod token_source;
 mod transport;
 
+pub use authorization_client::AuthorizationClient;
 pub use challenge::Challenge;
 pub use client::{CallError, Client, Refused};
 pub use clock::{ClockOffset, Sleep, TokioTimer};
+pub use discovery::{DiscoveryError, discover};
 pub use keybound::{Clock, SystemClock};
+pub use refresh::{NotKept, NotStored, RefreshTokenStore, Refresher};
+pub use registration::ClientRegistration;
 pub use system::System;
 pub use token_source::{RENEWED_BEFORE_EXPIRY, Token, TokenBinding, TokenError, TokenSource};
 pub use transport::{
