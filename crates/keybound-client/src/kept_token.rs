@@ -120,5 +120,7 @@ pub(crate) fn life(cached: &CachedToken, now: Moment, random: &dyn Random) -> Op
 /// A token of the cache as it was granted; `expires_at` is by the server's clock.
 pub(crate) fn granted(cached: CachedToken, expires_at: NumericDate) -> GrantedToken {
     let CachedToken { access_token, scopes, .. } = cached;
-    GrantedToken { access_token, scheme: Scheme::Dpop, expires_at: Some(expires_at), scopes }
+    let mut granted = GrantedToken::new(access_token, Scheme::Dpop);
+    (granted.expires_at, granted.scopes) = (Some(expires_at), scopes);
+    granted
 }

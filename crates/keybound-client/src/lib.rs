@@ -28,16 +28,21 @@
 //! # }
 //! ```
 
+pub mod authorization;
+mod authorization_client;
 mod body;
 mod call;
 mod challenge;
 mod client;
 mod clock;
+mod discovery;
 pub mod field;
 mod kept_token;
 mod layer;
 mod rate_limit;
 mod redirect;
+mod refresh;
+mod registration;
 mod renewal;
 mod retry;
 mod servers;
@@ -51,13 +56,17 @@ mod token_source;
 mod transport;
 mod wire;
 
+pub use authorization_client::AuthorizationClient;
 pub use body::{RequestBody, ResponseBody};
 pub use challenge::Challenge;
 pub use client::{CallError, Client, ClientOptions, Refused, TOTAL_TIMEOUT};
 pub use clock::{ClockOffset, MonotonicStopwatch, Sleep, Stopwatch, TokioTimer};
+pub use discovery::{DiscoveryError, discover};
 pub use keybound::{Clock, SystemClock};
 pub use layer::{DpopLayer, DpopService, LayerError};
 pub use redirect::RedirectFault;
+pub use refresh::{NotKept, NotStored, RefreshTokenStore, Refresher};
+pub use registration::ClientRegistration;
 pub use renewal::{
     FIRST_PAUSE, LONGEST_PAUSE, LONGEST_RENEWAL_PAUSE, RENEWAL_PART, RENEWAL_WINDOW, TRAVEL_TIME,
 };

@@ -360,6 +360,7 @@ impl Inner {
                     debug!("answering a nonce challenge");
                     token_metrics::challenged();
                 }
+                Ok(Progress::Wait(delay)) => self.system.timer.sleep(delay).await,
                 Ok(Progress::Granted(granted)) => return Ok(Arc::new(self.hold(granted, sent, server_time))),
                 Err(refusal) => return Err(self.refused(refusal, &answer, sent)),
             }

@@ -31,9 +31,12 @@
 pub mod access_token;
 mod algorithm;
 pub mod assertion;
+pub mod authorization;
 pub mod base64url;
 mod clock;
 pub mod credentials;
+pub mod device;
+pub mod endpoint;
 pub mod excerpt;
 pub mod exchange;
 mod htu;
@@ -44,6 +47,7 @@ mod jwk_set;
 mod jws;
 mod jwt;
 pub mod key;
+pub mod metadata;
 mod nonce;
 mod numeric_date;
 pub mod proof;
@@ -52,6 +56,7 @@ mod refusal;
 pub mod replay;
 pub mod resource;
 mod rule;
+mod secret;
 mod signer;
 mod thumbprint;
 
@@ -70,5 +75,6 @@ pub use nonce::{MAX_NONCE_BYTES, Nonce, NoncePolicy, NonceRefusal, NonceSecret, 
 pub use numeric_date::NumericDate;
 pub use refusal::{ChallengeContext, ErrorCode, Refusal, RefusalAnswer, description};
 pub use rule::Rule;
+pub use secret::Secret;
 pub use signer::{SignError, Signature, Signer};
 pub use thumbprint::{NotAThumbprint, Thumbprint};

@@ -112,6 +112,11 @@ pub enum SignError {
          (RFC 9449 section 5)"
     )]
     ProofNotSigned,
+    /// There is a client assertion to be signed, and no key or no signature for it.
+    #[error(
+        "the client authenticates with a key of its own, and nobody signed its assertion (RFC 7523 section 2.2)"
+    )]
+    AssertionNotSigned,
     /// The bytes are not a DER signature of that algorithm.
     #[error("the signer's answer is not a strict DER signature for {algorithm} (RFC 3279 section 2.2.3)")]
     NotAnEcdsaSignature {

@@ -70,6 +70,7 @@ fn run_with(nonce: Option<&str>, answers: &[Answer], dpop_key: Option<&DpopKey>)
         match exchange.receive(&answer.body(*body).unwrap()) {
             Ok(Progress::AnswerChallenge) => {}
             Ok(Progress::Granted(token)) => break Ok(token),
+            Ok(Progress::Wait(_)) => panic!("only a device code is waited for"),
             Err(error) => break Err(error),
         }
     };
@@ -170,7 +171,8 @@ fn a_client_assertion_is_for_the_audience_and_names_the_key_of_the_grant() {
     ] {
         let mut exchange = TokenExchange::new(grant, Algorithm::RS256, None, None);
         let attempt = exchange.attempt(NOW, &OperatingSystem).unwrap();
-        let assertion = Draft::read(std::str::from_utf8(attempt.assertion().signing_input()).unwrap());
+        let assertion =
+            Draft::read(std::str::from_utf8(attempt.assertion().unwrap().signing_input()).unwrap());
         assert_eq!(assertion.claims["aud"], audience, "{why}");
         assert_eq!(assertion.header["kid"], key_id, "{why}");
         assert_eq!(assertion.claims["iat"], NOW.seconds(), "{why}");
@@ -350,7 +352,7 @@ fn a_request_whose_proof_nobody_signed_is_not_made() {
     let unsigned = attempt().sign(&*RS256, None);
     assert_eq!(unsigned.unwrap_err(), SignError::ProofNotSigned, "RFC 9449 section 5");
     let first = attempt();
-    let assertion = RS256.sign(first.assertion().signing_input()).unwrap();
+    let assertion = RS256.sign(first.assertion().unwrap().signing_input()).unwrap();
     assert_eq!(first.attach(&assertion, None).unwrap_err(), SignError::ProofNotSigned);
 
     let other = SigningKey::generate(Algorithm::ES256).unwrap();

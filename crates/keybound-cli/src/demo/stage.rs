@@ -182,7 +182,7 @@ impl Stage {
             }
             Ok(Progress::Granted(token)) => self.unbound_token = token.access_token,
             // The answer is there to be judged.
-            Err(_) => {}
+            Ok(Progress::Wait(_)) | Err(_) => {}
         }
         Ok(exchanged)
     }

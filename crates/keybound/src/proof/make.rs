@@ -128,6 +128,7 @@ impl fmt::Debug for DpopKey {
 #[derive(Clone, Debug)]
 pub struct ProofTemplate {
     encoded_header: Arc<str>,
+    thumbprint: Thumbprint,
 }
 
 impl ProofTemplate {
@@ -136,7 +137,12 @@ impl ProofTemplate {
         // Only what the key is: a proof gains nothing from `kid`, `use` and the like.
         let jwk = key.jwk().required_members();
         let header = json::write(&Header { typ: PROOF_TYPE, alg: algorithm.name(), jwk });
-        Self { encoded_header: base64url::encode(header).into() }
+        Self { encoded_header: base64url::encode(header).into(), thumbprint: key.thumbprint() }
+    }
+
+    /// The thumbprint of the key, to which what is asked for with its proofs is bound.
+    pub fn thumbprint(&self) -> Thumbprint {
+        self.thumbprint
     }
 
     /// A fresh proof for `request` that waits for its signature.

@@ -1,0 +1,222 @@
+//! A user lets a program act in their name: in the browser of the same machine (RFC 8252), or on another device
+//! (RFC 8628). What comes of it is an access token and, where the server gives one, a refresh token, bound to
+//! the program's DPoP key.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use keybound::proof::DpopKey;
+//! use keybound::SigningKey;
+//! use keybound_client::authorization::{Asked, Loopback, UserAuthorization};
+//! use keybound_client::{ClientRegistration, System, TokenBinding, discover};
+//!
+//! # async fn sign_in() -> Result<(), Box<dyn std::error::Error>> {
+//! let system = System::default();
+//! let metadata = discover(&system.transport, "https://as.example.com").await?;
+//! let key = DpopKey::new(Arc::new(SigningKey::generate(metadata.choose_proof_algorithm()?)?));
+//! let client = ClientRegistration::public("client-id");
+//! let authorization = UserAuthorization::new(system, metadata, client, TokenBinding::Dpop(key))?;
+//!
+//! let asked = Asked { scopes: vec!["things.read".to_owned()], ..Asked::default() };
+//! let browser = authorization.begin(asked, &Loopback::default()).await?;
+//! println!("Open {} in your browser.", browser.url());
+//! let token = browser.finish().await?;
+//! println!("It lives until {:?}.", token.expires_at);
+//! # Ok(())
+//! # }
+//! ```
+
+mod error;
+mod loopback;
+
+pub use error::AuthorizationError;
+pub use loopback::{Loopback, MAX_REQUEST_BYTES};
+
+use std::time::Duration;
+
+use keybound::Secret;
+use keybound::authorization::{AuthorizationCode, AuthorizationRequest, PendingAuthorization};
+use keybound::device::{DeviceAuthorization, DeviceRequest};
+use keybound::endpoint::Endpoint;
+use keybound::exchange::{Grant, GrantedToken, TokenRequest};
+use keybound::metadata::{NotSupported, ServerMetadata};
+use keybound::proof::DpopKey;
+
+use crate::authorization_client::AuthorizationClient;
+use crate::registration::ClientRegistration;
+use crate::system::System;
+use crate::token_source::TokenBinding;
+use loopback::Listener;
+
+/// How long a user's browser is waited for: long enough to find a password and a second factor.
+pub const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// A program that asks users of one server for their leave.
+#[derive(Debug)]
+pub struct UserAuthorization {
+    client: AuthorizationClient,
+    metadata: ServerMetadata,
+}
+
+/// What the user is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// The scopes; `offline_access` asks for a refresh token (OpenID Connect Core section 11).
+    pub scopes: Vec<String>,
+    /// The resources that the token is for (RFC 8707 section 2).
+    pub resources: Vec<String>,
+    /// Further parameters of the authorization request, such as `prompt` or `login_hint`.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// An authorization that waits for the user's browser.
+pub struct BrowserAuthorization {
+    client: AuthorizationClient,
+    token_endpoint: Endpoint,
+    resources: Vec<String>,
+    pending: PendingAuthorization,
+    listener: Listener,
+    url: String,
+}
+
+/// An authorization that waits for the user's other device.
+pub struct AuthorizationOnDevice {
+    client: AuthorizationClient,
+    token_endpoint: Endpoint,
+    resources: Vec<String>,
+    authorization: DeviceAuthorization,
+}
+
+impl UserAuthorization {
+    /// A program that is registered as `client`. What the server says that it does not take is refused here.
+    pub fn new(
+        system: System,
+        metadata: ServerMetadata,
+        client: ClientRegistration,
+        binding: TokenBinding,
+    ) -> Result<Self, NotSupported> {
+        if let Some(key) = binding.key() {
+            metadata.allow_proof_algorithm(key.algorithm())?;
+        }
+        metadata.allow_client_authentication(&client.identity().authentication)?;
+        Ok(Self { client: AuthorizationClient::new(system, client, binding), metadata })
+    }
+
+    /// The client at the server, to refresh tokens with.
+    pub fn client(&self) -> &AuthorizationClient {
+        &self.client
+    }
+
+    /// Listens on the loopback interface, and pushes the request where the server takes pushed ones
+    /// (RFC 9126). Opening the browser is the caller's part.
+    pub async fn begin(
+        &self,
+        asked: Asked,
+        place: &Loopback,
+    ) -> Result<BrowserAuthorization, AuthorizationError> {
+        let token_endpoint = self.metadata.token_endpoint()?.clone();
+        let listener = Listener::bind(place, self.client.system().timer.clone()).await?;
+        let resources = asked.resources.clone();
+        let pending = self.request(asked, listener.redirect_uri())?;
+        let url = self.url(&pending).await?;
+        let client = self.client.clone();
+        Ok(BrowserAuthorization { client, token_endpoint, resources, pending, listener, url })
+    }
+
+    /// The request for a redirect URI of any other kind, which the caller sees to: the response is read by
+    /// [`PendingAuthorization::receive`], and its code redeemed by [`redeem`](Self::redeem).
+    pub fn request(
+        &self,
+        asked: Asked,
+        redirect_uri: &str,
+    ) -> Result<PendingAuthorization, AuthorizationError> {
+        self.metadata.allow_code_challenge()?;
+        let client_id = &self.client.registration().identity().id;
+        let endpoint = self.metadata.authorization_endpoint()?.clone();
+        let issuer = &self.metadata.issuer;
+        let mut request = AuthorizationRequest::new(issuer, endpoint, client_id, redirect_uri);
+        request.issuer_is_named = self.metadata.names_itself_in_responses;
+        request.scopes = asked.scopes;
+        request.resources = asked.resources;
+        request.parameters = asked.parameters;
+        request.bound_to = self.client.key().map(DpopKey::thumbprint);
+        Ok(request.begin(self.client.system().random.as_ref())?)
+    }
+
+    /// The URL to send the user's browser to; the request is pushed first where the server takes that.
+    pub async fn url(&self, pending: &PendingAuthorization) -> Result<String, AuthorizationError> {
+        match &self.metadata.pushed_authorization_request_endpoint {
+            Some(endpoint) => Ok(pending.pushed_url(&self.client.push(pending, endpoint).await?)),
+            None if self.metadata.requires_pushed_authorization_requests => {
+                Err(NotSupported::NoEndpoint("pushed_authorization_request_endpoint").into())
+            }
+            None => Ok(pending.url()),
+        }
+    }
+
+    /// A token for the code of a checked response, which may be exchanged once.
+    pub async fn redeem(
+        &self,
+        code: AuthorizationCode,
+        resources: Vec<String>,
+    ) -> Result<GrantedToken, AuthorizationError> {
+        let endpoint = self.metadata.token_endpoint()?.clone();
+        token(&self.client, endpoint, resources, Grant::AuthorizationCode(code)).await
+    }
+
+    /// Asks for the codes with which the user can approve on another device (RFC 8628).
+    pub async fn begin_on_device(&self, asked: Asked) -> Result<AuthorizationOnDevice, AuthorizationError> {
+        let token_endpoint = self.metadata.token_endpoint()?.clone();
+        let request = DeviceRequest {
+            endpoint: self.metadata.device_authorization_endpoint()?.clone(),
+            client: self.client.registration().identity().clone(),
+            scopes: asked.scopes,
+            resources: asked.resources,
+        };
+        let authorization = self.client.authorize_device(&request).await?;
+        let (client, resources) = (self.client.clone(), request.resources);
+        Ok(AuthorizationOnDevice { client, token_endpoint, resources, authorization })
+    }
+}
+
+impl BrowserAuthorization {
+    /// The URL to open in the user's browser.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What `nonce` of the ID token has to be, for whoever verifies that.
+    pub fn id_token_nonce(&self) -> Option<&Secret> {
+        self.pending.id_token_nonce()
+    }
+
+    /// Waits for the browser to come back, [`PATIENCE`] long, and exchanges the code.
+    pub async fn finish(self) -> Result<GrantedToken, AuthorizationError> {
+        let code = self.listener.response(&self.pending, PATIENCE).await?;
+        token(&self.client, self.token_endpoint, self.resources, Grant::AuthorizationCode(code)).await
+    }
+}
+
+impl AuthorizationOnDevice {
+    /// What the user is to be shown.
+    pub fn authorization(&self) -> &DeviceAuthorization {
+        &self.authorization
+    }
+
+    /// Polls until the user has approved or refused, or the code has expired.
+    pub async fn finish(self) -> Result<GrantedToken, AuthorizationError> {
+        let grant = self.authorization.grant().clone();
+        self.client.system().timer.sleep(grant.polling().interval()).await;
+        token(&self.client, self.token_endpoint, self.resources, Grant::DeviceCode(grant)).await
+    }
+}
+
+async fn token(
+    client: &AuthorizationClient,
+    endpoint: Endpoint,
+    resources: Vec<String>,
+    grant: Grant,
+) -> Result<GrantedToken, AuthorizationError> {
+    let mut request = TokenRequest::new(endpoint, client.registration().identity().clone(), grant);
+    request.resources = resources;
+    Ok(client.token(&request).await?)
+}

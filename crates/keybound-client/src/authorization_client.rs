@@ -1,0 +1,228 @@
+//! A client at its authorization server: runs one request to its end, over the network, with the nonces and
+//! the clock of that server. What is asked is the state machines of `keybound`; when to send again is theirs
+//! to say, but for a wrong clock.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use keybound::authorization::{PendingAuthorization, PushError, PushProgress, PushedRequest};
+use keybound::device::{DeviceAuthorization, DeviceError, DeviceExchange, DeviceRequest};
+use keybound::endpoint::Endpoint;
+use keybound::exchange::{Attempt, ExchangeError, GrantedToken, Progress, TokenExchange, TokenRequest};
+use keybound::proof::{DpopKey, ProofTemplate};
+use keybound::{NumericDate, TargetUri};
+use tracing::debug;
+use zeroize::Zeroizing;
+
+use crate::authorization::AuthorizationError;
+use crate::clock::ClockOffset;
+use crate::registration::ClientRegistration;
+use crate::servers::Servers;
+use crate::system::System;
+use crate::token_source::{TokenBinding, TokenError};
+
+/// A client, the key that its tokens are bound to, and what is known of its server. Clones share it.
+#[derive(Clone)]
+pub struct AuthorizationClient {
+    system: System,
+    servers: Arc<Servers>,
+    registration: ClientRegistration,
+    binding: TokenBinding,
+}
+
+impl AuthorizationClient {
+    /// A client whose tokens are bound by `binding`.
+    pub fn new(system: System, registration: ClientRegistration, binding: TokenBinding) -> Self {
+        let servers = Arc::new(Servers::new(&system));
+        Self { system, servers, registration, binding }
+    }
+
+    /// The client as the server knows it.
+    pub fn registration(&self) -> &ClientRegistration {
+        &self.registration
+    }
+
+    /// What its tokens are bound to.
+    pub fn binding(&self) -> &TokenBinding {
+        &self.binding
+    }
+
+    pub(crate) fn system(&self) -> &System {
+        &self.system
+    }
+
+    pub(crate) fn key(&self) -> Option<&DpopKey> {
+        self.binding.key()
+    }
+
+    /// Asks for a token: once, again with each nonce that the server wants, and again after each wait for a
+    /// user's approval. After a refusal by a clock that can be corrected it is asked once more, unless the
+    /// grant may be used up by then.
+    ///
+    /// A code and a refresh token that is rotated are of use once: if this future is dropped before it ends,
+    /// what the server has granted meanwhile is lost.
+    pub async fn token(&self, request: &TokenRequest) -> Result<GrantedToken, TokenError> {
+        match self.exchange(request).await {
+            Err(refused)
+                if has_not_acted(&refused, request) && self.corrects_clock(&refused, request.endpoint()) =>
+            {
+                self.exchange(request).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn exchange(&self, request: &TokenRequest) -> Result<GrantedToken, TokenError> {
+        let endpoint = request.endpoint().target();
+        let nonce = self.servers.nonce(endpoint);
+        let mut exchange =
+            TokenExchange::for_request(request.clone(), self.proofs(), nonce).map_err(|error| {
+                TokenError::Refused { refusal: error.into(), clock_offset: None, retry_after: None }
+            })?;
+        loop {
+            let attempt = exchange.attempt(self.now(endpoint), self.system.random.as_ref())?;
+            let answer = self.send(attempt, endpoint, self.key()).await?;
+            match exchange.receive(&answer) {
+                Ok(Progress::AnswerChallenge) => debug!("answering a nonce challenge"),
+                Ok(Progress::Wait(delay)) => self.system.timer.sleep(delay).await,
+                Ok(Progress::Granted(granted)) => return Ok(granted),
+                Err(refusal) => return Err(self.refused(refusal, answer.headers())),
+            }
+        }
+    }
+
+    /// Pushes an authorization request (RFC 9126).
+    pub(crate) async fn push(
+        &self,
+        pending: &PendingAuthorization,
+        endpoint: &Endpoint,
+    ) -> Result<PushedRequest, AuthorizationError> {
+        match self.push_once(pending, endpoint).await {
+            Err(AuthorizationError::Token(refused)) if self.corrects_clock(&refused, endpoint) => {
+                self.push_once(pending, endpoint).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn push_once(
+        &self,
+        pending: &PendingAuthorization,
+        endpoint: &Endpoint,
+    ) -> Result<PushedRequest, AuthorizationError> {
+        let target = endpoint.target();
+        let (client, nonce) = (self.registration.identity().clone(), self.servers.nonce(target));
+        let mut exchange = pending.push(endpoint.clone(), client, self.proofs(), nonce)?;
+        loop {
+            let attempt =
+                exchange.attempt(self.now(target), self.system.random.as_ref()).map_err(TokenError::from)?;
+            let answer = self.send(attempt, target, self.key()).await?;
+            match exchange.receive(&answer) {
+                Ok(PushProgress::AnswerChallenge) => debug!("answering a nonce challenge"),
+                Ok(PushProgress::Pushed(pushed)) => return Ok(pushed),
+                Err(PushError::Exchange(refusal)) => {
+                    return Err(self.refused(refusal, answer.headers()).into());
+                }
+                Err(unusable) => return Err(unusable.into()),
+            }
+        }
+    }
+
+    /// Asks for a device code (RFC 8628 section 3.1).
+    pub(crate) async fn authorize_device(
+        &self,
+        request: &DeviceRequest,
+    ) -> Result<DeviceAuthorization, AuthorizationError> {
+        match self.authorize_device_once(request).await {
+            Err(AuthorizationError::Token(refused)) if self.corrects_clock(&refused, &request.endpoint) => {
+                self.authorize_device_once(request).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn authorize_device_once(
+        &self,
+        request: &DeviceRequest,
+    ) -> Result<DeviceAuthorization, AuthorizationError> {
+        let target = request.endpoint.target();
+        let mut exchange = DeviceExchange::new(request.clone());
+        let attempt =
+            exchange.attempt(self.now(target), self.system.random.as_ref()).map_err(TokenError::from)?;
+        let answer = self.send(attempt, target, None).await?;
+        exchange.receive(&answer).map_err(|error| match error {
+            DeviceError::Exchange(refusal) => self.refused(refusal, answer.headers()).into(),
+            unusable => unusable.into(),
+        })
+    }
+
+    /// Signs and sends one attempt, and remembers the nonce that the answer carries.
+    async fn send(
+        &self,
+        attempt: Attempt,
+        endpoint: &TargetUri,
+        key: Option<&DpopKey>,
+    ) -> Result<Response<Bytes>, TokenError> {
+        let request = match self.registration.key() {
+            Some(client_key) => attempt.sign(client_key, key),
+            None => attempt.sign_proof(key),
+        }?;
+        let request = request.map(|form| Bytes::from_owner(Wiped(Zeroizing::new(form))));
+        let answer = self.system.transport.send(request).await?;
+        self.servers.learn_nonce(endpoint, answer.headers());
+        Ok(answer)
+    }
+
+    fn proofs(&self) -> Option<ProofTemplate> {
+        self.key().map(|key| key.template().clone())
+    }
+
+    /// The time at the server.
+    fn now(&self, endpoint: &TargetUri) -> NumericDate {
+        self.servers.now(endpoint, self.system.clock.as_ref())
+    }
+
+    fn refused(&self, refusal: ExchangeError, answer: &HeaderMap) -> TokenError {
+        let clock_offset = ClockOffset::measure(answer, self.system.clock.now());
+        TokenError::Refused { refusal, clock_offset, retry_after: None }
+    }
+
+    /// Whether the clock explains the refusal and could be corrected, so that it is worth asking again.
+    fn corrects_clock(&self, refused: &TokenError, endpoint: &Endpoint) -> bool {
+        refused.clock_offset().is_some_and(|offset| self.servers.correct_clock(endpoint.target(), offset))
+    }
+}
+
+/// Whether the server has refused before it looked at the grant: by the client's assertion or by the proof. A
+/// code that was looked at may be used up, and a refresh token that is used twice may end the whole grant
+/// (RFC 9700 section 4.14.2).
+fn has_not_acted(refused: &TokenError, request: &TokenRequest) -> bool {
+    match refused {
+        TokenError::Refused { refusal: ExchangeError::Refused { error, .. }, .. } => {
+            !request.grant().is_used_up()
+                || ["invalid_client", "invalid_dpop_proof"].contains(&error.as_str())
+        }
+        _ => false,
+    }
+}
+
+/// A form that is wiped once it is sent.
+struct Wiped(Zeroizing<String>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for AuthorizationClient {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("AuthorizationClient")
+            .field("registration", &self.registration)
+            .field("binding", &self.binding)
+            .finish_non_exhaustive()
+    }
+}
