@@ -159,7 +159,8 @@ mod tests {
     fn a_small_file_does_not_grow_in_memory() {
         let mut text = "a: &a [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
         for (this, last) in ('b'..='k').zip('a'..='j') {
-            text.push_str(&format!("{this}: &{this} [{}]\n", vec![format!("*{last}"); 10].join(",")));
+            let aliases = vec![format!("*{last}"); 10].join(",");
+            text.extend([format!("{this}: &{this} [{aliases}]\n")]);
         }
         text.push_str("okta: {client: {scopes: *k}}\n");
         assert!(parse(&text).is_err(), "ten thousand million laughs");
