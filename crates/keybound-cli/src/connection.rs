@@ -1,4 +1,4 @@
-//! Whom to call and as whom: flags over the environment over the `.env` file of the working folder.
+//! Whom to call and as whom: flags over the environment over files (a profile, `.env`, `okta.yaml`).
 
 use std::env;
 use std::path::PathBuf;
@@ -15,13 +15,16 @@ use crate::report::{Failure, Outcome};
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Connection (each has a variable, which may stand in .env)")]
 pub(crate) struct Connection {
+    /// A profile of ~/.config/keybound/config.toml (KEYBOUND_PROFILE).
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
     /// The org's URL (OKTA_ORG_URL).
     #[arg(long, value_name = "URL")]
     org_url: Option<String>,
     /// The app's client id (OKTA_CLIENT_ID).
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// A scope to ask for; may be given several times (OKTA_SCOPES).
+    /// A scope to ask for; may be given several times; those that the call needs, if not given (OKTA_SCOPES).
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
     /// The app's private key, PEM or JWK (OKTA_CC_PRIVATE_KEY_FILE).
@@ -84,6 +87,8 @@ impl Connection {
             dpop_key.map(|path| path.display().to_string()).or_else(|| path(&self.dpop_private_key_file));
         let scopes = (!self.scopes.is_empty()).then(|| self.scopes.join(" "));
         let sources = Sources::new(folder, &environment)
+            .home(env::home_dir())
+            .profile(self.profile.clone())
             .given(Setting::OrgUrl, self.org_url.clone())
             .given(Setting::ClientId, self.client_id.clone())
             .given(Setting::Scopes, scopes)

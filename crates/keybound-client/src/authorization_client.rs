@@ -20,6 +20,7 @@ use crate::authorization::AuthorizationError;
 use crate::clock::ClockOffset;
 use crate::registration::ClientRegistration;
 use crate::servers::Servers;
+use crate::signing;
 use crate::system::System;
 use crate::token_source::{TokenBinding, TokenError};
 
@@ -166,7 +167,7 @@ impl AuthorizationClient {
         key: Option<&DpopKey>,
     ) -> Result<Response<Bytes>, TokenError> {
         let request = match self.registration.key() {
-            Some(client_key) => attempt.sign(client_key, key),
+            Some(client_key) => signing::sign_attempt(attempt, client_key, key).await,
             None => attempt.sign_proof(key),
         }?;
         let request = request.map(|form| Bytes::from_owner(Wiped(Zeroizing::new(form))));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use backon::ExponentialBackoff;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use keybound::exchange::{DPOP, newest_nonce};
 use keybound::proof::ProofRequest;
 use keybound::{Nonce, TargetUri};
@@ -20,6 +20,7 @@ use crate::clock::ClockOffset;
 use crate::rate_limit::{self, Wait};
 use crate::redirect::{Redirect, RedirectFault, Visited};
 use crate::retry::{self, Budget, is_idempotent};
+use crate::signing;
 use crate::token_source::{Token, TokenSource};
 use crate::transport::TransportError;
 use crate::wire::{Content, Fault, Repeat, Wire};
@@ -120,6 +121,33 @@ struct Answer<A> {
     clock_offset: Option<ClockOffset>,
 }
 
+/// What goes into the header of one attempt (RFC 9449 section 7.1).
+struct Credentials {
+    authorization: HeaderValue,
+    /// Of a token that is bound.
+    proof: Option<HeaderValue>,
+}
+
+/// The token and, where it is bound, a fresh proof.
+async fn credentials(
+    shared: &Shared,
+    method: &Method,
+    target: &TargetUri,
+    token: &Token,
+    nonce: Option<&Nonce>,
+) -> Result<Credentials, CallError> {
+    let proof = match token.bound_to() {
+        Some(key) => {
+            let system = shared.tokens.system();
+            let now = shared.tokens.servers().now(target, system.clock.as_ref());
+            let proof = ProofRequest { method, target, access_token: Some(token.hash()), nonce };
+            Some(credential(&signing::prove(key, &proof, now, system.random.as_ref()).await?)?)
+        }
+        None => None,
+    };
+    Ok(Credentials { authorization: credential(&token.authorization())?, proof })
+}
+
 impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
     /// A call with a request that has no credentials yet.
     pub(crate) fn new(shared: &'a Shared, wire: W, request: Parts, content: C) -> Result<Self, CallError> {
@@ -184,28 +212,28 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         let last = |error: CallError| Fault::last(error.into());
         let (system, servers) = (self.shared.tokens.system(), self.shared.tokens.servers());
         let nonce = self.challenged_with.take().or_else(|| servers.nonce(&self.target));
-        let request = self.signed(token, nonce.as_ref()).map_err(last)?;
+        let credentials = credentials(self.shared, &self.request.method, &self.target, token, nonce.as_ref());
+        let credentials = credentials.await.map_err(last)?;
+        let request = self.request_with(credentials).map_err(last)?;
         self.attempts += 1;
         Span::current().record("attempts", self.attempts);
+        let sent = system.moment();
         let response = self.wire.send(&self.target, request).await?;
         servers.learn_nonce(&self.target, response.headers());
-        let clock_offset = ClockOffset::measure(response.headers(), system.clock.now());
+        let arrived = system.moment();
+        let took = arrived.elapsed.saturating_sub(sent.elapsed);
+        let clock_offset = ClockOffset::measure_over(response.headers(), arrived.date, took);
         Ok(Answer { response, nonce, clock_offset })
     }
 
-    /// The request with the token and, where it is bound, a fresh proof in its header (RFC 9449 section 7.1).
-    fn signed(&self, token: &Token, nonce: Option<&Nonce>) -> Result<Request<W::Body>, CallError> {
+    /// The request with `credentials` and with its body.
+    fn request_with(&self, credentials: Credentials) -> Result<Request<W::Body>, CallError> {
         let body = self.content.body().ok_or(CallError::BodySpent(None))?;
         let mut request = Request::from_parts(self.request.clone(), body);
-        if let Some(key) = token.bound_to() {
-            let system = self.shared.tokens.system();
-            let now = self.shared.tokens.servers().now(&self.target, system.clock.as_ref());
-            let (method, target, access_token) = (request.method(), &self.target, Some(token.hash()));
-            let proof = ProofRequest { method, target, access_token, nonce };
-            let proof = key.prove(&proof, now, system.random.as_ref())?;
-            request.headers_mut().insert(DPOP, credential(&proof)?);
+        if let Some(proof) = credentials.proof {
+            request.headers_mut().insert(DPOP, proof);
         }
-        request.headers_mut().insert(AUTHORIZATION, credential(&token.authorization())?);
+        request.headers_mut().insert(AUTHORIZATION, credentials.authorization);
         Ok(request)
     }
 

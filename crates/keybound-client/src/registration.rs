@@ -51,8 +51,8 @@ impl ClientRegistration {
     }
 
     /// What it signs its assertions with, if it does.
-    pub(crate) fn key(&self) -> Option<&dyn Signer> {
-        self.key.as_deref()
+    pub(crate) fn key(&self) -> Option<&Arc<dyn Signer>> {
+        self.key.as_ref()
     }
 }
 

@@ -3,8 +3,6 @@
 //!
 //! Who gives up waiting leaves the thread behind until its signer answers, and what it signed is dropped.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the client and its token source are joined to it next"))]
-
 use std::sync::Arc;
 
 use http::Request;
@@ -38,7 +36,7 @@ pub(crate) async fn prove(
     Ok(unsigned.attach(&signature))
 }
 
-/// The token request, signed with both keys at once: [`Attempt::sign`], without blocking.
+/// The request to the authorization server, signed with both keys at once: [`Attempt::sign`], without blocking.
 pub(crate) async fn sign_attempt(
     attempt: Attempt,
     client_key: &Arc<dyn Signer>,
@@ -50,8 +48,14 @@ pub(crate) async fn sign_attempt(
             _ => Ok(None),
         }
     };
-    let (assertion, proof) = tokio::try_join!(sign(client_key, attempt.assertion()), proof)?;
-    attempt.attach(&assertion, proof.as_ref())
+    let assertion = async {
+        match attempt.assertion_for(client_key.as_ref())? {
+            Some(assertion) => sign(client_key, assertion).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let (assertion, proof) = tokio::try_join!(assertion, proof)?;
+    attempt.attach(assertion.as_ref(), proof.as_ref())
 }
 
 #[cfg(test)]

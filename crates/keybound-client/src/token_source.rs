@@ -30,6 +30,7 @@ use crate::kept_token::{self, KeptToken};
 use crate::rate_limit::{self, Wait};
 use crate::renewal::{Failure, LONGEST_PAUSE, Life};
 use crate::servers::Servers;
+use crate::signing;
 use crate::system::System;
 use crate::token_cache::TokenCache;
 use crate::token_metrics;
@@ -352,7 +353,7 @@ impl Inner {
         loop {
             let (sent, server_time) = (self.system.moment(), self.now());
             let attempt = exchange.attempt(server_time, self.system.random.as_ref())?;
-            let request = attempt.sign(self.client_key.as_ref(), key)?;
+            let request = signing::sign_attempt(attempt, &self.client_key, key).await?;
             let answer = self.system.transport.send(request.map(Into::into)).await?;
             self.servers.learn_nonce(endpoint, answer.headers());
             match exchange.receive(&answer) {

@@ -26,99 +26,99 @@ impl OktaClient {
 
 impl<'c> Apps<'c> {
     /// The apps that `query` asks for (`listApplications`).
-    pub fn list(&self, query: &ListQuery) -> Items<App> {
+    pub fn list(self, query: &ListQuery) -> Items<App> {
         let call = self.0.operation("listApplications").map(|call| query.ask(call));
         Items::of(self.0, call, query.most, APPS_PER_PAGE)
     }
 
     /// One app (`getApplication`).
-    pub async fn get(&self, app: &str) -> Result<App, Error> {
+    pub async fn get(self, app: &str) -> Result<App, Error> {
         self.of("getApplication", app)?.read().await
     }
 
     /// Creates a service app (`createApplication`), active.
-    pub async fn create_service(&self, app: &NewServiceApp) -> Result<App, Error> {
+    pub async fn create_service(self, app: &NewServiceApp) -> Result<App, Error> {
         self.0.operation("createApplication")?.object(&app.body()?)?.read().await
     }
 
     /// Lets an app's clients in (`activateApplication`).
-    pub async fn activate(&self, app: &str) -> Result<(), Error> {
+    pub async fn activate(self, app: &str) -> Result<(), Error> {
         self.of("activateApplication", app)?.done().await
     }
 
     /// Shuts an app's clients out (`deactivateApplication`).
-    pub async fn deactivate(&self, app: &str) -> Result<(), Error> {
+    pub async fn deactivate(self, app: &str) -> Result<(), Error> {
         self.of("deactivateApplication", app)?.done().await
     }
 
     /// Deletes an app (`deleteApplication`), which has to be deactivated first.
-    pub async fn delete(&self, app: &str) -> Result<(), Error> {
+    pub async fn delete(self, app: &str) -> Result<(), Error> {
         self.of("deleteApplication", app)?.done().await
     }
 
     /// The keys that an app's client authenticates with (`listJwk`).
-    pub fn keys(&self, app: &str) -> Items<AppKey> {
+    pub fn keys(self, app: &str) -> Items<AppKey> {
         Items::whole(self.0, self.of("listJwk", app))
     }
 
     /// Registers a key (`addJwk`), which Okta takes with a `kid` alone; see
     /// [`PublicKey::with_key_id`].
-    pub async fn add_key(&self, app: &str, key: &PublicKey) -> Result<AppKey, Error> {
+    pub async fn add_key(self, app: &str, key: &PublicKey) -> Result<AppKey, Error> {
         self.of("addJwk", app)?.body(key.jwk().to_json()).read().await
     }
 
     /// Lets a key be used (`activateOAuth2ClientJsonWebKey`).
-    pub async fn activate_key(&self, app: &str, key: &str) -> Result<(), Error> {
+    pub async fn activate_key(self, app: &str, key: &str) -> Result<(), Error> {
         self.of("activateOAuth2ClientJsonWebKey", app)?.parameter("keyId", key).done().await
     }
 
     /// Ends the use of a key (`deactivateOAuth2ClientJsonWebKey`).
-    pub async fn deactivate_key(&self, app: &str, key: &str) -> Result<(), Error> {
+    pub async fn deactivate_key(self, app: &str, key: &str) -> Result<(), Error> {
         self.of("deactivateOAuth2ClientJsonWebKey", app)?.parameter("keyId", key).done().await
     }
 
     /// Deletes a key (`deletejwk`), which has to be deactivated first.
-    pub async fn delete_key(&self, app: &str, key: &str) -> Result<(), Error> {
+    pub async fn delete_key(self, app: &str, key: &str) -> Result<(), Error> {
         self.of("deletejwk", app)?.parameter("keyId", key).done().await
     }
 
     /// The scopes that are granted to an app (`listScopeConsentGrants`).
-    pub fn grants(&self, app: &str) -> Items<ScopeGrant> {
+    pub fn grants(self, app: &str) -> Items<ScopeGrant> {
         Items::whole(self.0, self.of("listScopeConsentGrants", app))
     }
 
     /// Grants a scope of the org authorization server to an app (`grantConsentToScope`).
-    pub async fn grant(&self, app: &str, scope: &str) -> Result<ScopeGrant, Error> {
+    pub async fn grant(self, app: &str, scope: &str) -> Result<ScopeGrant, Error> {
         let body = json!({ "scopeId": scope, "issuer": self.0.org_url().origin() });
         self.of("grantConsentToScope", app)?.json(&body).read().await
     }
 
     /// Takes a grant back (`revokeScopeConsentGrant`).
-    pub async fn revoke(&self, app: &str, grant: &str) -> Result<(), Error> {
+    pub async fn revoke(self, app: &str, grant: &str) -> Result<(), Error> {
         self.of("revokeScopeConsentGrant", app)?.parameter("grantId", grant).done().await
     }
 
     /// The admin roles that a client has (`listRolesForClient`), by which its scopes are cut.
-    pub fn roles(&self, client_id: &str) -> Items<RoleAssignment> {
+    pub fn roles(self, client_id: &str) -> Items<RoleAssignment> {
         Items::whole(self.0, self.of_client("listRolesForClient", client_id))
     }
 
     /// Gives a client an admin role (`assignRoleToClient`), such as `READ_ONLY_ADMIN`.
-    pub async fn assign_role(&self, client_id: &str, role: &str) -> Result<RoleAssignment, Error> {
+    pub async fn assign_role(self, client_id: &str, role: &str) -> Result<RoleAssignment, Error> {
         self.of_client("assignRoleToClient", client_id)?.json(&json!({ "type": role })).read().await
     }
 
     /// Takes an admin role from a client (`deleteRoleFromClient`), by the id of the assignment.
-    pub async fn remove_role(&self, client_id: &str, assignment: &str) -> Result<(), Error> {
+    pub async fn remove_role(self, client_id: &str, assignment: &str) -> Result<(), Error> {
         let call = self.of_client("deleteRoleFromClient", client_id)?;
         call.parameter("roleAssignmentId", assignment).done().await
     }
 
-    fn of(&self, operation: &str, app: &str) -> Result<OperationCall<'c>, Error> {
+    fn of(self, operation: &str, app: &str) -> Result<OperationCall<'c>, Error> {
         Ok(self.0.operation(operation)?.parameter("appId", app))
     }
 
-    fn of_client(&self, operation: &str, client_id: &str) -> Result<OperationCall<'c>, Error> {
+    fn of_client(self, operation: &str, client_id: &str) -> Result<OperationCall<'c>, Error> {
         Ok(self.0.operation(operation)?.parameter("clientId", client_id))
     }
 }

@@ -27,47 +27,47 @@ impl OktaClient {
 
 impl<'c> Groups<'c> {
     /// The groups that `query` asks for (`listGroups`).
-    pub fn list(&self, query: &ListQuery) -> Items<Group> {
+    pub fn list(self, query: &ListQuery) -> Items<Group> {
         let call = self.0.operation("listGroups").map(|call| query.ask(call));
         Items::of(self.0, call, query.most, GROUPS_PER_PAGE)
     }
 
     /// One group (`getGroup`).
-    pub async fn get(&self, group: &str) -> Result<Group, Error> {
+    pub async fn get(self, group: &str) -> Result<Group, Error> {
         self.of("getGroup", group)?.read().await
     }
 
     /// Creates a group (`addGroup`).
-    pub async fn create(&self, profile: &GroupProfile) -> Result<Group, Error> {
+    pub async fn create(self, profile: &GroupProfile) -> Result<Group, Error> {
         self.0.operation("addGroup")?.object(&json!({ "profile": profile }))?.read().await
     }
 
     /// Puts `profile` in place of the group's (`replaceGroup`).
-    pub async fn replace(&self, group: &str, profile: &GroupProfile) -> Result<Group, Error> {
+    pub async fn replace(self, group: &str, profile: &GroupProfile) -> Result<Group, Error> {
         self.of("replaceGroup", group)?.object(&json!({ "profile": profile }))?.read().await
     }
 
     /// Deletes a group (`deleteGroup`). Its members stay.
-    pub async fn delete(&self, group: &str) -> Result<(), Error> {
+    pub async fn delete(self, group: &str) -> Result<(), Error> {
         self.of("deleteGroup", group)?.done().await
     }
 
     /// The members of a group (`listGroupUsers`), up to `most` if there is a number.
-    pub fn members(&self, group: &str, most: Option<usize>) -> Items<User> {
+    pub fn members(self, group: &str, most: Option<usize>) -> Items<User> {
         Items::of(self.0, self.of("listGroupUsers", group), most, USERS_PER_PAGE)
     }
 
     /// Makes a user a member (`assignUserToGroup`); one who is stays one.
-    pub async fn add_member(&self, group: &str, user: &str) -> Result<(), Error> {
+    pub async fn add_member(self, group: &str, user: &str) -> Result<(), Error> {
         self.of("assignUserToGroup", group)?.parameter("userId", user).done().await
     }
 
     /// Ends a membership (`unassignUserFromGroup`).
-    pub async fn remove_member(&self, group: &str, user: &str) -> Result<(), Error> {
+    pub async fn remove_member(self, group: &str, user: &str) -> Result<(), Error> {
         self.of("unassignUserFromGroup", group)?.parameter("userId", user).done().await
     }
 
-    fn of(&self, operation: &str, group: &str) -> Result<OperationCall<'c>, Error> {
+    fn of(self, operation: &str, group: &str) -> Result<OperationCall<'c>, Error> {
         Ok(self.0.operation(operation)?.parameter("groupId", group))
     }
 }

@@ -47,5 +47,8 @@ pub use logs::{LogEvent, LogObject, LogOutcome, LogQuery, Logs, SHORTEST_PAUSE};
 pub use operation_call::OperationCall;
 pub use org_url::{NotOfThisOrg, OrgUrl, OrgUrlError};
 pub use pages::Pages;
-pub use settings::{EnvFileError, KeyProblem, ReadError, Setting, Settings, SettingsError, Source, Sources};
+pub use settings::{
+    EnvFileError, KeyProblem, OktaYamlError, ProfileError, ReadError, Setting, Settings, SettingsError,
+    Source, Sources,
+};
 pub use users::{Activation, Mail, NewUser, Profile, User, UserChange, UserLink, UserStatus, Users};

@@ -36,7 +36,7 @@ impl OktaClient {
 
 impl Logs<'_> {
     /// The events that `query` asks for (`listLogEvents`). Without an end they run up to now.
-    pub fn list(&self, query: &LogQuery) -> Items<LogEvent> {
+    pub fn list(self, query: &LogQuery) -> Items<LogEvent> {
         let call = self.0.operation("listLogEvents").map(|call| query.ask(call));
         // Without `until` the log names a next page for ever: the one of what is still to happen.
         Items::of(self.0, call, query.most, EVENTS_PER_PAGE).until_empty()
@@ -48,7 +48,7 @@ impl Logs<'_> {
     /// An error is given out as well; whoever asks on after one asks for the same events again, after a pause.
     /// The end and the order of `query` don't count here.
     pub fn follow(
-        &self,
+        self,
         query: &LogQuery,
         longest_pause: Duration,
     ) -> impl Stream<Item = Result<LogEvent, Error>> + Send + use<> {

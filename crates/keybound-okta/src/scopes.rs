@@ -107,12 +107,12 @@ impl ScopedClient {
 /// The fewest scopes with which `operation` can be called, in order. Of one to read and one to manage the
 /// same, the one to read is enough.
 pub(crate) fn needed(operation: &Operation) -> Vec<String> {
-    let mut scopes = fewest(operation.scopes().collect());
+    let mut scopes = fewest(&operation.scopes().collect::<Vec<_>>());
     scopes.sort_unstable();
     scopes
 }
 
-fn fewest(scopes: Vec<&str>) -> Vec<String> {
+fn fewest(scopes: &[&str]) -> Vec<String> {
     let can_be_read = |scope: &&str| match scope.strip_suffix(".manage") {
         Some(resource) => !scopes.iter().any(|other| other.strip_suffix(".read") == Some(resource)),
         None => true,
@@ -158,8 +158,8 @@ mod tests {
         ] {
             assert_eq!(needed(&operations::find(id).unwrap()), scopes, "{id}");
         }
-        let both = vec!["okta.users.manage", "okta.users.read", "okta.apps.manage"];
-        assert_eq!(fewest(both), ["okta.users.read", "okta.apps.manage"], "reading is less than managing");
+        let both = ["okta.users.manage", "okta.users.read", "okta.apps.manage"];
+        assert_eq!(fewest(&both), ["okta.users.read", "okta.apps.manage"], "reading is less than managing");
     }
 
     #[test]

@@ -27,71 +27,71 @@ impl OktaClient {
 
 impl<'c> Users<'c> {
     /// The users that `query` asks for (`listUsers`); pages are fetched as they are needed.
-    pub fn list(&self, query: &ListQuery) -> Items<User> {
+    pub fn list(self, query: &ListQuery) -> Items<User> {
         let call = self.0.operation("listUsers").map(|call| query.ask(call));
         Items::of(self.0, call, query.most, USERS_PER_PAGE)
     }
 
     /// One user (`getUser`).
-    pub async fn get(&self, user: &str) -> Result<User, Error> {
+    pub async fn get(self, user: &str) -> Result<User, Error> {
         self.of("getUser", user)?.read().await
     }
 
     /// Creates a user (`createUser`), and activates them if they are to be.
-    pub async fn create(&self, user: &NewUser, activation: Activation) -> Result<User, Error> {
+    pub async fn create(self, user: &NewUser, activation: Activation) -> Result<User, Error> {
         let activate = activation == Activation::Now;
         self.0.operation("createUser")?.parameter("activate", activate).object(user)?.read().await
     }
 
     /// Changes what `change` names and leaves the rest as it is (`updateUser`).
-    pub async fn update(&self, user: &str, change: &UserChange) -> Result<User, Error> {
+    pub async fn update(self, user: &str, change: &UserChange) -> Result<User, Error> {
         self.of("updateUser", user)?.object(change)?.read().await
     }
 
     /// Puts `change` in place of the whole profile (`replaceUser`): what it does not name is emptied.
-    pub async fn replace(&self, user: &str, change: &UserChange) -> Result<User, Error> {
+    pub async fn replace(self, user: &str, change: &UserChange) -> Result<User, Error> {
         self.of("replaceUser", user)?.object(change)?.read().await
     }
 
     /// Activates a user who is staged or deactivated (`activateUser`). Without mail the answer has the link
     /// that the user needs.
-    pub async fn activate(&self, user: &str, mail: Mail) -> Result<UserLink, Error> {
+    pub async fn activate(self, user: &str, mail: Mail) -> Result<UserLink, Error> {
         self.of("activateUser", user)?.parameter("sendEmail", mail.is_sent()).read().await
     }
 
     /// Activates once more a user who did not use the first link (`reactivateUser`).
-    pub async fn reactivate(&self, user: &str, mail: Mail) -> Result<UserLink, Error> {
+    pub async fn reactivate(self, user: &str, mail: Mail) -> Result<UserLink, Error> {
         self.of("reactivateUser", user)?.parameter("sendEmail", mail.is_sent()).read().await
     }
 
     /// Deactivates a user (`deactivateUser`): they can't sign in, and lose their apps.
-    pub async fn deactivate(&self, user: &str, mail: Mail) -> Result<(), Error> {
+    pub async fn deactivate(self, user: &str, mail: Mail) -> Result<(), Error> {
         self.of("deactivateUser", user)?.parameter("sendEmail", mail.is_sent()).done().await
     }
 
     /// Shuts an active user out for a while (`suspendUser`).
-    pub async fn suspend(&self, user: &str) -> Result<(), Error> {
+    pub async fn suspend(self, user: &str) -> Result<(), Error> {
         self.of("suspendUser", user)?.done().await
     }
 
     /// Lets a suspended user in again (`unsuspendUser`).
-    pub async fn unsuspend(&self, user: &str) -> Result<(), Error> {
+    pub async fn unsuspend(self, user: &str) -> Result<(), Error> {
         self.of("unsuspendUser", user)?.done().await
     }
 
     /// Lets a user in again who gave too many wrong passwords (`unlockUser`).
-    pub async fn unlock(&self, user: &str) -> Result<(), Error> {
+    pub async fn unlock(self, user: &str) -> Result<(), Error> {
         self.of("unlockUser", user)?.done().await
     }
 
     /// Has a user choose a new password by a link (`resetPassword`); until then they are in `RECOVERY`.
     /// Without mail the answer has the link.
-    pub async fn reset_password(&self, user: &str, mail: Mail) -> Result<UserLink, Error> {
+    pub async fn reset_password(self, user: &str, mail: Mail) -> Result<UserLink, Error> {
         self.of("resetPassword", user)?.parameter("sendEmail", mail.is_sent()).read().await
     }
 
     /// Has a user choose a new password when they next sign in with the old one (`expirePassword`).
-    pub async fn expire_password(&self, user: &str) -> Result<User, Error> {
+    pub async fn expire_password(self, user: &str) -> Result<User, Error> {
         self.of("expirePassword", user)?.read().await
     }
 
@@ -100,7 +100,7 @@ impl<'c> Users<'c> {
     /// finds nobody.
     ///
     /// If the second call fails the user is left deactivated, and this can be called again.
-    pub async fn delete(&self, user: &str, mail: Mail) -> Result<(), Error> {
+    pub async fn delete(self, user: &str, mail: Mail) -> Result<(), Error> {
         let call = || Ok::<_, Error>(self.of("deleteUser", user)?.parameter("sendEmail", mail.is_sent()));
         call()?.done().await?;
         match call()?.done().await {
@@ -110,11 +110,11 @@ impl<'c> Users<'c> {
     }
 
     /// The groups that a user is a member of (`listUserGroups`).
-    pub fn groups(&self, user: &str) -> Items<Group> {
+    pub fn groups(self, user: &str) -> Items<Group> {
         Items::whole(self.0, self.of("listUserGroups", user))
     }
 
-    fn of(&self, operation: &str, user: &str) -> Result<OperationCall<'c>, Error> {
+    fn of(self, operation: &str, user: &str) -> Result<OperationCall<'c>, Error> {
         Ok(self.0.operation(operation)?.parameter("id", user))
     }
 }

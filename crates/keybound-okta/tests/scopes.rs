@@ -55,11 +55,8 @@ async fn a_token_that_may_manage_is_used_for_reading() {
 async fn a_token_that_was_granted_for_more_is_used_for_that_too() {
     let body = r#"{"token_type":"DPoP","access_token":"t","expires_in":3600,
         "scope":"okta.users.read okta.groups.read"}"#;
-    let org = Server::start(move |asked| match asked.is_for_token() {
-        true => answer(200, &[], body),
-        false => answer(200, &[], "[]"),
-    })
-    .await;
+    let org =
+        Server::start(move |asked| answer(200, &[], if asked.is_for_token() { body } else { "[]" })).await;
     let okta = client_without_scopes(&org.origin);
     okta.call(Call::get("/api/v1/users")).await.unwrap();
     okta.call(Call::get("/api/v1/groups")).await.unwrap();

@@ -353,7 +353,7 @@ fn a_request_whose_proof_nobody_signed_is_not_made() {
     assert_eq!(unsigned.unwrap_err(), SignError::ProofNotSigned, "RFC 9449 section 5");
     let first = attempt();
     let assertion = RS256.sign(first.assertion().unwrap().signing_input()).unwrap();
-    assert_eq!(first.attach(&assertion, None).unwrap_err(), SignError::ProofNotSigned);
+    assert_eq!(first.attach(Some(&assertion), None).unwrap_err(), SignError::ProofNotSigned);
 
     let other = SigningKey::generate(Algorithm::ES256).unwrap();
     let (expected, found) = (Algorithm::RS256, Algorithm::ES256);

@@ -1,4 +1,4 @@
-//! Every operation of Okta's management API, by the `operationId` of Okta's published OpenAPI description
+//! Every operation of Okta's management API, by the `operationId` of Okta's published `OpenAPI` description
 //! 2026.06.3: what it is called with, and the scopes that it needs.
 //!
 //! The index is one text, a line for each operation, in the order of the ids. It is never read as a whole to

@@ -7,6 +7,8 @@ use keybound::KeyError;
 use super::env_file::EnvFileError;
 use super::file::ReadError;
 use super::key_file::KeyProblem;
+use super::okta_yaml::OktaYamlError;
+use super::profile::ProfileError;
 use super::sources::{Setting, Source};
 use crate::org_url::OrgUrlError;
 
@@ -66,6 +68,22 @@ pub enum SettingsError {
         /// What is wrong.
         problem: EnvFileError,
     },
+    /// An `okta.yaml` can't be used.
+    #[error("{} {problem}", .path.display())]
+    OktaYaml {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: OktaYamlError,
+    },
+    /// The profile that is chosen can't be used.
+    #[error("the profile `{name}` can't be used: {problem}")]
+    Profile {
+        /// The profile's name.
+        name: String,
+        /// What is wrong.
+        problem: ProfileError,
+    },
     /// A key can't be used.
     #[error("{} ({from}): {} {problem}", .setting.purpose(), place(.path.as_deref()))]
     Key {
@@ -122,6 +140,16 @@ impl SettingsError {
             Self::EnvFile { .. } => {
                 "Write one NAME=value on each line; put a value with line breaks, such as a PEM key, in double \
                  quotes, or name its file instead."
+                    .to_owned()
+            }
+            Self::OktaYaml { .. } => {
+                "Write it as Okta's SDKs do: okta: client: orgUrl, clientId, scopes, privateKey, each member \
+                 indented beneath; or take it away, and set what is needed elsewhere."
+                    .to_owned()
+            }
+            Self::Profile { .. } => {
+                "Write [profiles.NAME] with org_url, client_id and private_key_file in \
+                 ~/.config/keybound/config.toml, or choose another by KEYBOUND_PROFILE."
                     .to_owned()
             }
             Self::KeyPair { .. } | Self::Key { setting: Setting::DpopPublicKey, .. } => {

@@ -83,14 +83,14 @@ pub(super) struct KeyOfSettings {
 }
 
 /// Where the key is that a setting names.
-pub(super) fn path_of(found: &Found, folder: &Path) -> Option<PathBuf> {
+pub(super) fn path_of(found: &Found) -> Option<PathBuf> {
     let value = found.value.trim();
-    (!is_key(value)).then(|| folder.join(value))
+    (!is_key(value)).then(|| found.folder.join(value))
 }
 
 impl KeyText {
     /// The key itself, or the file that `found` names.
-    pub(super) fn read(found: &Found, folder: &Path) -> Result<Self, KeyProblem> {
+    pub(super) fn read(found: &Found) -> Result<Self, KeyProblem> {
         let value = found.value.trim();
         if is_key(value) {
             // A PEM text that had to be one line has `\n` for its line ends.
@@ -101,7 +101,7 @@ impl KeyText {
         if is_bare_key(value) {
             return Err(KeyProblem::NeitherFileNorKey);
         }
-        let file = file::read(&folder.join(value), MAX_KEY_BYTES)?;
+        let file = file::read(&found.folder.join(value), MAX_KEY_BYTES)?;
         Ok(Self { text: file.text, exposed_mode: file.exposed_mode })
     }
 

@@ -1,13 +1,15 @@
-//! Settings of a client of an org, from given values, the environment and a `.env` file, by the names
-//! that Okta's samples and SDKs use.
+//! Settings of a client of an org, from given values, the environment, a profile, a `.env` file and
+//! `okta.yaml`, by the names that Okta's samples and SDKs use.
 
 mod env_file;
 mod error;
 mod file;
 mod key_file;
+mod okta_yaml;
+mod profile;
+mod settings_file;
 mod sources;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use keybound::exchange::ClientCredentials;
@@ -19,6 +21,8 @@ pub use env_file::EnvFileError;
 pub use error::SettingsError;
 pub use file::ReadError;
 pub use key_file::KeyProblem;
+pub use okta_yaml::OktaYamlError;
+pub use profile::ProfileError;
 pub use sources::{Setting, Source, Sources};
 
 use crate::org_url::OrgUrl;
@@ -55,8 +59,8 @@ impl Settings {
         let sources = sources.open()?;
         check_authorization_mode(&sources)?;
         let (org_url, mut grant) = grant(&sources)?;
-        let (client_key, jwk_key_id) = client_key(&sources)?;
-        grant.key_id = sources.find(Setting::KeyId).map(|found| found.value.trim().to_owned()).or(jwk_key_id);
+        let (client_key, key_id) = client_key(&sources)?;
+        grant.key_id = key_id;
         let binding = binding(&sources)?;
         let dpop_key_is_set = sources.find(Setting::DpopKey).is_some();
         Ok(Self {
@@ -90,7 +94,16 @@ impl std::fmt::Debug for Settings {
 }
 
 fn check_authorization_mode(sources: &OpenSources<'_>) -> Result<(), SettingsError> {
-    one_of(sources, Setting::AuthorizationMode, "PrivateKey", &[("privatekey", ())]).map(drop)
+    let found = about_app(sources, Setting::AuthorizationMode);
+    meaning(found, Setting::AuthorizationMode, "PrivateKey", &[("privatekey", ())]).map(drop)
+}
+
+/// What is said of the app whose key is found; not what another file says of another app.
+fn about_app(sources: &OpenSources<'_>, setting: Setting) -> Option<Found> {
+    match sources.find(Setting::ClientKey) {
+        Some(key) => sources.find_about(setting, &key),
+        None => sources.find(setting),
+    }
 }
 
 /// The org, and what is asked of its token endpoint.
@@ -127,14 +140,13 @@ fn scopes(sources: &OpenSources<'_>) -> Result<Vec<String>, SettingsError> {
     }
 }
 
-/// The app's key, and the id that its JWK gives it.
+/// The app's key, and its id: the one that is set, or else that of its JWK.
 fn client_key(sources: &OpenSources<'_>) -> Result<(SigningKey, Option<String>), SettingsError> {
     let found = sources.require(Setting::ClientKey)?;
     let key = private_key(sources, Setting::ClientKey, &found)?;
-    let key_id = key.key_id.clone();
-    let key = key
-        .into_signing_key(None)
-        .map_err(|problem| key_error(sources, Setting::ClientKey, &found, problem))?;
+    let set = sources.find_about(Setting::KeyId, &found).map(|found| found.value.trim().to_owned());
+    let key_id = set.or_else(|| key.key_id.clone());
+    let key = key.into_signing_key(None).map_err(|problem| key_error(Setting::ClientKey, &found, problem))?;
     Ok((key, key_id))
 }
 
@@ -142,7 +154,8 @@ fn client_key(sources: &OpenSources<'_>) -> Result<(SigningKey, Option<String>),
 /// microseconds and signs thirty times as fast as an RSA key.
 fn binding(sources: &OpenSources<'_>) -> Result<TokenBinding, SettingsError> {
     let words = [("required", true), ("true", true), ("off", false), ("false", false)];
-    let dpop = one_of(sources, Setting::Dpop, "`required` or `off`", &words)?.unwrap_or(true);
+    let found = about_app(sources, Setting::Dpop);
+    let dpop = meaning(found, Setting::Dpop, "`required` or `off`", &words)?.unwrap_or(true);
     if !dpop {
         return Ok(TokenBinding::Bearer);
     }
@@ -165,19 +178,19 @@ fn dpop_key(
     let key = private_key(sources, Setting::DpopKey, private)?;
     let mut algorithm = None;
     if let Some(found) = public {
-        let (public_key, reserved_for) = public_key(found, sources.folder())
-            .map_err(|problem| key_error(sources, Setting::DpopPublicKey, found, problem))?;
+        let (public_key, reserved_for) =
+            public_key(found).map_err(|problem| key_error(Setting::DpopPublicKey, found, problem))?;
         if public_key.thumbprint() != key.key.public_key().thumbprint() {
             let (private, public) = (private.source.clone(), found.source.clone());
             return Err(SettingsError::KeyPair { private, public });
         }
         algorithm = reserved_for;
     }
-    key.into_signing_key(algorithm).map_err(|problem| key_error(sources, Setting::DpopKey, private, problem))
+    key.into_signing_key(algorithm).map_err(|problem| key_error(Setting::DpopKey, private, problem))
 }
 
-fn public_key(found: &Found, folder: &Path) -> Result<(PublicKey, Option<Algorithm>), KeyProblem> {
-    let key = KeyText::read(found, folder)?.public_key()?;
+fn public_key(found: &Found) -> Result<(PublicKey, Option<Algorithm>), KeyProblem> {
+    let key = KeyText::read(found)?.public_key()?;
     let reserved_for = key_file::algorithm_of(&key)?;
     Ok((key, reserved_for))
 }
@@ -188,9 +201,10 @@ fn private_key(
     found: &Found,
 ) -> Result<KeyOfSettings, SettingsError> {
     let words = [("refuse", false), ("accept", true)];
+    let exposed = sources.find(Setting::ExposedKeys);
     let accept_exposed =
-        one_of(sources, Setting::ExposedKeys, "`refuse` or `accept`", &words)?.unwrap_or(false);
-    KeyText::read(found, sources.folder())
+        meaning(exposed, Setting::ExposedKeys, "`refuse` or `accept`", &words)?.unwrap_or(false);
+    KeyText::read(found)
         .and_then(|text| {
             let key = text.private_key()?;
             if !accept_exposed {
@@ -198,12 +212,12 @@ fn private_key(
             }
             Ok(key)
         })
-        .map_err(|problem| key_error(sources, setting, found, problem))
+        .map_err(|problem| key_error(setting, found, problem))
 }
 
 fn certificate_authorities(sources: &OpenSources<'_>) -> Result<Vec<String>, SettingsError> {
     let Some(found) = sources.find(Setting::CertificateAuthorities) else { return Ok(Vec::new()) };
-    let path = sources.folder().join(found.value.trim());
+    let path = found.folder.join(found.value.trim());
     match file::read(&path, MAX_AUTHORITIES_BYTES) {
         Ok(file) if file.text.contains("-----BEGIN CERTIFICATE-----") => Ok(vec![file.text.to_string()]),
         Ok(_) => Err(SettingsError::NoCertificate { from: found.source, path }),
@@ -211,14 +225,14 @@ fn certificate_authorities(sources: &OpenSources<'_>) -> Result<Vec<String>, Set
     }
 }
 
-/// What the word means that `setting` is set to, if it is set.
-fn one_of<T: Copy>(
-    sources: &OpenSources<'_>,
+/// What the word means that was found for `setting`, if there is one.
+fn meaning<T: Copy>(
+    found: Option<Found>,
     setting: Setting,
     expected: &'static str,
     words: &[(&str, T)],
 ) -> Result<Option<T>, SettingsError> {
-    let Some(found) = sources.find(setting) else { return Ok(None) };
+    let Some(found) = found else { return Ok(None) };
     let value = found.value.trim();
     if let Some((_, meaning)) = words.iter().find(|(word, _)| value.eq_ignore_ascii_case(word)) {
         return Ok(Some(*meaning));
@@ -227,15 +241,10 @@ fn one_of<T: Copy>(
     Err(SettingsError::UnknownValue { setting, from: found.source, value, expected })
 }
 
-fn key_error(
-    sources: &OpenSources<'_>,
-    setting: Setting,
-    found: &Found,
-    problem: KeyProblem,
-) -> SettingsError {
+fn key_error(setting: Setting, found: &Found, problem: KeyProblem) -> SettingsError {
     let path = match problem {
         KeyProblem::NeitherFileNorKey => None,
-        _ => key_file::path_of(found, sources.folder()),
+        _ => key_file::path_of(found),
     };
     SettingsError::Key { setting, from: found.source.clone(), path, problem: Box::new(problem) }
 }

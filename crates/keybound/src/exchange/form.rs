@@ -227,19 +227,27 @@ impl Attempt {
     /// The request, with signatures that were made elsewhere; a proof must have one.
     pub fn attach(
         self,
-        assertion: &Signature,
+        assertion: Option<&Signature>,
         proof: Option<&Signature>,
     ) -> Result<Request<String>, SignError> {
-        self.finish(Some(assertion), proof)
+        self.finish(assertion, proof)
+    }
+
+    /// The client assertion, if there is one, for a key that signs it elsewhere; an error if the key signs with
+    /// another algorithm than the one in the assertion's header.
+    pub fn assertion_for(&self, client_key: &dyn Signer) -> Result<Option<&UnsignedJws>, SignError> {
+        let Credentials::Assertion(expected, assertion) = &self.credentials else { return Ok(None) };
+        let (expected, found) = (*expected, client_key.algorithm());
+        if found.is_same_as(expected) {
+            Ok(Some(assertion))
+        } else {
+            Err(SignError::WrongAlgorithm { expected, found })
+        }
     }
 
     fn signed_assertion(&self, client_key: &dyn Signer) -> Result<Option<Signature>, SignError> {
-        let Credentials::Assertion(expected, assertion) = &self.credentials else { return Ok(None) };
-        let (expected, found) = (*expected, client_key.algorithm());
-        if !found.is_same_as(expected) {
-            return Err(SignError::WrongAlgorithm { expected, found });
-        }
-        client_key.sign(assertion.signing_input()).map(Some)
+        let assertion = self.assertion_for(client_key)?;
+        assertion.map(|assertion| client_key.sign(assertion.signing_input())).transpose()
     }
 
     fn signed_proof(&self, dpop_key: Option<&DpopKey>) -> Result<Option<Signature>, SignError> {
