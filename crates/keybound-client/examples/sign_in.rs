@@ -9,10 +9,10 @@
 //!
 //! It prints a JSON object on each line, tokens included: whoever only looks at it sees how it works, and a
 //! program for use keeps them to itself. `PROOF_ALGORITHM` overrides the choice of the key's algorithm.
-#![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::env;
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use keybound::exchange::{Grant, GrantedToken, TokenRequest};
@@ -26,7 +26,17 @@ use serde_json::{Value, json};
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 #[tokio::main]
-async fn main() -> Outcome<()> {
+async fn main() -> ExitCode {
+    match sign_in().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn sign_in() -> Outcome<()> {
     let mut arguments = env::args().skip(1);
     let mut next = |name| arguments.next().ok_or(format!("{name} is missing: ISSUER CLIENT_ID HOW SCOPE..."));
     let (issuer, client_id, how) = (next("ISSUER")?, next("CLIENT_ID")?, next("HOW")?);
@@ -39,7 +49,11 @@ async fn main() -> Outcome<()> {
     let authorization =
         UserAuthorization::new(system, metadata.clone(), client, TokenBinding::Dpop(key.clone()))?;
 
-    let asked = Asked { scopes: scopes.clone(), ..Asked::default() };
+    let mut asked = Asked { scopes: scopes.clone(), ..Asked::default() };
+    if scopes.iter().any(|scope| scope == "offline_access") {
+        // OpenID Connect Core section 11: without this the scope may be ignored.
+        asked.parameters.push(("prompt".to_owned(), "consent".to_owned()));
+    }
     let granted = match how.as_str() {
         "browser" => in_browser(&authorization, asked).await?,
         "device" => on_device(&authorization, asked).await?,

@@ -23,6 +23,7 @@ use crate::servers::Servers;
 use crate::signing;
 use crate::system::System;
 use crate::token_source::{TokenBinding, TokenError};
+use crate::transport::TransportError;
 
 /// A client, the key that its tokens are bound to, and what is known of its server. Clones share it.
 #[derive(Clone)]
@@ -84,7 +85,14 @@ impl AuthorizationClient {
             })?;
         loop {
             let attempt = exchange.attempt(self.now(endpoint), self.system.random.as_ref())?;
-            let answer = self.send(attempt, endpoint, self.key()).await?;
+            let answer = match self.send(attempt, endpoint, self.key()).await {
+                Err(TokenError::Transport(lost)) if is_passing(&lost) => {
+                    let delay = exchange.unanswered().ok_or(lost)?;
+                    self.system.timer.sleep(delay).await;
+                    continue;
+                }
+                answer => answer?,
+            };
             match exchange.receive(&answer) {
                 Ok(Progress::AnswerChallenge) => debug!("answering a nonce challenge"),
                 Ok(Progress::Wait(delay)) => self.system.timer.sleep(delay).await,
@@ -207,6 +215,14 @@ fn has_not_acted(refused: &TokenError, request: &TokenRequest) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether the network may be back the next time.
+const fn is_passing(lost: &TransportError) -> bool {
+    matches!(
+        lost,
+        TransportError::Timeout { .. } | TransportError::Connect { .. } | TransportError::Broken { .. }
+    )
 }
 
 /// A form that is wiped once it is sent.

@@ -380,6 +380,35 @@ async fn a_user_approves_on_another_device() {
     assert!(!rig.server.called()[0].headers.contains_key("dpop"), "no proof goes to the device endpoint");
 }
 
+#[tokio::test]
+async fn a_device_outlasts_a_network_that_fails() {
+    let timer = Arc::new(NotedSleep::default());
+    // The token endpoint is a port that nobody listens at.
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let server = Server::start(|asked| {
+        let device =
+            r#"{"device_code":"d","user_code":"A","verification_uri":"O/d","expires_in":30,"interval":3}"#;
+        answer(200, &[], device.replace('O', &origin(asked)))
+    })
+    .await;
+    let json = metadata(&server.origin, "")
+        .replace(&server.url("/oauth2/v1/token"), &format!("http://{nobody}/oauth2/v1/token"));
+    let metadata = ServerMetadata::parse(json.as_bytes(), &server.origin).unwrap();
+    let client = ClientRegistration::public("c1");
+    let authorization =
+        UserAuthorization::new(system(timer.clone()), metadata, client, TokenBinding::Dpop(dpop_key()))
+            .unwrap();
+    let device = authorization.begin_on_device(Wanted::default()).await.unwrap();
+    let error = device.finish().await.unwrap_err();
+    assert!(matches!(error, AuthorizationError::Token(TokenError::Transport(_))), "{error}");
+    let waited: Vec<_> = timer.noted().iter().map(Duration::as_secs).collect();
+    assert_eq!(
+        waited,
+        [3, 6, 12, 24],
+        "RFC 8628 section 3.5: half as often each time, until the code expires"
+    );
+}
+
 /// A store that remembers what it was given, and fails as often as it is told.
 #[derive(Default)]
 struct Kept {

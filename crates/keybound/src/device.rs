@@ -203,6 +203,11 @@ impl Polling {
         self.interval = self.interval.saturating_add(SLOW_DOWN);
     }
 
+    /// No answer came: polls are made half as often, from now on (RFC 8628 section 3.5).
+    pub fn back_off(&mut self) {
+        self.interval = self.interval.saturating_mul(2);
+    }
+
     /// When the code expires, by the clock that the request was made with.
     pub fn expires_at(&self) -> NumericDate {
         self.expires_at
@@ -330,9 +335,9 @@ mod tests {
             let mut polling =
                 Polling::new(Duration::from_secs(interval), NOW.after(Duration::from_secs(lifetime)));
             let mut before = polling.interval;
-            for _ in 0..times {
-                polling.slow_down();
-                prop_assert!(polling.interval == before.saturating_add(SLOW_DOWN));
+            for turn in 0..times {
+                if turn % 2 == 0 { polling.slow_down() } else { polling.back_off() }
+                prop_assert!(polling.interval > before || before > Duration::from_secs(u64::MAX / 2));
                 before = polling.interval;
                 if let Some(wait) = polling.wait(NOW) {
                     prop_assert!(wait == polling.interval && NOW.after(wait) < polling.expires_at());

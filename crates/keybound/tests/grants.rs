@@ -359,6 +359,24 @@ fn a_device_waits_as_long_as_it_is_told() {
 }
 
 #[test]
+fn what_is_not_answered_is_asked_again_by_a_device_alone_and_less_often() {
+    let mut polling = exchange(public(), device(60, 5), None);
+    for wait in [Some(10), Some(20), Some(40), None] {
+        next(&mut polling, None);
+        assert_eq!(polling.unanswered().map(|wait| wait.as_secs()), wait, "RFC 8628 section 3.5");
+    }
+    for grant in [
+        Grant::ClientCredentials { scopes: Vec::new() },
+        Grant::AuthorizationCode(code(None)),
+        refresh(None, &[]),
+    ] {
+        let mut other = exchange(public(), grant, None);
+        next(&mut other, None);
+        assert_eq!(other.unanswered(), None, "it may have been heard");
+    }
+}
+
+#[test]
 fn a_device_that_waits_long_may_be_challenged_at_each_poll() {
     let key = dpop_key();
     let mut exchange = exchange(public(), device(600, 5), Some(&key));

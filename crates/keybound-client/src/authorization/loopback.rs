@@ -23,6 +23,9 @@ pub const MAX_REQUEST_BYTES: usize = 32 * 1024;
 /// of need.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long to wait after a connection that could not be taken.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Connections at once, at most; a browser opens a few.
 const MAX_CONNECTIONS: usize = 16;
 
@@ -93,9 +96,12 @@ impl Listener {
         loop {
             tokio::select! {
                 accepted = self.socket.accept(), if reading.len() < MAX_CONNECTIONS => {
-                    // What fails is that connection, or for want of descriptors; others may come.
-                    if let Ok((stream, _)) = accepted {
-                        reading.spawn(read_request(stream, Arc::clone(&self.timer)));
+                    match accepted {
+                        Ok((stream, _)) => {
+                            reading.spawn(read_request(stream, Arc::clone(&self.timer)));
+                        }
+                        // What fails is that connection, or there are no descriptors for a while.
+                        Err(_) => self.timer.sleep(PAUSE).await,
                     }
                 }
                 Some(read) = reading.join_next() => {

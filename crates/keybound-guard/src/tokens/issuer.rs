@@ -223,7 +223,7 @@ fn metadata(
 
 fn locations(settings: &Settings, field: &str) -> Result<MetadataLocations, PolicyError> {
     let of = MetadataLocations::of(&settings.issuer.issuer);
-    of.map_err(|reason| PolicyError::field(format!("{field}.issuer"), reason))
+    of.map_err(|reason| PolicyError::field(format!("{field}.issuer"), reason.to_string()))
 }
 
 fn lifetimes(settings: &Settings) -> Lifetimes {

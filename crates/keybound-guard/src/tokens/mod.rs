@@ -38,7 +38,8 @@ use self::verdicts::{REFUSED_FOR, Verdicts, Verified};
 use crate::policy::{Policy, PolicyError};
 
 pub use self::introspection::MAX_INTROSPECTION_BYTES;
-pub use self::metadata::{IssuerMetadata, MAX_METADATA_BYTES, MetadataError};
+pub use self::metadata::IssuerMetadata;
+pub use keybound::metadata::{MAX_METADATA_BYTES, MetadataError};
 
 /// Issuers with introspection, at most: an opaque token does not say whose it is, so that all of them may
 /// have to be asked about it.

@@ -5,11 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use keybound::metadata::MetadataError;
 use keybound::{KeyError, MAX_JWK_SET_BYTES, TargetUri};
 use keybound_client::{Transport, TransportError, TransportOptions, is_loopback};
 use zeroize::Zeroizing;
-
-use super::metadata::MetadataError;
 
 /// Why an issuer's answer is not there or can't be used. It goes into the log, and holds neither token nor
 /// secret.

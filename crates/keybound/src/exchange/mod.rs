@@ -139,6 +139,16 @@ impl TokenExchange {
         }
     }
 
+    /// Says that no answer came to the last attempt. A device that polls tries again after this time, which is
+    /// longer each time (RFC 8628 section 3.5); with any other grant it is for the caller to say whether there
+    /// is another exchange, since this one may have been heard.
+    pub fn unanswered(&mut self) -> Option<Duration> {
+        let Grant::DeviceCode(device) = &mut self.request.grant else { return None };
+        device.polling.back_off();
+        self.form.ask_anew();
+        device.polling.wait(self.form.attempted_at())
+    }
+
     /// The newest nonce that the server has given, to be kept for its origin.
     pub fn nonce(&self) -> Option<&Nonce> {
         self.form.nonce()
