@@ -17,6 +17,7 @@ use tracing::{Span, debug};
 use crate::challenge::Challenge;
 use crate::client::{CallError, ClientOptions};
 use crate::clock::ClockOffset;
+use crate::pacing::{Pacer, Turn};
 use crate::rate_limit::{self, Wait};
 use crate::redirect::{Redirect, RedirectFault, Visited};
 use crate::retry::{self, Budget, is_idempotent};
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) tokens: TokenSource,
     pub(crate) options: ClientOptions,
     pub(crate) budget: Budget,
+    pub(crate) pacer: Option<Pacer>,
     /// Origins that have taken a proof without a nonce.
     pub(crate) asking_no_nonce: Mutex<HashSet<String>>,
 }
@@ -69,6 +71,8 @@ pub(crate) struct Call<'a, W, C> {
     /// The nonce of a challenge, for the attempt that answers it.
     challenged_with: Option<Nonce>,
     visited: Visited,
+    /// The right to the next attempt, where calls are paced.
+    turn: Option<Turn>,
     began: Instant,
     attempts: u32,
 }
@@ -144,6 +148,7 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
             patience,
             challenged_with,
             visited,
+            turn: None,
             began,
             attempts,
         })
@@ -153,8 +158,19 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         &self.target
     }
 
+    /// Waits for the call's turn, where calls are paced.
+    pub(crate) async fn wait_for_turn(&mut self) {
+        if let Some(pacer) = &self.shared.pacer
+            && self.turn.is_none()
+        {
+            let shared = self.shared;
+            self.turn = Some(pacer.turn(&self.request, &self.target, |pause| shared.sleep(pause)).await);
+        }
+    }
+
     /// Makes attempts until one has an answer for the caller.
     pub(crate) async fn run(&mut self) -> Result<Finished<W::Answer>, W::Error> {
+        self.began = Instant::now();
         loop {
             let token = self.shared.tokens.token().await.map_err(CallError::from)?;
             let answer = match self.attempt(&token).await {
@@ -181,6 +197,8 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
     }
 
     async fn attempt(&mut self, token: &Token) -> Result<Answer<W::Answer>, Fault<W::Error>> {
+        self.wait_for_turn().await;
+        let turn = self.turn.take();
         let last = |error: CallError| Fault::last(error.into());
         let (system, servers) = (self.shared.tokens.system(), self.shared.tokens.servers());
         let nonce = self.challenged_with.take().or_else(|| servers.nonce(&self.target));
@@ -189,6 +207,9 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         Span::current().record("attempts", self.attempts);
         let response = self.wire.send(&self.target, request).await?;
         servers.learn_nonce(&self.target, response.headers());
+        if let (Some(pacer), Some(turn)) = (&self.shared.pacer, &turn) {
+            pacer.learn(turn, response.headers());
+        }
         let clock_offset = ClockOffset::measure(response.headers(), system.clock.now());
         Ok(Answer { response, nonce, clock_offset })
     }

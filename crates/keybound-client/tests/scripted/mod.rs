@@ -18,7 +18,9 @@ use http::{HeaderMap, Method, Response, Uri};
 use keybound::exchange::ClientCredentials;
 use keybound::proof::{AccessTokenHash, BoundToken, DpopKey, ProofContext, ProofPolicy, proof_header};
 use keybound::{Algorithm, NumericDate, SigningKey, TargetUri, base64url};
-use keybound_client::{Client, Clock, Sleep, System, TokenBinding, TokenSource, TransportOptions};
+use keybound_client::{
+    Client, ClientOptions, Clock, Sleep, System, TokenBinding, TokenSource, TransportOptions,
+};
 use serde_json::Value;
 
 /// The server's time: that of the examples of RFC 9110 section 5.6.7.
@@ -234,11 +236,17 @@ pub(crate) struct Differently {
     pub(crate) clock: NumericDate,
     pub(crate) bearer: bool,
     pub(crate) transport: TransportOptions,
+    pub(crate) options: ClientOptions,
 }
 
 impl Default for Differently {
     fn default() -> Self {
-        Self { clock: NOW, bearer: false, transport: TransportOptions::default() }
+        Self {
+            clock: NOW,
+            bearer: false,
+            transport: TransportOptions::default(),
+            options: ClientOptions::default(),
+        }
     }
 }
 
@@ -258,7 +266,8 @@ impl Rig {
         let endpoint = format!("{origin}/oauth2/v1/token");
         let grant = ClientCredentials::new(&endpoint, "0oa1", ["things.read"]).unwrap();
         let binding = if differently.bearer { TokenBinding::Bearer } else { TokenBinding::Dpop(key.clone()) };
-        let client = Client::new(TokenSource::new(system, grant, es256(), binding));
+        let tokens = TokenSource::new(system, grant, es256(), binding);
+        let client = Client::with_options(tokens, differently.options);
         Self { client, clock, timer, key }
     }
 
