@@ -1,62 +1,107 @@
 //! `keybound api`: any call of the management API, with a key-bound token and a proof.
 
-use std::fs;
-use std::io::{self, Read as _};
+mod fields;
+mod filter;
+mod preview;
+mod request;
+
+use std::io;
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use clap::Args;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use clap_complete::engine::ArgValueCompleter;
+use http::{HeaderName, HeaderValue, Method, Response};
 use keybound_okta::{Call, Error, OktaClient};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use self::filter::Filter;
 use crate::connection::Connection;
+use crate::operations;
 use crate::output::{FAINT, NAME, Output};
 use crate::report::{Failure, Outcome};
 use crate::runtime;
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = "\
 Examples:
   keybound api '/api/v1/users?limit=5'
-  keybound api '/api/v1/users?filter=status eq \"ACTIVE\"' --paginate
+  keybound api /api/v1/users -X GET -f 'filter=status eq \"ACTIVE\"' --paginate --jq '.[].profile.login'
+  keybound api /api/v1/groups -f 'profile[name]=Engineers' -f 'profile[description]=They build it'
   keybound api /api/v1/users -X POST --input user.json
-  echo '{\"profile\":{\"title\":\"Director\"}}' | keybound api /api/v1/users/00u1 -d -")]
+  echo '{\"profile\":{\"title\":\"Director\"}}' | keybound api /api/v1/users/00u1 -d -
+  keybound api listUserGroups 00u1 --jq '.[].profile.name'
+  keybound api listUsers -f 'search=profile.department eq \"R&D\"' --paginate --ndjson
+  keybound api '/api/v1/users?limit=1' --curl")]
 pub(crate) struct Arguments {
-    /// Path, with or without a query; or a whole URL of the org.
-    path: String,
-    /// Method; GET, or POST where there is an input.
+    /// Path, with or without a query; a whole URL of the org; or the name of an operation (`keybound operations`).
+    #[arg(value_name = "PATH|OPERATION", add = ArgValueCompleter::new(operations::completions))]
+    target: String,
+    /// Values for the parameters in the operation's path, in their order.
+    #[arg(value_name = "VALUE")]
+    values: Vec<String>,
+    /// Method; GET, or POST where there are fields or an input. An operation has its own.
     #[arg(short = 'X', long)]
     method: Option<Method>,
+    /// A field whose value is text: a parameter of the query for GET, HEAD and DELETE or beside an input, else a member
+    /// of the JSON body (name[member]=value, name[]=value). With an operation: the parameter of that name, else a
+    /// member of the body.
+    #[arg(short = 'f', long = "raw-field", value_name = "NAME=VALUE")]
+    texts: Vec<String>,
+    /// The same with true, false, null and whole numbers as JSON has them, and @FILE for the text of a file.
+    #[arg(short = 'F', long = "field", value_name = "NAME=VALUE")]
+    typed: Vec<String>,
     /// A header field to send; may be given several times.
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header_field)]
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = request::header_field)]
     headers: Vec<(HeaderName, HeaderValue)>,
     /// Body to send, as it is; `-` is standard input.
     #[arg(short = 'd', long, value_name = "FILE", visible_alias = "data")]
     input: Option<PathBuf>,
-    /// Follow the links to further pages, and print one JSON array of all.
+    /// Follow the links to further pages, and print one JSON array of all; with --jq each page by itself.
     #[arg(long, conflicts_with_all = ["input", "include"])]
     paginate: bool,
+    /// With --paginate: each item on a line of its own (NDJSON) in place of one array.
+    #[arg(long, requires = "paginate", conflicts_with = "jq")]
+    ndjson: bool,
+    /// Print what this jq expression makes of the answer.
+    #[arg(short = 'q', long, value_name = "EXPRESSION", conflicts_with = "include")]
+    jq: Option<String>,
     /// Print the status and the header fields before the body.
     #[arg(short, long)]
     include: bool,
+    /// Print nothing of an answer of success.
+    #[arg(long, conflicts_with_all = ["jq", "include"])]
+    silent: bool,
+    /// Print the request that would be sent, and send nothing.
+    #[arg(long, conflicts_with = "curl")]
+    dry_run: bool,
+    /// Print a command line for curl that makes the same call, and send nothing.
+    #[arg(long)]
+    curl: bool,
     #[command(flatten)]
     connection: Connection,
 }
 
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
+    let filter = arguments.jq.as_deref().map(Filter::compile).transpose()?;
+    let call = request::call(arguments)?;
+    if arguments.dry_run || arguments.curl {
+        return preview(call, arguments, output);
+    }
     let okta = arguments.connection.open()?;
-    let call = call(arguments)?;
+    let printer = Printer { arguments, filter, output };
     runtime::start()?.block_on(async {
         if arguments.paginate {
-            return all_pages(&okta, call, output).await;
+            return printer.all_pages(&okta, call).await;
         }
         match okta.call(call).await {
-            Ok(response) => show(&response, arguments, output),
+            Ok(_) if arguments.silent => Ok(()),
+            Ok(response) => printer.answer(&response),
             // What the org says of a refusal is an answer too, and a script may want to read it.
             Err(Error::Api(refused)) => {
-                show(&refused.response, arguments, output)?;
+                printer.refusal(&refused.response)?;
                 Err(Error::Api(refused).into())
             }
             Err(error) => Err(error.into()),
@@ -64,66 +109,91 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
     })
 }
 
-fn show(response: &Response<Bytes>, arguments: &Arguments, output: Output) -> Outcome {
-    if arguments.include {
-        head(response, output)?;
+fn preview(call: Call, arguments: &Arguments, output: Output) -> Outcome {
+    let settings = arguments.connection.settings(None)?;
+    let is_bound = settings.binding.key().is_some();
+    let request = arguments.connection.client(settings).request(call)?;
+    if arguments.dry_run {
+        return preview::dry_run(&request, is_bound, output);
     }
-    body(response.body(), output)
+    preview::curl(&request, is_bound, arguments.connection.ca_file().as_deref(), output)
 }
 
-fn call(arguments: &Arguments) -> Outcome<Call> {
-    let body = arguments.input.as_ref().map(read_input).transpose()?;
-    let usual = if body.is_some() { Method::POST } else { Method::GET };
-    let mut headers = HeaderMap::new();
-    for (name, value) in &arguments.headers {
-        headers.append(name, value.clone());
+/// Prints answers as the command line wants them.
+struct Printer<'a> {
+    arguments: &'a Arguments,
+    filter: Option<Filter>,
+    output: Output,
+}
+
+impl Printer<'_> {
+    fn answer(&self, response: &Response<Bytes>) -> Outcome {
+        match &self.filter {
+            Some(filter) => filter.print(response.body(), self.output),
+            None => self.refusal(response),
+        }
     }
-    Ok(Call {
-        method: arguments.method.clone().unwrap_or(usual),
-        path: arguments.path.clone(),
-        headers,
-        body: body.unwrap_or_default(),
-    })
+
+    /// A refusal is not what the expression of `--jq` was written for.
+    fn refusal(&self, response: &Response<Bytes>) -> Outcome {
+        if self.arguments.include {
+            head(response, self.output)?;
+        }
+        body(response.body(), self.output)
+    }
+
+    /// Prints each page as it comes, so that a list of any length needs the memory of one page.
+    async fn all_pages(&self, okta: &OktaClient, call: Call) -> Outcome {
+        let mut pages = okta.pages(call);
+        let mut list = List::new(self.arguments.ndjson);
+        while let Some(page) = pages.next().await? {
+            match &self.filter {
+                _ if self.arguments.silent => {}
+                Some(filter) => filter.print(page.body(), self.output)?,
+                None => list.print(page.body(), self.output)?,
+            }
+        }
+        if self.filter.is_none() && !self.arguments.silent { list.end(self.output) } else { Ok(()) }
+    }
 }
 
-fn read_input(path: &PathBuf) -> Outcome<Bytes> {
-    let read = if path.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        fs::read(path)
-    };
-    read.map(Bytes::from).map_err(|error| {
-        Failure::usage(format_args!("the input {} cannot be read", path.display())).because(error)
-    })
+/// A list that is printed page by page: one array, or items that stand for themselves.
+struct List {
+    ndjson: bool,
+    is_empty: bool,
 }
 
-fn header_field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("a header field is written as 'Name: value'")?;
-    let name = name.trim().parse().map_err(|_| format!("`{}` is no name of a header field", name.trim()))?;
-    let value =
-        value.trim().parse().map_err(|_| "the value has characters that no header field has".to_owned())?;
-    Ok((name, value))
-}
+impl List {
+    fn new(ndjson: bool) -> Self {
+        Self { ndjson, is_empty: true }
+    }
 
-/// Prints each page as it comes, so that a list of any length needs the memory of one page.
-async fn all_pages(okta: &OktaClient, call: Call, output: Output) -> Outcome {
-    let mut pages = okta.pages(call);
-    let mut separator = "[";
-    while let Some(page) = pages.next().await? {
-        let items = serde_json::from_slice::<Vec<&RawValue>>(page.body()).map_err(|_| {
+    fn print(&mut self, page: &Bytes, output: Output) -> Outcome {
+        let items = serde_json::from_slice::<Vec<&RawValue>>(page).map_err(|_| {
             Failure::usage("--paginate is for lists, and the answer is not a JSON array")
                 .do_next("leave --paginate out")
         })?;
-        let mut text = String::with_capacity(page.body().len() + items.len());
+        let mut text = String::with_capacity(page.len() + 2 * items.len());
         for item in items {
-            text.push_str(separator);
-            text.push_str(&shown(item, output)?);
-            separator = ",\n";
+            if self.ndjson {
+                text.push_str(&one_line(item)?);
+                text.push('\n');
+            } else {
+                text.push_str(if self.is_empty { "[" } else { ",\n" });
+                text.push_str(&shown(item, output)?);
+            }
+            self.is_empty = false;
         }
-        output.bytes(text.as_bytes())?;
+        output.bytes(text.as_bytes())
     }
-    output.line(if separator == "[" { "[]" } else { "]" })
+
+    fn end(&self, output: Output) -> Outcome {
+        match (self.ndjson, self.is_empty) {
+            (true, _) => Ok(()),
+            (false, true) => output.line("[]"),
+            (false, false) => output.line("]"),
+        }
+    }
 }
 
 /// An item as it came; on a terminal indented.
@@ -133,6 +203,15 @@ fn shown(item: &RawValue, output: Output) -> Outcome<String> {
     }
     let value: Value = serde_json::from_str(item.get()).map_err(io::Error::from)?;
     Ok(serde_json::to_string_pretty(&value).map_err(io::Error::from)?)
+}
+
+/// An item without line ends between its tokens; as it came, where it has none.
+fn one_line(item: &RawValue) -> Outcome<String> {
+    if !item.get().contains(['\n', '\r']) {
+        return Ok(item.get().to_owned());
+    }
+    let value: Value = serde_json::from_str(item.get()).map_err(io::Error::from)?;
+    Ok(value.to_string())
 }
 
 /// As HTTP/1.1 writes it, whichever version was spoken.

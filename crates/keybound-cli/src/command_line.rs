@@ -2,7 +2,10 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::{api, demo, exit_code, guard, init, inspect, keys, org, proof, token, users};
+use crate::{
+    api, completions, demo, exit_code, guard, init, inspect, keys, operations, org, proof, proxy, token,
+    users,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,6 +42,8 @@ pub(crate) enum Verb {
     Init(init::Arguments),
     /// Call the management API.
     Api(api::Arguments),
+    /// Find operations of the management API, by name, path or scope.
+    Operations(operations::Arguments),
     /// Work with users.
     #[command(subcommand)]
     Users(users::Verb),
@@ -51,11 +56,17 @@ pub(crate) enum Verb {
     Proof(proof::Arguments),
     /// Decode a proof, client assertion or access token and hold it to every rule.
     Inspect(inspect::Arguments),
+    /// Lend DPoP to programs in any language: plain HTTP in on this machine, proofs out.
+    Proxy(Box<proxy::Arguments>),
     /// Guard an API: let only the key's holder in.
     Guard(Box<guard::Arguments>),
     /// Run a local org that behaves as Okta's does.
     #[command(subcommand)]
     Org(org::Verb),
+    /// Print the script that makes a shell complete verbs, options and values.
+    Completions(completions::Arguments),
+    /// Write manual pages.
+    Man(completions::ManualArguments),
 }
 
 impl Verb {

@@ -61,14 +61,20 @@ impl Connection {
         Ok(self.client(settings))
     }
 
-    fn client(&self, settings: Settings) -> OktaClient {
+    /// The certificate authority that is given for the org, where it is given on the command line.
+    pub(crate) fn ca_file(&self) -> Option<String> {
+        self.ca_file.as_ref().map(|path| path.display().to_string())
+    }
+
+    /// A client by `settings`. Nothing is sent yet.
+    pub(crate) fn client(&self, settings: Settings) -> OktaClient {
         let mut system = System::new(settings.transport_options());
         system.clock = Arc::new(self.clock);
         OktaClient::with_system(settings, system)
     }
 
-    /// `dpop_key` is the file of a key for proofs that is given another way.
-    fn settings(&self, dpop_key: Option<&PathBuf>) -> Outcome<Settings> {
+    /// The settings by all sources. `dpop_key` is the file of a key for proofs that is given another way.
+    pub(crate) fn settings(&self, dpop_key: Option<&PathBuf>) -> Outcome<Settings> {
         let folder = env::current_dir().map_err(|error| {
             Failure::new(ExitCode::Settings, "the working folder cannot be used").because(error)
         })?;

@@ -26,10 +26,11 @@ pub(crate) enum ExitCode {
     WouldOverwrite = 15,
     Guard = 16,
     CutShort = 17,
+    Proxy = 18,
 }
 
 impl ExitCode {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Ok,
         Self::Unexpected,
         Self::Usage,
@@ -48,6 +49,7 @@ impl ExitCode {
         Self::WouldOverwrite,
         Self::Guard,
         Self::CutShort,
+        Self::Proxy,
     ];
 
     pub(crate) const fn number(self) -> u8 {
@@ -75,7 +77,10 @@ impl ExitCode {
             Self::Guard => {
                 "the guard can't start: its address, its certificate or its upstream's, or a limit"
             }
-            Self::CutShort => "the guard ended with requests under way: told to at once, or not done in time",
+            Self::CutShort => {
+                "guard or proxy ended with requests under way: told to at once, or not done in time"
+            }
+            Self::Proxy => "the proxy can't serve at its address",
         }
     }
 }

@@ -95,6 +95,12 @@ pub(crate) fn read_private(path: &Path) -> Outcome<PrivateKey> {
     })
 }
 
+/// Another secret, from a file that only its owner may read.
+pub(crate) fn read_secret(path: &Path) -> Outcome<Zeroizing<String>> {
+    refuse_readable_by_others(path)?;
+    read(path)
+}
+
 /// A public key: JWK, or PEM.
 pub(crate) fn read_public(path: &Path) -> Outcome<PublicKey> {
     let text = read(path)?;

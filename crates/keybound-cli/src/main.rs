@@ -5,18 +5,22 @@
 mod api;
 mod clock;
 mod command_line;
+mod completions;
 mod connection;
 mod demo;
 mod exit_code;
 mod guard;
 mod init;
+mod input;
 mod inspect;
 mod key_file;
 mod keys;
 mod logging;
+mod operations;
 mod org;
 mod output;
 mod proof;
+mod proxy;
 mod report;
 mod runtime;
 mod signals;
@@ -33,6 +37,7 @@ use output::Output;
 use report::Outcome;
 
 fn main() -> process::ExitCode {
+    completions::answer_shell();
     let command_line = CommandLine::parse();
     logging::start(command_line.verbose, command_line.verb.logs());
     match run(command_line.verb, Output::standard()) {
@@ -47,12 +52,16 @@ fn run(verb: Verb, output: Output) -> Outcome {
         Verb::Demo(arguments) => demo::run(&arguments, output),
         Verb::Init(arguments) => init::run(&arguments, output),
         Verb::Api(arguments) => api::run(&arguments, output),
+        Verb::Operations(arguments) => operations::run(&arguments, output),
         Verb::Users(verb) => users::run(&verb, output),
         Verb::Keys(verb) => keys::run(&verb, output),
         Verb::Token(arguments) => token::run(&arguments, output),
         Verb::Proof(arguments) => proof::run(&arguments, output),
         Verb::Inspect(arguments) => inspect::run(&arguments, output),
+        Verb::Proxy(arguments) => proxy::run(&arguments, output),
         Verb::Guard(arguments) => guard::run(&arguments, output),
         Verb::Org(verb) => org::run(&verb, output),
+        Verb::Completions(arguments) => completions::run(&arguments, output),
+        Verb::Man(arguments) => completions::write_manual(&arguments),
     }
 }

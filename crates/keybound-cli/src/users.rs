@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use futures_util::TryStreamExt as _;
-use keybound_okta::User;
+use keybound_okta::{ListQuery, User};
 
 use crate::connection::Connection;
 use crate::output::{FAINT, Output};
@@ -33,7 +33,8 @@ pub(crate) struct List {
 pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
     let Verb::List(arguments) = verb;
     let okta = arguments.connection.open()?;
-    let users: Vec<User> = runtime::start()?.block_on(okta.users(arguments.limit).try_collect())?;
+    let query = ListQuery::default().at_most(arguments.limit);
+    let users: Vec<User> = runtime::start()?.block_on(okta.users().list(&query).try_collect())?;
     if output.is_terminal() { table(&users, output) } else { output.json(&users) }
 }
 

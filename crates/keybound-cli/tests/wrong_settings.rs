@@ -113,15 +113,18 @@ fn a_certificate_of_an_unknown_authority_is_told() {
 }
 
 #[test]
-fn a_clock_an_hour_off_is_told() {
+fn a_clock_days_off_is_told_and_one_hours_off_is_corrected() {
     let service = Service::start();
-    for offset in ["3600", "-3600"] {
+    for offset in ["172800", "-172800"] {
         service
             .workspace
             .run(&["api", USERS, "--clock-offset", offset])
-            .assert_failed(CLOCK, &["clock", "3600 s"]);
+            .assert_failed(CLOCK, &["clock", "172800 s"]);
     }
-    assert_eq!(service.workspace.run(&["api", USERS, "--clock-offset", "30"]).code, Some(0), "corrected");
+    for offset in ["30", "7200", "-7200"] {
+        let run = service.workspace.run(&["api", USERS, "--clock-offset", offset]);
+        assert_eq!(run.code, Some(0), "corrected: {offset}");
+    }
 }
 
 #[test]

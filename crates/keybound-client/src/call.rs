@@ -9,7 +9,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use keybound::exchange::{DPOP, newest_nonce};
-use keybound::proof::ProofRequest;
+use keybound::proof::{DpopKey, ProofRequest};
 use keybound::{Nonce, TargetUri};
 use tokio::time::Instant;
 use tracing::{Span, debug};
@@ -21,7 +21,9 @@ use crate::pacing::{Pacer, Turn};
 use crate::rate_limit::{self, Wait};
 use crate::redirect::{Redirect, RedirectFault, Visited};
 use crate::retry::{self, Budget, is_idempotent};
-use crate::token_source::{Token, TokenSource};
+use crate::signing;
+use crate::token::Token;
+use crate::token_source::TokenSource;
 use crate::transport::TransportError;
 use crate::wire::{Content, Fault, Repeat, Wire};
 
@@ -31,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) options: ClientOptions,
     pub(crate) budget: Budget,
     pub(crate) pacer: Option<Pacer>,
+    /// The token that was used last, and the header field that carries it.
+    pub(crate) authorization: Mutex<Option<(Arc<Token>, HeaderValue)>>,
     /// Origins that have taken a proof without a nonce.
     pub(crate) asking_no_nonce: Mutex<HashSet<String>>,
 }
@@ -39,6 +43,19 @@ pub(crate) struct Shared {
 const MAX_ORIGINS: usize = 256;
 
 impl Shared {
+    /// The value of `Authorization` with `token`; it is the same for as long as the token is.
+    fn authorization(&self, token: &Arc<Token>) -> Result<HeaderValue, CallError> {
+        let mut last = self.authorization.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((of, value)) if Arc::ptr_eq(of, token) => Ok(value.clone()),
+            _ => {
+                let value = credential(token.authorization().as_str().to_owned())?;
+                *last = Some((Arc::clone(token), value.clone()));
+                Ok(value)
+            }
+        }
+    }
+
     /// Whether it is known what nonce the server of `target` wants, if any.
     pub(crate) fn knows_nonce(&self, target: &TargetUri) -> bool {
         let asking_no_nonce = self.asking_no_nonce.lock().unwrap_or_else(PoisonError::into_inner);
@@ -196,13 +213,17 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         }
     }
 
-    async fn attempt(&mut self, token: &Token) -> Result<Answer<W::Answer>, Fault<W::Error>> {
+    async fn attempt(&mut self, token: &Arc<Token>) -> Result<Answer<W::Answer>, Fault<W::Error>> {
         self.wait_for_turn().await;
         let turn = self.turn.take();
         let last = |error: CallError| Fault::last(error.into());
-        let (system, servers) = (self.shared.tokens.system(), self.shared.tokens.servers());
+        let servers = self.shared.tokens.servers();
         let nonce = self.challenged_with.take().or_else(|| servers.nonce(&self.target));
-        let request = self.signed(token, nonce.as_ref()).map_err(last)?;
+        let proof = match token.bound_to() {
+            Some(key) => Some(self.prove(key, token, nonce.as_ref()).await.map_err(last)?),
+            None => None,
+        };
+        let request = self.signed(token, proof).map_err(last)?;
         self.attempts += 1;
         Span::current().record("attempts", self.attempts);
         let response = self.wire.send(&self.target, request).await?;
@@ -210,23 +231,37 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         if let (Some(pacer), Some(turn)) = (&self.shared.pacer, &turn) {
             pacer.learn(turn, response.headers());
         }
-        let clock_offset = ClockOffset::measure(response.headers(), system.clock.now());
-        Ok(Answer { response, nonce, clock_offset })
+        Ok(Answer { clock_offset: self.clock_offset(&response), response, nonce })
     }
 
-    /// The request with the token and, where it is bound, a fresh proof in its header (RFC 9449 section 7.1).
-    fn signed(&self, token: &Token, nonce: Option<&Nonce>) -> Result<Request<W::Body>, CallError> {
+    /// How far the local clock is off, of an answer that may be about it.
+    fn clock_offset<A>(&self, answer: &Response<A>) -> Option<ClockOffset> {
+        let now = || self.shared.tokens.system().clock.now();
+        is_about_credentials(answer.status()).then(|| ClockOffset::measure(answer.headers(), now()))?
+    }
+
+    /// A fresh proof for the next attempt (RFC 9449 section 4.2).
+    async fn prove(
+        &mut self,
+        key: &DpopKey,
+        token: &Token,
+        nonce: Option<&Nonce>,
+    ) -> Result<String, CallError> {
+        let system = self.shared.tokens.system();
+        let now = self.shared.tokens.servers().now(&self.target, system.clock.as_ref());
+        let (method, target, access_token) = (&self.request.method, &self.target, Some(token.hash()));
+        let request = ProofRequest { method, target, access_token, nonce };
+        Ok(signing::prove(key, &request, now, system.random.as_ref()).await?)
+    }
+
+    /// The request with the token and, where it is bound, its proof in the header (RFC 9449 section 7.1).
+    fn signed(&self, token: &Arc<Token>, proof: Option<String>) -> Result<Request<W::Body>, CallError> {
         let body = self.content.body().ok_or(CallError::BodySpent(None))?;
         let mut request = Request::from_parts(self.request.clone(), body);
-        if let Some(key) = token.bound_to() {
-            let system = self.shared.tokens.system();
-            let now = self.shared.tokens.servers().now(&self.target, system.clock.as_ref());
-            let (method, target, access_token) = (request.method(), &self.target, Some(token.hash()));
-            let proof = ProofRequest { method, target, access_token, nonce };
-            let proof = key.prove(&proof, now, system.random.as_ref())?;
-            request.headers_mut().insert(DPOP, credential(&proof)?);
+        if let Some(proof) = proof {
+            request.headers_mut().insert(DPOP, credential(proof)?);
         }
-        request.headers_mut().insert(AUTHORIZATION, credential(&token.authorization())?);
+        request.headers_mut().insert(AUTHORIZATION, self.shared.authorization(token)?);
         Ok(request)
     }
 
@@ -361,17 +396,19 @@ impl<A> Answer<A> {
         Challenge::refusal(self.response.headers())
     }
 
-    /// RFC 6750 section 3.1 answers a malformed request with 400.
     fn finished(self, body_spent: bool) -> Finished<A> {
-        let about_credentials =
-            matches!(self.response.status(), StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST);
-        let challenge = self.challenge().filter(|_| about_credentials);
+        let challenge = is_about_credentials(self.response.status()).then(|| self.challenge()).flatten();
         Finished { response: self.response, challenge, clock_offset: self.clock_offset, body_spent }
     }
 }
 
+/// RFC 6750 section 3.1 answers a malformed request with 400.
+fn is_about_credentials(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST)
+}
+
 /// The value of a header field, kept out of `Debug` output and out of the compression tables of HTTP/2.
-fn credential(text: &str) -> Result<HeaderValue, CallError> {
+fn credential(text: String) -> Result<HeaderValue, CallError> {
     let mut value = HeaderValue::try_from(text).map_err(|_| CallError::UnusableCredentials)?;
     value.set_sensitive(true);
     Ok(value)

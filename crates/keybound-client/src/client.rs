@@ -135,8 +135,15 @@ impl Client {
     /// A client that calls with the tokens of `tokens` and behaves by `options`.
     pub fn with_options(tokens: TokenSource, options: ClientOptions) -> Self {
         let pacer = options.pacing.clone().map(Pacer::new);
-        let (budget, asking_no_nonce) = (Budget::default(), Mutex::default());
-        Self { shared: Arc::new(Shared { tokens, options, budget, pacer, asking_no_nonce }) }
+        let shared = Shared {
+            tokens,
+            options,
+            budget: Budget::default(),
+            pacer,
+            authorization: Mutex::default(),
+            asking_no_nonce: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The source of its tokens.

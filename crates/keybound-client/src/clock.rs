@@ -1,15 +1,15 @@
-//! How far the local clock is from a server's, and the wait that callers may put in place of the
-//! system's, so that nothing here depends on real time.
+//! How far the local clock is from a server's, and the wait and the stopwatch that callers may put in place
+//! of the system's, so that nothing here depends on real time.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, header};
 use keybound::NumericDate;
 
-/// Waits: for the reset of a rate limit.
+/// Waits: for the reset of a rate limit, for a lock that another process holds.
 pub trait Sleep: Send + Sync {
     /// Ends once `duration` has passed.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
@@ -25,6 +25,59 @@ impl Sleep for TokioTimer {
     }
 }
 
+/// Measures how much time passes, whatever is done to the clock.
+pub trait Stopwatch: Send + Sync {
+    /// The time since a moment in the past that stays the same.
+    fn elapsed(&self) -> Duration;
+}
+
+/// The machine's monotonic clock, which nobody can set.
+#[derive(Clone, Copy, Debug)]
+pub struct MonotonicStopwatch {
+    started: Instant,
+}
+
+impl Default for MonotonicStopwatch {
+    /// A stopwatch that starts now.
+    fn default() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+impl Stopwatch for MonotonicStopwatch {
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// A point in time by the clock and by the stopwatch. The clock may be set meanwhile, and the stopwatch may
+/// stand still while the machine sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) date: NumericDate,
+    pub(crate) elapsed: Duration,
+}
+
+impl Moment {
+    /// The moment `duration` later.
+    pub(crate) fn after(self, duration: Duration) -> Self {
+        Self { date: self.date.after(duration), elapsed: self.elapsed.saturating_add(duration) }
+    }
+
+    /// Whether `other` has come, by the clock or by the stopwatch: neither one, misled, keeps alive what
+    /// has expired.
+    pub(crate) fn has_reached(self, other: Self) -> bool {
+        self.date >= other.date || self.elapsed >= other.elapsed
+    }
+
+    /// Whether clock and stopwatch have run together since `earlier`: the clock was not set, and the
+    /// machine did not sleep.
+    pub(crate) fn is_in_step_with(self, earlier: Self) -> bool {
+        let expected = earlier.date.after(self.elapsed.saturating_sub(earlier.elapsed));
+        self.date.seconds().abs_diff(expected.seconds()) <= ClockOffset::TOLERATED.as_secs()
+    }
+}
+
 /// How far the local clock is from a server's, as the `Date` of an answer tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockOffset {
@@ -36,18 +89,54 @@ impl ClockOffset {
     /// and servers take proofs from a few seconds in the future.
     pub const TOLERATED: Duration = Duration::from_secs(4);
 
-    /// Up to here a wrong clock is corrected without being asked. Beyond it the user is told: a server
-    /// that could move the clock at will could have proofs made for the time of its choice
-    /// (RFC 9449 section 11.2), and a machine that is wrong by this much has other faults to come.
-    pub const CORRECTED: Duration = Duration::from_secs(5 * 60);
+    /// Up to here a wrong clock is corrected without being asked; beyond it the user is told, since a
+    /// machine that is wrong by more than a day has other faults to come.
+    ///
+    /// A server can say any time that it likes, and have proofs made for it. That is what RFC 9449
+    /// section 11.2 warns of, and it gains nothing here: the offset is used for the origin that it came
+    /// from alone, and what is signed by it, proof or client assertion, is for that origin alone. A server
+    /// that lies about its time gets early or late proofs for itself, whose check is its own.
+    pub const CORRECTED: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// An answer that took longer says little about the time: its `Date` may be from the beginning of the
+    /// wait or from its end.
+    pub const SLOWEST_MEASURED: Duration = Duration::from_secs(10);
 
     /// Compares `now`, the local time at which an answer arrived, with the answer's `Date`.
     ///
-    /// `None` if the answer has no readable `Date`, or if the clocks agree within
-    /// [`TOLERATED`](Self::TOLERATED).
+    /// `None` if the answer has no readable `Date`, if it comes from a cache (an `Age` field, RFC 9111
+    /// section 5.1), or if the clocks agree within [`TOLERATED`](Self::TOLERATED).
     pub fn measure(answer: &HeaderMap, now: NumericDate) -> Option<Self> {
-        let offset = Self::between(now, date(answer)?);
-        (offset.magnitude() > Self::TOLERATED).then_some(offset)
+        Self::measure_over(answer, now, Duration::ZERO)
+    }
+
+    /// As [`measure`](Self::measure), for an answer that arrived at `now` and `took` so long from the
+    /// request on: its `Date` is taken for the middle of that time. `None` also if it took longer than
+    /// [`SLOWEST_MEASURED`](Self::SLOWEST_MEASURED).
+    pub fn measure_over(answer: &HeaderMap, now: NumericDate, took: Duration) -> Option<Self> {
+        if took > Self::SLOWEST_MEASURED {
+            return None;
+        }
+        Self::of_answer(answer, now.before(took / 2)).filter(|offset| !offset.is_tolerated())
+    }
+
+    /// The offset at `now`, however small.
+    pub(crate) fn of_answer(answer: &HeaderMap, now: NumericDate) -> Option<Self> {
+        if answer.contains_key(header::AGE) {
+            return None;
+        }
+        Some(Self::between(now, date(answer)?))
+    }
+
+    /// Whether the two clocks count as equal.
+    pub(crate) fn is_tolerated(self) -> bool {
+        self.magnitude() <= Self::TOLERATED
+    }
+
+    /// Whether two offsets count as equal.
+    pub(crate) fn is_close_to(self, other: Self) -> bool {
+        let apart = self.seconds_ahead.saturating_sub(other.seconds_ahead);
+        apart.unsigned_abs() <= Self::TOLERATED.as_secs()
     }
 
     /// Seconds by which the local clock is ahead of the server's; negative if it is behind.
@@ -118,6 +207,46 @@ mod tests {
             assert_eq!(measured.map(ClockOffset::seconds_ahead), offset, "{why}: {date}");
         }
         assert_eq!(ClockOffset::measure(&HeaderMap::new(), NOW), None, "no Date at all");
+    }
+
+    #[test]
+    fn an_offset_is_not_measured_from_what_is_old() {
+        let fresh = answer("Sun, 06 Nov 1994 07:49:37 GMT");
+        for (took, offset, why) in [
+            (0, Some(3600), "at once"),
+            (8, Some(3596), "the middle of the wait"),
+            (10, Some(3595), "the slowest that is measured"),
+            (11, None, "too slow"),
+        ] {
+            let measured = ClockOffset::measure_over(&fresh, NOW, Duration::from_secs(took));
+            assert_eq!(measured.map(ClockOffset::seconds_ahead), offset, "{why}");
+        }
+        let slow =
+            ClockOffset::measure_over(&answer("Sun, 06 Nov 1994 08:49:32 GMT"), NOW, Duration::from_secs(8));
+        assert_eq!(slow, None, "dated within the wait, give or take what is tolerated");
+        let mut cached = fresh;
+        cached.insert(header::AGE, HeaderValue::from_static("3600"));
+        assert_eq!(ClockOffset::measure(&cached, NOW), None, "from a cache");
+    }
+
+    #[test]
+    fn a_moment_comes_by_whichever_goes_faster() {
+        let at = |seconds: u64, elapsed: u64| Moment {
+            date: NOW.after(Duration::from_secs(seconds)),
+            elapsed: Duration::from_secs(elapsed),
+        };
+        for (now, reached, in_step, why) in [
+            (at(0, 0), false, true, "nothing has passed"),
+            (at(99, 99), false, true, "a second before"),
+            (at(100, 100), true, true, "both"),
+            (at(0, 100), true, false, "the clock was set back"),
+            (at(100, 0), true, false, "the machine slept, or the clock was set forward"),
+            (at(54, 50), false, true, "as good as together"),
+            (at(55, 50), false, false, "set by five seconds"),
+        ] {
+            assert_eq!(now.has_reached(at(0, 0).after(Duration::from_secs(100))), reached, "{why}");
+            assert_eq!(now.is_in_step_with(at(0, 0)), in_step, "{why}");
+        }
     }
 
     #[test]

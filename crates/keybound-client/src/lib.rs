@@ -34,13 +34,20 @@ mod challenge;
 mod client;
 mod clock;
 pub mod field;
+mod kept_token;
 mod layer;
 mod pacing;
 mod rate_limit;
 mod redirect;
+mod renewal;
 mod retry;
 mod servers;
+pub mod signers;
+mod signing;
 mod system;
+mod token;
+mod token_cache;
+pub mod token_metrics;
 mod token_source;
 mod transport;
 mod wire;
@@ -48,14 +55,22 @@ mod wire;
 pub use body::{RequestBody, ResponseBody};
 pub use challenge::Challenge;
 pub use client::{CallError, Client, ClientOptions, Refused, TOTAL_TIMEOUT};
-pub use clock::{ClockOffset, Sleep, TokioTimer};
+pub use clock::{ClockOffset, MonotonicStopwatch, Sleep, Stopwatch, TokioTimer};
 pub use keybound::{Clock, SystemClock};
 pub use layer::{DpopLayer, DpopService, LayerError};
 pub use pacing::{Bucket, Pacing};
 pub use redirect::RedirectFault;
+pub use renewal::{
+    FIRST_PAUSE, LONGEST_PAUSE, LONGEST_RENEWAL_PAUSE, RENEWAL_PART, RENEWAL_WINDOW, TRAVEL_TIME,
+};
 pub use retry::{Idempotent, RetryOptions};
 pub use system::System;
-pub use token_source::{RENEWED_BEFORE_EXPIRY, Token, TokenBinding, TokenError, TokenSource};
+pub use token::{Token, TokenBinding};
+pub use token_cache::{
+    CacheKey, CacheLock, CachedToken, FileTokenCache, MAX_CACHED_BYTES, MAX_CACHED_NONCES, NotACachedToken,
+    TokenCache,
+};
+pub use token_source::{TokenError, TokenSource};
 pub use transport::{
     CONNECT_TIMEOUT, IDLE_TIMEOUT, MAX_RESPONSE_BYTES, Observer, Proxy, TIMEOUT, Transport, TransportError,
     TransportOptions, is_loopback,

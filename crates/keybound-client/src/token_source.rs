@@ -1,71 +1,94 @@
-//! Access tokens: got by client credentials, kept until shortly before they expire, one exchange at a time.
+//! Access tokens: got by client credentials, kept, renewed in the background before they expire, and one
+//! exchange at a time.
+//!
+//! Whoever asks for a token gets the one that is held while it is good. From a moment in the window before its
+//! expiry on, the next call starts a renewal in a task of its own and doesn't wait for it; should that fail,
+//! later calls start another, after pauses that grow. Only where there is no good token do callers wait, all
+//! for the same exchange. A caller that gives up takes nothing away from the others.
+//!
+//! After a failure there is a pause as well ([`FIRST_PAUSE`](crate::FIRST_PAUSE) to
+//! [`LONGEST_PAUSE`](crate::LONGEST_PAUSE)), in which callers without a token are told what the last exchange
+//! was told, without another. So a server that is down or restarts isn't met by an exchange for each call,
+//! and one that refuses the client (`invalid_client`) doesn't lock it out for asking without end; when the
+//! cause is gone, callers have a token within seconds, or when the server said (`Retry-After`). Where nothing was sent (no signature, no randomness,
+//! no `https`), nobody is harmed by another try, and it is made at once.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use http::Response;
+use http::{Response, StatusCode};
 use keybound::exchange::{ClientCredentials, ExchangeError, GrantedToken, Progress, TokenExchange};
-use keybound::proof::{AccessTokenHash, DpopKey};
+use keybound::proof::AccessTokenHash;
 use keybound::random::RandomUnavailable;
 use keybound::{NumericDate, SignError, Signer};
-use tokio::sync::Mutex;
-use tracing::debug;
-use zeroize::Zeroizing;
+use tokio::sync::watch;
+use tracing::{Instrument as _, debug, debug_span, warn};
 
-use crate::clock::ClockOffset;
+use crate::clock::{ClockOffset, Moment};
+use crate::kept_token::{self, KeptToken};
+use crate::rate_limit::{self, Wait};
+use crate::renewal::{Failure, LONGEST_PAUSE, Life};
 use crate::servers::Servers;
 use crate::system::System;
+use crate::token_cache::TokenCache;
+use crate::token_metrics;
 use crate::transport::TransportError;
 
-/// A token is renewed this long before it expires, so that it doesn't expire on its way to the resource.
-pub const RENEWED_BEFORE_EXPIRY: Duration = Duration::from_secs(60);
+pub(crate) use crate::token::{Token, TokenBinding};
 
-/// Of a token that lives shortly, so that [`RENEWED_BEFORE_EXPIRY`] would be much of its life, no more than
-/// this part of it is left unused: a fifth.
-const UNUSED_PART: u32 = 5;
-
-/// Whether tokens are bound to a key.
-#[derive(Clone, Debug)]
-pub enum TokenBinding {
-    /// Bound to this key: every request proves that its sender holds it (RFC 9449).
-    Dpop(DpopKey),
-    /// Not bound: whoever gets hold of a token can use it (RFC 6750).
-    Bearer,
-}
-
-impl TokenBinding {
-    /// The key that tokens are bound to, if they are.
-    pub fn key(&self) -> Option<&DpopKey> {
-        match self {
-            Self::Dpop(key) => Some(key),
-            Self::Bearer => None,
-        }
-    }
-}
+/// Exchanges that a caller waits for, at most, if the task of one is stopped before it ends.
+const FLIGHTS_WAITED_FOR: u8 = 2;
 
 /// Gets tokens by client credentials (RFC 6749 section 4.4) with a `private_key_jwt` assertion (RFC 7523).
+/// Clones share what they hold.
+#[derive(Clone)]
 pub struct TokenSource {
+    inner: Arc<Inner>,
+}
+
+/// What a source shares with its exchanges, which run in tasks of their own.
+struct Inner {
     system: System,
     servers: Servers,
     grant: ClientCredentials,
     client_key: Arc<dyn Signer>,
     binding: TokenBinding,
-    /// What the last exchange came to; locked while one is going on.
-    last: Mutex<Option<Result<Arc<Token>, TokenError>>>,
-    /// Exchanges that have ended.
-    exchanges: AtomicU64,
+    kept: OnceLock<KeptToken>,
+    state: Mutex<State>,
 }
 
-/// An access token, and the key that it is bound to.
-#[derive(Clone, Debug)]
-pub struct Token {
-    granted: GrantedToken,
-    hash: AccessTokenHash,
-    binding: TokenBinding,
-    renewed_from: Option<NumericDate>,
+#[derive(Default)]
+struct State {
+    /// The newest token, good or not.
+    token: Option<Arc<Token>>,
+    /// The exchange that is going on.
+    flight: Option<Flight>,
+    /// What the last exchange was told, if it failed.
+    failure: Option<Failure>,
+    /// The token that a resource refused last: it is not taken from a cache again.
+    refused: Option<AccessTokenHash>,
 }
+
+type Outcome = Result<Arc<Token>, TokenError>;
+
+/// An exchange in progress: what comes of it will stand here.
+type Flight = watch::Receiver<Option<Outcome>>;
+
+/// What a caller does.
+enum Step {
+    Return(Outcome),
+    Wait(Flight),
+}
+
+/// An exchange that is to be launched.
+struct Started {
+    reason: &'static str,
+    outcome: watch::Sender<Option<Outcome>>,
+}
+
+/// The reason of an exchange that replaces no token.
+const FIRST: &str = "first";
 
 /// Why there is no access token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +104,9 @@ pub enum TokenError {
         refusal: ExchangeError,
         /// How far the local clock is off, if it is: assertions and proofs are refused for their time, too.
         clock_offset: Option<ClockOffset>,
+        /// How long it asked to be left alone (`Retry-After` of a 429 or 503), if that is no longer than
+        /// somebody would wait.
+        retry_after: Option<Duration>,
     },
     /// A key gave no signature.
     #[error("the token request can't be signed: {0}")]
@@ -88,17 +114,41 @@ pub enum TokenError {
     /// The operating system gave no randomness.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
+    /// The exchange was stopped before its end.
+    #[error("the token request was stopped before its end: its runtime shut down, or its task panicked")]
+    Stopped,
 }
 
 impl TokenError {
     /// How far the local clock is off, if that explains why the request was refused.
     pub fn clock_offset(&self) -> Option<ClockOffset> {
         match self {
-            Self::Refused { refusal: ExchangeError::Refused { error, .. }, clock_offset } => {
-                let depends_on_time =
-                    ["invalid_client", "invalid_grant", "invalid_request", "invalid_dpop_proof"];
-                clock_offset.filter(|_| depends_on_time.contains(&error.as_str()))
-            }
+            Self::Refused { clock_offset, .. } => clock_offset.filter(|_| self.may_be_for_the_time()),
+            _ => None,
+        }
+    }
+
+    /// Whether a wrong time can be why the server refused.
+    fn may_be_for_the_time(&self) -> bool {
+        let Self::Refused { refusal: ExchangeError::Refused { error, .. }, .. } = self else { return false };
+        ["invalid_client", "invalid_grant", "invalid_request", "invalid_dpop_proof"].contains(&error.as_str())
+    }
+
+    /// Whether those who come shortly after are told the same without another exchange: something was sent,
+    /// and would only be sent again.
+    pub(crate) fn is_shared(&self) -> bool {
+        use TransportError::{NotSecure, SetUp, Target};
+        match self {
+            Self::Transport(error) => !matches!(error, Target(_) | NotSecure { .. } | SetUp { .. }),
+            Self::Refused { .. } => true,
+            Self::Sign(_) | Self::Random(_) | Self::Stopped => false,
+        }
+    }
+
+    /// How long the server asked to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
@@ -114,20 +164,33 @@ impl TokenSource {
         client_key: Arc<dyn Signer>,
         binding: TokenBinding,
     ) -> Self {
-        Self {
-            system,
-            servers: Servers::default(),
-            grant,
-            client_key,
-            binding,
-            last: Mutex::default(),
-            exchanges: AtomicU64::new(0),
-        }
+        let servers = Servers::new(&system);
+        let (kept, state) = (OnceLock::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { system, servers, grant, client_key, binding, kept, state }) }
     }
 
-    /// The token that is held, or a new one if there is none or it is about to expire.
+    /// The same source, which keeps its token in `cache` between runs, too. The first cache stays.
     ///
-    /// There is one exchange at a time: who asks meanwhile waits for it and shares what comes of it.
+    /// Bearer tokens are not kept: whoever reads one can use it.
+    #[must_use]
+    pub fn with_cache(self, cache: Arc<dyn TokenCache>) -> Self {
+        if let Some(key) = self.inner.binding.key() {
+            let kept = KeptToken::new(cache, &self.inner.grant, key.thumbprint());
+            // A second cache is dropped: exchanges may be using the first.
+            let _ = self.inner.kept.set(kept);
+        } else {
+            debug!("Bearer tokens are not kept in a token cache");
+        }
+        self
+    }
+
+    /// The token that is held while it is good, or a new one.
+    ///
+    /// A token that is due is handed out and renewed in the background. Without a good one there is one
+    /// exchange at a time: who asks meanwhile waits for it and shares what comes of it, as do those who ask
+    /// shortly after it failed. Dropping the future stops the waiting, not the exchange.
+    ///
+    /// Exchanges run in tasks of the tokio runtime, which has to be there.
     pub async fn token(&self) -> Result<Arc<Token>, TokenError> {
         self.token_other_than(None).await
     }
@@ -138,42 +201,147 @@ impl TokenSource {
         self.token_other_than(Some(refused)).await
     }
 
-    async fn token_other_than(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, TokenError> {
-        let exchanges_before = self.exchanges.load(Ordering::Acquire);
-        let mut last = self.last.lock().await;
-        match &*last {
-            Some(Ok(token)) if !self.is_due(token) && refused.is_none_or(|old| !Arc::ptr_eq(old, token)) => {
-                return Ok(Arc::clone(token));
-            }
-            // The exchange that was waited for has failed: another would fail as well.
-            Some(Err(error)) if self.exchanges.load(Ordering::Acquire) != exchanges_before => {
-                return Err(error.clone());
-            }
-            _ => {}
+    /// Writes the newest nonces to the cache, if there is one and it has the token that is held: for a
+    /// program that is about to end, so that its next run begins without a challenge.
+    pub async fn save(&self) {
+        let held = self.inner.lock().token.clone();
+        if let (Some(kept), Some(token)) = (self.inner.kept.get(), held)
+            && let Some(_lock) = kept.try_lock().await
+            && kept.load().await.is_some_and(|cached| is(&cached.access_token, token.hash()))
+        {
+            kept.store(&token, self.inner.nonces()).await;
         }
-        let outcome = self.obtain().await;
-        self.exchanges.fetch_add(1, Ordering::Release);
-        *last = Some(outcome.clone());
-        outcome
+    }
+
+    async fn token_other_than(&self, refused: Option<&Arc<Token>>) -> Outcome {
+        for _ in 0..FLIGHTS_WAITED_FOR {
+            match self.inner.next_step(refused) {
+                Step::Return(outcome) => return outcome,
+                Step::Wait(mut flight) => {
+                    // An error means that the task is gone, and what is awaited with it.
+                    if let Ok(outcome) = flight.wait_for(Option::is_some).await
+                        && let Some(outcome) = outcome.clone()
+                    {
+                        return outcome;
+                    }
+                }
+            }
+        }
+        Err(TokenError::Stopped)
+    }
+
+    pub(crate) fn system(&self) -> &System {
+        &self.inner.system
+    }
+
+    pub(crate) fn servers(&self) -> &Servers {
+        &self.inner.servers
+    }
+}
+
+impl Inner {
+    /// What a caller does now; starts the exchange that it waits for, or that nobody waits for yet.
+    fn next_step(self: &Arc<Self>, refused: Option<&Arc<Token>>) -> Step {
+        let now = self.system.moment();
+        let mut state = self.lock();
+        let (step, started) = state.next_step(now, refused);
+        drop(state);
+        // Not while the state is locked: a runtime that shuts down drops the task at once, which locks it too.
+        if let Some(started) = started {
+            self.launch(started);
+        }
+        step
+    }
+
+    /// Runs an exchange in a task of its own, so that no caller who leaves can stop it.
+    fn launch(self: &Arc<Self>, Started { reason, outcome }: Started) {
+        if reason != FIRST {
+            token_metrics::renewing(reason);
+        }
+        let landing = Landing { inner: Arc::clone(self), outcome, launched: self.system.stopwatch.elapsed() };
+        let (client_id, endpoint) = (&self.grant.client_id, self.grant.target());
+        let span = debug_span!("token_exchange", reason, %client_id, %endpoint);
+        tokio::spawn(async move { landing.land(landing.inner.obtain().await) }.instrument(span));
+    }
+
+    /// A token from the cache, or from an exchange that no other process makes at the same time.
+    async fn obtain(&self) -> Outcome {
+        let Some(kept) = self.kept.get() else { return self.exchange_by_the_right_time().await };
+        if let Some(token) = self.recall(kept).await {
+            return Ok(token);
+        }
+        let _lock = kept.lock(self.system.timer.as_ref()).await;
+        if let Some(token) = self.recall(kept).await {
+            return Ok(token);
+        }
+        let token = self.exchange_by_the_right_time().await?;
+        kept.store(&token, self.nonces()).await;
+        Ok(token)
+    }
+
+    /// The token of the cache, if it is another than the one that is to be replaced, and good for a while.
+    async fn recall(&self, kept: &KeptToken) -> Option<Arc<Token>> {
+        let cached = kept.load().await?;
+        for (origin, nonce) in &cached.nonces {
+            self.servers.recall_nonce(origin, nonce.clone());
+        }
+        let (held, refused) = {
+            let state = self.lock();
+            (state.token.as_ref().map(|token| token.hash()), state.refused)
+        };
+        if refused.is_some_and(|refused| is(&cached.access_token, refused)) {
+            kept.forget().await;
+            return None;
+        }
+        if held.is_some_and(|held| is(&cached.access_token, held)) {
+            return None;
+        }
+        let now = self.system.moment();
+        let life = kept_token::life(&cached, now, self.system.random.as_ref())?;
+        let expires_at = cached.expires_at.since(now.date);
+        let token = Token::new(
+            kept_token::granted(cached, self.now().after(expires_at)),
+            self.binding.clone(),
+            Some(life),
+        );
+        if token.is_due(now) {
+            debug!("the token of the cache is about to expire");
+            return None;
+        }
+        debug!(expires_in = expires_at.as_secs(), "access token taken from the cache");
+        token_metrics::cache_hit();
+        Some(Arc::new(token))
     }
 
     /// An exchange, and another one if the first was refused by a clock that can be corrected.
-    async fn obtain(&self) -> Result<Arc<Token>, TokenError> {
-        match self.exchange().await {
-            Err(refused)
-                if refused
-                    .clock_offset()
-                    .is_some_and(|offset| self.servers.correct_clock(self.grant.target(), offset)) =>
-            {
-                debug!(%refused, "correcting the clock for this server");
-                self.exchange().await
-            }
-            outcome => outcome,
+    async fn exchange_by_the_right_time(&self) -> Outcome {
+        let endpoint = self.grant.target();
+        let was_corrected = self.servers.is_corrected(endpoint);
+        let outcome = self.exchange().await;
+        let refused = match outcome {
+            Err(refused) if refused.may_be_for_the_time() => refused,
+            outcome => return outcome,
+        };
+        let is_news = match refused.clock_offset() {
+            Some(offset) => self.servers.correct_clock(endpoint, offset),
+            None => was_corrected && !self.servers.is_corrected(endpoint),
+        };
+        if !is_news {
+            return Err(refused);
         }
+        debug!(%refused, "correcting the clock for this server");
+        self.exchange().await
+    }
+
+    /// An exchange, counted.
+    async fn exchange(&self) -> Outcome {
+        let outcome = self.request().await;
+        token_metrics::exchanged(outcome.as_ref().err());
+        outcome
     }
 
     /// A token request, and another with the nonce that the server asks for (RFC 9449 section 8).
-    async fn exchange(&self) -> Result<Arc<Token>, TokenError> {
+    async fn request(&self) -> Outcome {
         let (endpoint, key) = (self.grant.target(), self.binding.key());
         let mut exchange = TokenExchange::new(
             self.grant.clone(),
@@ -182,80 +350,161 @@ impl TokenSource {
             self.servers.nonce(endpoint),
         );
         loop {
-            let attempt = exchange.attempt(self.now(), self.system.random.as_ref())?;
+            let (sent, server_time) = (self.system.moment(), self.now());
+            let attempt = exchange.attempt(server_time, self.system.random.as_ref())?;
             let request = attempt.sign(self.client_key.as_ref(), key)?;
             let answer = self.system.transport.send(request.map(Into::into)).await?;
             self.servers.learn_nonce(endpoint, answer.headers());
             match exchange.receive(&answer) {
-                Ok(Progress::AnswerChallenge) => debug!("answering a nonce challenge"),
-                Ok(Progress::Granted(granted)) => return Ok(Arc::new(self.hold(granted))),
-                Err(refusal) => return Err(self.refused(refusal, &answer)),
+                Ok(Progress::AnswerChallenge) => {
+                    debug!("answering a nonce challenge");
+                    token_metrics::challenged();
+                }
+                Ok(Progress::Granted(granted)) => return Ok(Arc::new(self.hold(granted, sent, server_time))),
+                Err(refusal) => return Err(self.refused(refusal, &answer, sent)),
             }
         }
     }
 
-    fn hold(&self, granted: GrantedToken) -> Token {
-        let renewed_from = granted.expires_at.map(|expires| {
-            let unused = expires.since(self.now()) / UNUSED_PART;
-            expires.before(unused.min(RENEWED_BEFORE_EXPIRY))
-        });
-        debug!(scheme = granted.scheme.name(), ?renewed_from, "access token granted");
-        let hash = AccessTokenHash::of(&granted.access_token);
-        Token { granted, hash, binding: self.binding.clone(), renewed_from }
+    /// A token that was asked for at `sent`, when the server's clock showed `server_time`. From here on its
+    /// life is measured by our own clock and stopwatch, whatever is learnt of the server's later.
+    fn hold(&self, granted: GrantedToken, sent: Moment, server_time: NumericDate) -> Token {
+        let now = self.system.moment();
+        let age = now.elapsed.saturating_sub(sent.elapsed);
+        let life = granted
+            .expires_at
+            .map(|expires| Life::new(now, age, expires.since(server_time), self.system.random.as_ref()));
+        let lifetime = life.map(|life| life.lifetime.as_secs());
+        debug!(scheme = granted.scheme.name(), lifetime, "access token granted");
+        Token::new(granted, self.binding.clone(), life)
     }
 
-    fn refused<B>(&self, refusal: ExchangeError, answer: &Response<B>) -> TokenError {
-        let clock_offset = ClockOffset::measure(answer.headers(), self.system.clock.now());
-        TokenError::Refused { refusal, clock_offset }
+    fn refused<B>(&self, refusal: ExchangeError, answer: &Response<B>, sent: Moment) -> TokenError {
+        let now = self.system.moment();
+        let took = now.elapsed.saturating_sub(sent.elapsed);
+        let clock_offset = ClockOffset::measure_over(answer.headers(), now.date, took)
+            // An offset that the request took into account is not why it was refused.
+            .filter(|offset| !self.servers.is_known(self.grant.target(), *offset));
+        let is_busy =
+            matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        let retry_after = match rate_limit::wait(answer.headers()) {
+            Wait::For(wait) if is_busy => Some(wait),
+            Wait::TooLong if is_busy => Some(LONGEST_PAUSE),
+            _ => None,
+        };
+        TokenError::Refused { refusal, clock_offset, retry_after }
     }
 
-    fn is_due(&self, token: &Token) -> bool {
-        token.renewed_from.is_some_and(|due| self.now() >= due)
-    }
-
-    /// The time at the authorization server, by which its tokens expire.
+    /// The time at the authorization server.
     fn now(&self) -> NumericDate {
         self.servers.now(self.grant.target(), self.system.clock.as_ref())
     }
 
-    pub(crate) fn system(&self) -> &System {
-        &self.system
+    fn nonces(&self) -> Vec<(String, keybound::Nonce)> {
+        self.servers.nonces(self.grant.target())
     }
 
-    pub(crate) fn servers(&self) -> &Servers {
-        &self.servers
+    /// A thread that panicked while it held the lock left a whole state: nothing in between can panic.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Token {
-    /// The token itself: a secret, the more so if it is bound to no key.
-    pub fn secret(&self) -> &str {
-        &self.granted.access_token
+impl State {
+    fn next_step(&mut self, now: Moment, refused: Option<&Arc<Token>>) -> (Step, Option<Started>) {
+        if let Some(refused) = refused {
+            self.refuse(refused);
+        }
+        if let Some(token) = self.token.clone().filter(|token| token.is_good(now)) {
+            let renewed = (token.is_due(now) && self.may_renew(now)).then(|| self.start("early").1);
+            return (Step::Return(Ok(token)), renewed);
+        }
+        if let Some(flight) = &self.flight {
+            return (Step::Wait(flight.clone()), None);
+        }
+        if let Some(error) = self.failure.as_ref().and_then(|failure| failure.shared(now.elapsed)) {
+            return (Step::Return(Err(error)), None);
+        }
+        let reason = match (&self.token, refused) {
+            (Some(_), _) => "expired",
+            (None, Some(_)) => "refused",
+            (None, None) => FIRST,
+        };
+        let (flight, started) = self.start(reason);
+        (Step::Wait(flight), Some(started))
     }
 
-    /// Its hash, by which proofs name it.
-    pub(crate) fn hash(&self) -> AccessTokenHash {
-        self.hash
+    fn start(&mut self, reason: &'static str) -> (Flight, Started) {
+        let (outcome, flight) = watch::channel(None);
+        self.flight = Some(flight.clone());
+        (flight, Started { reason, outcome })
     }
 
-    /// The key that it is bound to, if it is.
-    pub fn bound_to(&self) -> Option<&DpopKey> {
-        self.binding.key()
+    /// Drops the token if it is the one that was refused.
+    fn refuse(&mut self, refused: &Arc<Token>) {
+        match &self.token {
+            Some(held) if !Arc::ptr_eq(held, refused) => {}
+            _ => {
+                self.token = None;
+                self.refused = Some(refused.hash());
+            }
+        }
     }
 
-    /// The value of `Authorization` (RFC 9449 section 7.1, RFC 6750 section 2.1).
-    pub fn authorization(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!("{} {}", self.granted.scheme.name(), self.secret()))
+    /// Whether a token that is still good may be renewed.
+    fn may_renew(&self, now: Moment) -> bool {
+        self.flight.is_none()
+            && self.failure.as_ref().is_none_or(|failure| !failure.holds_back_renewal(now.elapsed))
+    }
+}
+
+/// The end of an exchange. It comes even if the task is stopped: then nobody is left waiting, and the next
+/// caller starts another.
+struct Landing {
+    inner: Arc<Inner>,
+    outcome: watch::Sender<Option<Outcome>>,
+    /// When it was launched, by the stopwatch.
+    launched: Duration,
+}
+
+impl Landing {
+    fn land(&self, outcome: Outcome) {
+        let now = self.inner.system.moment();
+        match &outcome {
+            Ok(token) => {
+                let mut state = self.inner.lock();
+                state.token = Some(Arc::clone(token));
+                (state.failure, state.flight) = (None, None);
+            }
+            Err(error) => self.land_without_token(error, now),
+        }
+        self.outcome.send_replace(Some(outcome));
     }
 
-    /// When it expires by the server's clock, if the server said.
-    pub fn expires_at(&self) -> Option<NumericDate> {
-        self.granted.expires_at
+    fn land_without_token(&self, error: &TokenError, now: Moment) {
+        let previous = self.inner.lock().failure.clone();
+        let random = self.inner.system.random.as_ref();
+        let failure = Failure::new(error.clone(), previous.as_ref(), now.elapsed, Some(random));
+        let mut state = self.inner.lock();
+        let still_good = state.token.as_ref().is_some_and(|token| token.is_good(now));
+        (state.failure, state.flight) = (Some(failure), None);
+        drop(state);
+        if still_good {
+            warn!(%error, "the token was not renewed; the old one is still good");
+        } else {
+            debug!(%error, "no token");
+        }
     }
+}
 
-    /// The scopes that were granted, if they are others than those asked for.
-    pub fn scopes(&self) -> Option<&[String]> {
-        self.granted.scopes.as_deref()
+impl Drop for Landing {
+    /// Calls nothing of the system's: it may be why the task panicked.
+    fn drop(&mut self) {
+        if self.outcome.borrow().is_none() {
+            let mut state = self.inner.lock();
+            let failure = Failure::new(TokenError::Stopped, state.failure.as_ref(), self.launched, None);
+            (state.failure, state.flight) = (Some(failure), None);
+        }
     }
 }
 
@@ -263,10 +512,15 @@ impl fmt::Debug for TokenSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("TokenSource")
-            .field("client_id", &self.grant.client_id)
-            .field("endpoint", self.grant.target())
+            .field("client_id", &self.inner.grant.client_id)
+            .field("endpoint", self.inner.grant.target())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether `access_token` is the one of this hash.
+fn is(access_token: &str, hash: AccessTokenHash) -> bool {
+    AccessTokenHash::of(access_token) == hash
 }
 
 fn in_brackets(clock_offset: Option<&ClockOffset>) -> String {

@@ -235,13 +235,13 @@ async fn a_clock_that_is_minutes_off_is_corrected() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_an_hour_off_is_told() {
+async fn a_clock_that_is_days_off_is_told() {
     let server = server(|_| challenge("invalid_dpop_proof", &[])).await;
-    let clock = NOW.after(Duration::from_secs(3600));
+    let clock = NOW.after(Duration::from_secs(172_800));
     let rig = Rig::with(&server.origin, Differently { clock, ..Differently::default() });
     let refused = refused(rig.get(&server.url("/api")).await);
-    assert_eq!(refused.clock_offset.map(ClockOffset::seconds_ahead), Some(3600));
-    assert!(refused.to_string().contains("the local clock is 3600 s ahead of the server's"));
+    assert_eq!(refused.clock_offset.map(ClockOffset::seconds_ahead), Some(172_800));
+    assert!(refused.to_string().contains("the local clock is 172800 s ahead of the server's"));
     assert_eq!(server.called().len(), 1);
 }
 

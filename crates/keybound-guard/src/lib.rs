@@ -20,6 +20,7 @@ pub mod layer;
 pub mod metadata;
 pub mod metrics;
 mod nonces;
+pub mod path;
 mod peer;
 pub mod policy;
 pub mod replay;
@@ -36,5 +37,4 @@ pub use guard::{
     Admission, Explanation, Guard, GuardBuilder, GuardError, IncomingRequest, Refused, Step, Verdict,
 };
 pub use peer::PeerAddress;
-pub use routes::PatternError;
 pub use scope::{RequireScope, RequireScopeService};

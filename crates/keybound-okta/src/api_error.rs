@@ -1,4 +1,4 @@
-//! What the management API says when it refuses a call: Okta's error body, and what to do about it.
+//! What the management API says when it refuses a call: Okta's error body.
 
 use std::fmt;
 
@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use keybound_client::{Challenge, ClockOffset, field};
 use serde::Deserialize;
+
+use crate::{advice, null};
 
 /// Okta's identifier of a request, for its support.
 const REQUEST_ID: &str = "x-okta-request-id";
@@ -33,6 +35,8 @@ pub struct OktaError {
     pub challenge: Option<Challenge>,
     /// How far the local clock is off, if it is: a proof is refused for its time, too.
     pub clock_offset: Option<ClockOffset>,
+    /// The scopes that the operation needs, and that were not asked for.
+    pub missing_scopes: Vec<String>,
     /// The answer as it came.
     pub response: Response<Bytes>,
 }
@@ -44,6 +48,7 @@ struct Body {
     error_code: Option<String>,
     error_summary: Option<String>,
     error_id: Option<String>,
+    #[serde(deserialize_with = "null::is_empty")]
     error_causes: Vec<Cause>,
     error: Option<String>,
     #[serde(rename = "error_description")]
@@ -73,45 +78,25 @@ impl OktaError {
             request_id: text(response.headers(), REQUEST_ID),
             challenge,
             clock_offset,
+            missing_scopes: Vec::new(),
             response,
         }
     }
 
+    /// The same for a call that needs scopes which its token lacks.
+    pub(crate) fn lacking(self, missing_scopes: Vec<String>) -> Self {
+        Self { missing_scopes, ..self }
+    }
+
     /// What to do about it, where that can be told from the code.
-    pub fn advice(&self) -> Option<&'static str> {
-        if self.lacks_scope() {
-            return Some(
-                "Ask for the scope that the call needs (OKTA_SCOPES) and grant it to the app: admin console \
-                 → Applications → the app → Okta API Scopes.",
-            );
-        }
-        Some(match self.code.as_deref()? {
-            "E0000001" => "Correct the fields that the causes name.",
-            "E0000003" => "Send a body that is valid JSON, with `Content-Type: application/json`.",
-            "E0000004" | "E0000011" | "invalid_token" => {
-                "The org does not take the access token. If the app requires DPoP, don't switch it off here \
-                 (KEYBOUND_DPOP=off sends Bearer); if tokens were revoked or the app was changed, try again \
-                 with a new token."
-            }
-            "E0000006" => {
-                "The token is good, but the app may not do this: give it an admin role that may (admin \
-                 console → Applications → the app → Admin roles; Read-only Administrator is enough for \
-                 reading), and check that the scope for the call is granted (Okta API Scopes)."
-            }
-            "E0000007" => "Check the identifier in the path; or the app's admin role doesn't cover it.",
-            "E0000015" => "The org's edition doesn't have this feature, or it is not switched on.",
-            "E0000022" => "Check the method against the path.",
-            "E0000031" => "Check the search or filter expression: property, operator and quotes.",
-            "E0000038" => "The object's present state does not allow it; look at its status first.",
-            "E0000047" => "Wait until the rate limit is reset (X-Rate-Limit-Reset), or ask for less.",
-            "E0000009" => "The fault is Okta's: try again later; if it stays, tell Okta the request's id.",
-            _ => return None,
-        })
+    pub fn advice(&self) -> Option<String> {
+        advice::on_api_error(self)
     }
 
     /// Whether the access token lacks the scope for the call.
     pub fn lacks_scope(&self) -> bool {
-        self.challenge.as_ref().is_some_and(|challenge| challenge.is("insufficient_scope"))
+        let is_told = self.challenge.as_ref().is_some_and(|challenge| challenge.is("insufficient_scope"));
+        is_told || (self.status == StatusCode::FORBIDDEN && !self.missing_scopes.is_empty())
     }
 }
 
@@ -127,10 +112,12 @@ impl fmt::Display for OktaError {
         if !self.causes.is_empty() {
             write!(formatter, " ({})", self.causes.join("; "))?;
         }
-        if let Some(request_id) = &self.request_id {
-            write!(formatter, " [request {request_id}]")?;
+        match (&self.request_id, &self.error_id) {
+            (Some(request), Some(error)) => write!(formatter, " [request {request}, error {error}]"),
+            (Some(request), None) => write!(formatter, " [request {request}]"),
+            (None, Some(error)) => write!(formatter, " [error {error}]"),
+            (None, None) => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -163,7 +150,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "the org answered 400 Bad Request, E0000001: Api validation failed: login \
-             (login: too short; b) [request Zx1]"
+             (login: too short; b) [request Zx1, error oae1]"
         );
         assert_eq!(error.error_id.as_deref(), Some("oae1"));
         assert!(error.advice().is_some());
@@ -184,6 +171,7 @@ mod tests {
                 Some("y"),
             ),
             (502, None, "<html><body>Bad Gateway</body></html>", None, None),
+            (500, None, r#"{"errorCode":"E0000009","errorCauses":null}"#, Some("E0000009"), None),
             (500, None, r#"{"errorCode":7}"#, None, None),
             (500, None, "", None, None),
         ] {

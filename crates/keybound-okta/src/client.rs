@@ -3,27 +3,29 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use keybound_client::{CallError, Client, System, Token, TokenSource};
+use keybound_client::{CallError, Client, System, Token};
 
 use crate::api_error::OktaError;
 use crate::error::{Error, Identity};
+use crate::operations::{self, Operation};
 use crate::org_url::OrgUrl;
 use crate::pages::Pages;
+use crate::scopes::{self, ScopedClient, ScopedClients};
 use crate::settings::Settings;
-use crate::users::User;
-
-/// Users on a page: what Okta gives at most.
-const USERS_PER_PAGE: usize = 200;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// A service app's access to the management API of one org.
+/// A service app's access to the management API of one org. Clones share its tokens.
+#[derive(Clone)]
 pub struct OktaClient {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     org_url: OrgUrl,
-    client: Client,
+    clients: ScopedClients,
     identity: Identity,
 }
 
@@ -58,59 +60,101 @@ impl OktaClient {
     pub fn with_system(settings: Settings, system: System) -> Self {
         let identity = Identity::new(&settings);
         let Settings { org_url, grant, client_key, binding, .. } = settings;
-        let tokens = TokenSource::new(system, grant, client_key, binding);
-        Self { org_url, client: Client::new(tokens), identity }
+        let clients = ScopedClients::new(system, grant, client_key, binding);
+        Self { shared: Arc::new(Shared { org_url, clients, identity }) }
     }
 
     /// The org.
     pub fn org_url(&self) -> &OrgUrl {
-        &self.org_url
+        &self.shared.org_url
     }
 
-    /// The source of the client's tokens.
-    pub fn tokens(&self) -> &TokenSource {
-        self.client.tokens()
+    /// The client that calls with the scopes that are set, for other APIs than the org's.
+    pub fn client(&self) -> Result<Client, Error> {
+        Ok(self.shared.clients.of_settings().ok_or(Error::NoScopes)?.client.clone())
     }
 
-    /// An access token for use with another HTTP client, by the settings of this one.
+    /// An access token for use with another HTTP client, with the scopes that are set.
     pub async fn token(&self) -> Result<Arc<Token>, Error> {
-        self.tokens()
-            .token()
-            .await
-            .map_err(|error| Error::Call { error: error.into(), identity: Box::new(self.identity.clone()) })
+        let scoped = self.shared.clients.of_settings().ok_or(Error::NoScopes)?;
+        scoped.client.tokens().token().await.map_err(|error| self.failed(error.into(), &scoped))
     }
 
     /// Makes `call`, and returns the answer if it is one of success.
+    ///
+    /// The token is one for the scopes that are set. Where none are, the operation that the call is of tells
+    /// which it needs.
     pub async fn call(&self, call: Call) -> Result<Response<Bytes>, Error> {
         let request = self.request(call)?;
-        match self.client.send(request).await {
-            Ok(response) if response.status().as_u16() < 400 => Ok(response),
-            Ok(response) => Err(OktaError::new(response, None).into()),
-            Err(CallError::Refused(refused)) => {
-                Err(OktaError::new(refused.response, refused.clock_offset).into())
+        let operation = || operations::of(request.method(), request.uri().path());
+        if let Some(scoped) = self.shared.clients.of_settings() {
+            return self.call_as(&scoped, request, None).await;
+        }
+        let Some(operation) = operation() else {
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            return Err(Error::UnknownScopes { method, path });
+        };
+        match scopes::needed(&operation) {
+            needed if needed.is_empty() => self.call_without_token(request).await,
+            needed => {
+                let scoped = self.shared.clients.with_scopes(needed);
+                self.call_as(&scoped, request, Some(operation)).await
             }
-            Err(error) => Err(Error::Call { error, identity: Box::new(self.identity.clone()) }),
         }
     }
 
     /// The pages of the list that `call` gets, one after the other.
-    pub fn pages(&self, call: Call) -> Pages<'_> {
-        Pages::new(self, call)
+    pub fn pages(&self, call: Call) -> Pages {
+        Pages::new(self.clone(), call)
     }
 
-    /// The org's users, up to `limit` if there is one; pages are fetched as they are needed.
-    pub fn users(&self, limit: Option<usize>) -> impl Stream<Item = Result<User, Error>> + Send + '_ {
-        let per_page = limit.map_or(USERS_PER_PAGE, |limit| limit.min(USERS_PER_PAGE));
-        let pages = self.pages(Call::get(format!("/api/v1/users?limit={per_page}")));
-        pages
-            .into_stream()
-            .and_then(async |page| Ok(stream::iter(users_of(&page)?.into_iter().map(Ok))))
-            .try_flatten()
-            .take(limit.unwrap_or(usize::MAX))
+    /// What the client runs on.
+    pub(crate) fn system(&self) -> &System {
+        self.shared.clients.system()
     }
 
-    fn request(&self, call: Call) -> Result<Request<Bytes>, Error> {
-        let uri = self.org_url.resolve(&call.path)?;
+    async fn call_as(
+        &self,
+        scoped: &ScopedClient,
+        request: Request<Bytes>,
+        operation: Option<Operation>,
+    ) -> Result<Response<Bytes>, Error> {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let lacks = || {
+            let operation = operation.or_else(|| operations::of(&method, &path));
+            operation.map(|it| scopes::missing(it.scopes(), &scoped.scopes())).unwrap_or_default()
+        };
+        let token = scoped.client.tokens().token().await;
+        scoped.note(&*token.map_err(|error| self.failed(error.into(), scoped))?);
+        match scoped.client.send(request).await {
+            Ok(response) if response.status().as_u16() < 400 => Ok(response),
+            Ok(response) => Err(OktaError::new(response, None).lacking(lacks()).into()),
+            Err(CallError::Refused(refused)) => {
+                Err(OktaError::new(refused.response, refused.clock_offset).lacking(lacks()).into())
+            }
+            Err(error) => Err(self.failed(error, scoped)),
+        }
+    }
+
+    /// What needs no scope is there for everyone.
+    async fn call_without_token(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+        match self.system().transport.send(request).await {
+            Ok(response) if response.status().as_u16() < 400 => Ok(response),
+            Ok(response) => Err(OktaError::new(response, None).into()),
+            Err(error) => {
+                Err(Error::Call { error: error.into(), identity: Box::new(self.shared.identity.clone()) })
+            }
+        }
+    }
+
+    fn failed(&self, error: CallError, scoped: &ScopedClient) -> Error {
+        let identity = Identity { scopes: scoped.asked.clone(), ..self.shared.identity.clone() };
+        Error::Call { error, identity: Box::new(identity) }
+    }
+
+    /// The request that `call` becomes, but for the token and the proof, which are made when it is sent.
+    pub fn request(&self, call: Call) -> Result<Request<Bytes>, Error> {
+        let uri = self.shared.org_url.resolve(&call.path)?;
         let has_body = !call.body.is_empty();
         let mut request = Request::new(call.body);
         *request.method_mut() = call.method;
@@ -122,8 +166,4 @@ impl OktaClient {
         }
         Ok(request)
     }
-}
-
-fn users_of(page: &Response<Bytes>) -> Result<Vec<User>, Error> {
-    serde_json::from_slice(page.body()).map_err(|error| Error::unreadable(page, &error))
 }

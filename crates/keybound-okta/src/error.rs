@@ -7,7 +7,9 @@ use keybound::Thumbprint;
 use keybound::exchange::ExchangeError;
 use keybound_client::{CallError, ClockOffset, TokenError, TransportError, field};
 
+use crate::advice;
 use crate::api_error::OktaError;
+use crate::operations::OperationError;
 use crate::org_url::NotOfThisOrg;
 use crate::settings::{Settings, SettingsError};
 
@@ -22,6 +24,9 @@ pub enum Error {
     /// The path of the call is not one of this org.
     #[error("the call can't be made: {0}")]
     Path(#[from] NotOfThisOrg),
+    /// The call is not one that the operation takes.
+    #[error("the call can't be made: {0}")]
+    Operation(#[from] OperationError),
     /// No token, no connection, no proof: the call did not reach the API.
     #[error("{error}")]
     Call {
@@ -43,6 +48,33 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The body of the call can't be written as JSON.
+    #[error("the call can't be made: its body is no JSON: {0}")]
+    Body(String),
+    /// No scopes are set, and the path tells of no operation which it needs.
+    #[error(
+        "the call can't be made: no scopes are set, and `{method} {path}` is no known operation that tells which it needs"
+    )]
+    UnknownScopes {
+        /// The method of the call.
+        method: http::Method,
+        /// Its path.
+        path: String,
+    },
+    /// No scopes are set, and a token by itself has no operation that tells which it needs.
+    #[error("no scopes are set, and a token is for some")]
+    NoScopes,
+    /// A list broke off after its first page.
+    #[error("{error}")]
+    BrokenOff {
+        /// Why.
+        error: Box<Error>,
+        /// Where it is to be gone on with ([`Pages::resume`](crate::Pages::resume)), so that nothing is lost.
+        cursor: String,
+    },
+    /// The cursor leads out of the org.
+    #[error("the list can't be gone on with: {0}")]
+    ForeignCursor(NotOfThisOrg),
     /// The link to the next page leads out of the org.
     #[error("the list can't be followed to its next page: {0}")]
     ForeignLink(NotOfThisOrg),
@@ -91,7 +123,7 @@ pub struct Identity {
     pub key_id: Option<String>,
     /// The thumbprint of the client's key (RFC 7638).
     pub thumbprint: Thumbprint,
-    /// The scopes that are asked for.
+    /// The scopes that are asked for; none where no token is asked for.
     pub scopes: Vec<String>,
 }
 
@@ -129,12 +161,29 @@ impl Error {
         }
     }
 
+    /// The same as the end of a list that goes on at `cursor`.
+    pub(crate) fn in_list(self, cursor: Option<String>) -> Self {
+        match cursor {
+            Some(cursor) => Self::BrokenOff { error: Box::new(self), cursor },
+            None => self,
+        }
+    }
+
+    /// Where a list that broke off is to be gone on with.
+    pub fn cursor(&self) -> Option<&str> {
+        match self {
+            Self::BrokenOff { cursor, .. } => Some(cursor),
+            _ => None,
+        }
+    }
+
     /// Which sort of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Settings(error) if error.is_about_key() => ErrorKind::Key,
-            Self::Settings(_) => ErrorKind::Settings,
-            Self::Path(_) => ErrorKind::Request,
+            Self::Settings(_) | Self::UnknownScopes { .. } | Self::NoScopes => ErrorKind::Settings,
+            Self::Path(_) | Self::Operation(_) | Self::Body(_) | Self::ForeignCursor(_) => ErrorKind::Request,
+            Self::BrokenOff { error, .. } => error.kind(),
             Self::Call { error, .. } => kind_of_call(error),
             Self::Api(error) => kind_of_api(error),
             Self::Unreadable { .. } => ErrorKind::Connection,
@@ -147,16 +196,24 @@ impl Error {
         match self {
             Self::Settings(error) => Some(error.advice()),
             Self::Path(_) => Some("Give a path of the org's API, such as /api/v1/users?limit=10".to_owned()),
+            Self::Operation(error) => Some(error.advice()),
             Self::Call { error, identity } => advice_on_call(error, identity),
             Self::Api(error) => match error.clock_offset {
                 Some(offset) if kind_of_api(error) == ErrorKind::Clock => Some(advice_on_clock(offset)),
-                _ => error.advice().map(str::to_owned),
+                _ => error.advice(),
             },
             Self::Unreadable { .. } => Some(
                 "Check the org's URL: what answers there may be a proxy or another site, not the org's API."
                     .to_owned(),
             ),
-            Self::ForeignLink(_) | Self::PagesInCircle => None,
+            Self::UnknownScopes { .. } | Self::NoScopes => Some(
+                "Name the scopes, of those that are granted to the app: OKTA_SCOPES=okta.users.read (keybound: \
+                 --scope okta.users.read)"
+                    .to_owned(),
+            ),
+            Self::BrokenOff { error, .. } => error.advice(),
+            Self::ForeignCursor(_) => Some("Give the cursor as the list gave it, to a client of the same org.".to_owned()),
+            Self::Body(_) | Self::ForeignLink(_) | Self::PagesInCircle => None,
         }
     }
 }
@@ -183,7 +240,7 @@ fn kind_of_exchange(refusal: &ExchangeError) -> ErrorKind {
     match refusal {
         ExchangeError::Refused { status, error, .. } => match error.as_str() {
             "invalid_client" | "unauthorized_client" | "invalid_grant" | "access_denied" => ErrorKind::Client,
-            "invalid_scope" => ErrorKind::Scope,
+            "invalid_scope" | "consent_required" => ErrorKind::Scope,
             "invalid_dpop_proof" | "use_dpop_nonce" => ErrorKind::Dpop,
             _ if status.is_server_error() => ErrorKind::Server,
             _ => ErrorKind::Api,
@@ -229,7 +286,7 @@ fn advice_on_call(error: &CallError, identity: &Identity) -> Option<String> {
         }
         CallError::Token(error @ TokenError::Refused { refusal, .. }) => match error.clock_offset() {
             Some(offset) => Some(advice_on_clock(offset)),
-            None => advice_on_exchange(refusal, identity),
+            None => advice::on_exchange(refusal, identity),
         },
         _ => None,
     }
@@ -269,47 +326,4 @@ fn advice_on_transport(error: &TransportError) -> Option<String> {
         TransportError::TooLong { .. } => "Ask for less at a time: limit=200, a filter.".to_owned(),
         _ => return None,
     })
-}
-
-fn advice_on_exchange(refusal: &ExchangeError, identity: &Identity) -> Option<String> {
-    let Identity { org, client_id, key_id, thumbprint, scopes } = identity;
-    match refusal {
-        ExchangeError::Refused { error, .. } => match error.as_str() {
-            "invalid_client" => {
-                let key_id = key_id.as_ref().map(|id| format!(", key id {id}")).unwrap_or_default();
-                Some(format!(
-                    "Check that {client_id} is the app's client id at {org}; that the app is active and \
-                     authenticates with \"Public key / Private key\"; and that the public half of the key \
-                     that is used here (thumbprint {thumbprint}{key_id}) is registered with it and active: \
-                     admin console → Applications → the app → General → Client Credentials."
-                ))
-            }
-            "unauthorized_client" | "access_denied" => Some(format!(
-                "Check that {client_id} is an API Services app, which may ask for tokens by client \
-                 credentials, and that it is active."
-            )),
-            "invalid_scope" => Some(format!(
-                "Grant the scopes to the app, or ask for those alone that are granted (asked for here: {}): \
-                 admin console → Applications → the app → Okta API Scopes → Grant.",
-                scopes.join(" ")
-            )),
-            "invalid_dpop_proof" => Some(
-                "The app requires DPoP, or does not accept this proof. If DPoP is switched off here \
-                 (KEYBOUND_DPOP=off, OKTA_CLIENT_DPOPENABLED=false), switch it on; else check the algorithm of \
-                 the DPoP key: Okta takes RS256, RS384, RS512, ES256, ES384 and ES512."
-                    .to_owned(),
-            ),
-            _ => None,
-        },
-        ExchangeError::NotATokenEndpoint { .. } => Some(format!(
-            "Check the org's URL: what answers at {org} is no Okta org, or an org of another name \
-             (https://dev-123456.okta.com, without -admin and without a path)."
-        )),
-        ExchangeError::NotBound => Some(
-            "Switch \"Require Demonstrating Proof of Possession (DPoP) header in token requests\" on for the \
-             app, or take Bearer tokens knowingly: KEYBOUND_DPOP=off"
-                .to_owned(),
-        ),
-        _ => None,
-    }
 }

@@ -2,13 +2,13 @@
 //!
 //! ```no_run
 //! use futures_util::TryStreamExt;
-//! use keybound_okta::{OktaClient, Settings, Sources};
+//! use keybound_okta::{ListQuery, OktaClient, Settings, Sources};
 //!
 //! # async fn list() -> Result<(), Box<dyn std::error::Error>> {
 //! let environment = |name: &str| std::env::var(name).ok();
 //! let settings = Settings::resolve(Sources::new(std::env::current_dir()?, &environment))?;
 //! let okta = OktaClient::new(settings);
-//! let mut users = std::pin::pin!(okta.users(None));
+//! let mut users = okta.users().list(&ListQuery::default());
 //! while let Some(user) = users.try_next().await? {
 //!     println!("{} {}", user.id, user.profile.login.unwrap_or_default());
 //! }
@@ -16,19 +16,36 @@
 //! # }
 //! ```
 
+mod advice;
 mod api_error;
+mod apps;
 mod client;
 mod error;
+mod groups;
+mod items;
 pub mod link;
+mod list_query;
+mod logs;
+mod null;
+mod operation_call;
+pub mod operations;
 mod org_url;
 mod pages;
+mod scopes;
 mod settings;
+mod suggestion;
 mod users;
 
 pub use api_error::OktaError;
+pub use apps::{App, AppKey, Apps, NewServiceApp, RoleAssignment, ScopeGrant};
 pub use client::{Call, OktaClient};
 pub use error::{Error, ErrorKind, Identity};
+pub use groups::{Group, GroupProfile, Groups};
+pub use items::Items;
+pub use list_query::{ListQuery, SortOrder};
+pub use logs::{LogEvent, LogObject, LogOutcome, LogQuery, Logs, SHORTEST_PAUSE};
+pub use operation_call::OperationCall;
 pub use org_url::{NotOfThisOrg, OrgUrl, OrgUrlError};
 pub use pages::Pages;
 pub use settings::{EnvFileError, KeyProblem, ReadError, Setting, Settings, SettingsError, Source, Sources};
-pub use users::{Profile, User, UserStatus};
+pub use users::{Activation, Mail, NewUser, Profile, User, UserChange, UserLink, UserStatus, Users};

@@ -4,61 +4,19 @@
 #[path = "../../keybound-client/tests/scripted/mod.rs"]
 mod scripted;
 
-use std::sync::Arc;
+mod okta_client;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use http::{HeaderMap, HeaderValue, Method, Response};
-use keybound::exchange::ClientCredentials;
-use keybound::proof::DpopKey;
-use keybound::{Algorithm, NumericDate, SigningKey};
-use keybound_client::{System, TokenBinding};
-use keybound_okta::{Call, Error, ErrorKind, OktaClient, OktaError, OrgUrl, Settings, User};
-use scripted::{Asked, NOW, Server, SetClock, answer, challenge, grant, refuse};
-
-/// An org that grants tokens and lets `api` answer the rest.
-async fn org(api: impl Fn(&Asked) -> Response<String> + Send + Sync + 'static) -> Server {
-    Server::start(move |asked| if asked.is_for_token() { grant("token", "DPoP") } else { api(asked) }).await
-}
-
-fn client(origin: &str) -> OktaClient {
-    client_at(origin, NOW)
-}
-
-fn client_at(origin: &str, time: NumericDate) -> OktaClient {
-    let org_url = OrgUrl::parse(origin).unwrap();
-    let key = || Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
-    let settings = Settings {
-        grant: ClientCredentials::new(&org_url.token_endpoint(), "0oa1", ["okta.users.read"]).unwrap(),
-        org_url,
-        client_key: key(),
-        binding: TokenBinding::Dpop(DpopKey::new(key())),
-        dpop_key_is_fresh: true,
-        certificate_authorities: Vec::new(),
-    };
-    let mut system = System::new(settings.transport_options());
-    system.clock = SetClock::at(time);
-    OktaClient::with_system(settings, system)
-}
-
-fn user(number: usize) -> String {
-    format!(
-        r#"{{"id":"00u{number:017}","status":"ACTIVE","profile":{{"login":"user-{number}@example.com"}}}}"#
-    )
-}
-
-/// A page of users, with a link to the next one.
-fn page(users: std::ops::Range<usize>, next: Option<&str>) -> Response<String> {
-    let body = format!("[{}]", users.map(user).collect::<Vec<_>>().join(","));
-    match next {
-        Some(next) => answer(200, &[("link", &format!("<{next}>; rel=\"next\""))], body),
-        None => answer(200, &[], body),
-    }
-}
+use http::{HeaderMap, HeaderValue, Method};
+use keybound_okta::{Call, Error, ErrorKind, ListQuery, OktaClient, OktaError, User};
+use okta_client::{client, client_at, org, page};
+use scripted::{NOW, Server, answer, challenge, grant, refuse};
 
 async fn logins(okta: &OktaClient, limit: Option<usize>) -> Result<Vec<String>, Error> {
-    let users: Vec<User> = okta.users(limit).try_collect().await?;
+    let users: Vec<User> = okta.users().list(&ListQuery::default().at_most(limit)).try_collect().await?;
     Ok(users.into_iter().filter_map(|user| user.profile.login).collect())
 }
 
@@ -203,10 +161,10 @@ async fn errors_of_the_api_say_what_to_do() {
     let org = org(move |_| refused.clone()).await;
     let error = client(&org.origin).call(Call::get("/api/v1/users")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Dpop);
-    let late = client_at(&org.origin, NOW.before(Duration::from_secs(3600)));
+    let late = client_at(&org.origin, NOW.before(Duration::from_secs(172_800)));
     let error = late.call(Call::get("/api/v1/users")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Clock);
-    assert!(error.advice().unwrap().contains("3600 s behind"));
+    assert!(error.advice().unwrap().contains("172800 s behind"));
 }
 
 #[tokio::test]
@@ -232,7 +190,7 @@ async fn refusals_of_the_token_endpoint_say_what_to_do() {
         assert!(error.advice().unwrap_or_default().contains(words), "{words}: {:?}", error.advice());
     }
     let org = Server::start(|_| refuse(401, "invalid_client", &[])).await;
-    let late = client_at(&org.origin, NOW.after(Duration::from_secs(3600)));
+    let late = client_at(&org.origin, NOW.after(Duration::from_secs(172_800)));
     let error = late.call(Call::get("/api/v1/users")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Clock);
     assert!(error.advice().unwrap().contains("Set the clock"));

@@ -189,7 +189,6 @@ fn what_is_missing_is_named_with_where_it_was_looked_for() {
     for (name, setting) in [
         ("OKTA_ORG_URL", Setting::OrgUrl),
         ("OKTA_CLIENT_ID", Setting::ClientId),
-        ("OKTA_SCOPES", Setting::Scopes),
         ("OKTA_CC_PRIVATE_KEY_FILE", Setting::ClientKey),
     ] {
         let place = Place::new().unset(name);
@@ -203,6 +202,13 @@ fn what_is_missing_is_named_with_where_it_was_looked_for() {
         assert!(error.to_string().ends_with(&format!("{} (there is no such file)", env_file.display())));
         let error = place.with_file(".env", "# nothing\n").resolve().unwrap_err();
         assert!(error.to_string().ends_with(&env_file.display().to_string()), "{error}");
+    }
+}
+
+#[test]
+fn scopes_need_not_be_set() {
+    for place in [Place::new().unset("OKTA_SCOPES"), Place::new().set("OKTA_SCOPES", " , ")] {
+        assert!(place.resolve().unwrap().grant.scopes.is_empty());
     }
 }
 

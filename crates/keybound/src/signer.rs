@@ -8,9 +8,9 @@ use crate::key::{Curve, KeyKind, PublicKey};
 
 /// Something that signs with one key and one algorithm (RFC 8725 section 3.1: a key is used with one).
 ///
-/// A signer that waits for a device or for a network blocks in [`Signer::sign`]. Where that is not
-/// wanted, take what is to be signed from an [`UnsignedJws`](crate::UnsignedJws) and give it the
-/// signature when it has come.
+/// A signer that waits for a device or for a network blocks in [`Signer::sign`] and says so by
+/// [`Signer::waits`]. Where that is not wanted, take what is to be signed from an
+/// [`UnsignedJws`](crate::UnsignedJws) and give it the signature when it has come.
 pub trait Signer: Send + Sync {
     /// The algorithm of its signatures.
     fn algorithm(&self) -> Algorithm;
@@ -20,6 +20,12 @@ pub trait Signer: Send + Sync {
 
     /// The signature over `signing_input`, in the form of RFC 7518.
     fn sign(&self, signing_input: &[u8]) -> Result<Signature, SignError>;
+
+    /// Whether signing waits for a device or for a network: async callers then do it on a thread that may
+    /// block.
+    fn waits(&self) -> bool {
+        false
+    }
 }
 
 /// A signature in the form that a JWS has: for ECDSA the two numbers in fixed length, one after the

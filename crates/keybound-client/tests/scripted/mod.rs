@@ -19,9 +19,11 @@ use keybound::exchange::ClientCredentials;
 use keybound::proof::{AccessTokenHash, BoundToken, DpopKey, ProofContext, ProofPolicy, proof_header};
 use keybound::{Algorithm, NumericDate, SigningKey, TargetUri, base64url};
 use keybound_client::{
-    Client, ClientOptions, Clock, Sleep, System, TokenBinding, TokenSource, TransportOptions,
+    Client, ClientOptions, Clock, Sleep, Stopwatch, System, TokenBinding, TokenCache, TokenSource,
+    TransportOptions,
 };
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 /// The server's time: that of the examples of RFC 9110 section 5.6.7.
 pub(crate) const NOW: NumericDate = NumericDate::from_seconds(784_111_777);
@@ -105,10 +107,18 @@ impl Server {
     where
         F: Fn(&Asked) -> Response<String> + Send + Sync + 'static,
     {
+        Self::start_gated(Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)), script).await
+    }
+
+    /// As [`start`](Self::start), and every answer takes a permit from `gate` before it goes out.
+    pub(crate) async fn start_gated<F>(gate: Arc<Semaphore>, script: F) -> Self
+    where
+        F: Fn(&Asked) -> Response<String> + Send + Sync + 'static,
+    {
         let asked = Arc::new(Mutex::new(Vec::<Asked>::new()));
         let (log, script) = (Arc::clone(&asked), Arc::new(script));
         let app = Router::new().fallback(move |request: Request| {
-            let (log, script) = (Arc::clone(&log), Arc::clone(&script));
+            let (log, script, gate) = (Arc::clone(&log), Arc::clone(&script), Arc::clone(&gate));
             async move {
                 let (parts, body) = request.into_parts();
                 let body = to_bytes(body, usize::MAX).await.unwrap();
@@ -119,6 +129,7 @@ impl Server {
                     log.push(Asked { method, uri, headers, body, before });
                     log.last().unwrap().clone()
                 };
+                gate.acquire().await.unwrap().forget();
                 script(&asked).map(Body::from)
             }
         });
@@ -176,22 +187,40 @@ pub(crate) fn challenge(error: &str, fields: &[(&str, &str)]) -> Response<String
     response
 }
 
-/// A clock that shows what it is set to.
-pub(crate) struct SetClock(AtomicU64);
+/// A clock and a stopwatch that show what they are set to.
+pub(crate) struct SetClock {
+    seconds: AtomicU64,
+    elapsed_milliseconds: AtomicU64,
+}
 
 impl SetClock {
     pub(crate) fn at(date: NumericDate) -> Arc<Self> {
-        Arc::new(Self(AtomicU64::new(date.seconds())))
+        Arc::new(Self { seconds: AtomicU64::new(date.seconds()), elapsed_milliseconds: AtomicU64::new(0) })
     }
 
+    /// Time passes: both go on.
     pub(crate) fn advance(&self, duration: Duration) {
-        self.0.fetch_add(duration.as_secs(), Ordering::Relaxed);
+        let milliseconds = u64::try_from(duration.as_millis()).unwrap();
+        self.elapsed_milliseconds.fetch_add(milliseconds, Ordering::Relaxed);
+        self.seconds.fetch_add(duration.as_secs(), Ordering::Relaxed);
+    }
+
+    /// Somebody sets the clock, by this many seconds; the stopwatch doesn't notice.
+    pub(crate) fn set_by(&self, seconds: i64) {
+        let set = |shown: u64| Some(shown.saturating_add_signed(seconds));
+        self.seconds.fetch_update(Ordering::Relaxed, Ordering::Relaxed, set).unwrap();
     }
 }
 
 impl Clock for SetClock {
     fn now(&self) -> NumericDate {
-        NumericDate::from_seconds(self.0.load(Ordering::Relaxed))
+        NumericDate::from_seconds(self.seconds.load(Ordering::Relaxed))
+    }
+}
+
+impl Stopwatch for SetClock {
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.elapsed_milliseconds.load(Ordering::Relaxed))
     }
 }
 
@@ -237,6 +266,10 @@ pub(crate) struct Differently {
     pub(crate) bearer: bool,
     pub(crate) transport: TransportOptions,
     pub(crate) options: ClientOptions,
+    pub(crate) key: DpopKey,
+    pub(crate) cache: Option<Arc<dyn TokenCache>>,
+    /// In place of the one that notes and doesn't wait.
+    pub(crate) timer: Option<Arc<dyn Sleep>>,
 }
 
 impl Default for Differently {
@@ -246,6 +279,9 @@ impl Default for Differently {
             bearer: false,
             transport: TransportOptions::default(),
             options: ClientOptions::default(),
+            key: DpopKey::new(Arc::new(SigningKey::generate(Algorithm::ES256).unwrap())),
+            cache: None,
+            timer: None,
         }
     }
 }
@@ -257,16 +293,20 @@ impl Rig {
     }
 
     pub(crate) fn with(origin: &str, differently: Differently) -> Self {
-        let es256 = || Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
+        let client_key = Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
         let (clock, timer) = (SetClock::at(differently.clock), Arc::new(NotedSleep::default()));
-        let key = DpopKey::new(es256());
+        let key = differently.key;
         let mut system = System::new(differently.transport);
         system.clock = clock.clone();
-        system.timer = timer.clone();
+        system.stopwatch = clock.clone();
+        system.timer = differently.timer.unwrap_or_else(|| timer.clone());
         let endpoint = format!("{origin}/oauth2/v1/token");
         let grant = ClientCredentials::new(&endpoint, "0oa1", ["things.read"]).unwrap();
         let binding = if differently.bearer { TokenBinding::Bearer } else { TokenBinding::Dpop(key.clone()) };
-        let tokens = TokenSource::new(system, grant, es256(), binding);
+        let mut tokens = TokenSource::new(system, grant, client_key, binding);
+        if let Some(cache) = differently.cache {
+            tokens = tokens.with_cache(cache);
+        }
         let client = Client::with_options(tokens, differently.options);
         Self { client, clock, timer, key }
     }
@@ -274,6 +314,16 @@ impl Rig {
     pub(crate) async fn get(&self, url: &str) -> Result<http::Response<Bytes>, keybound_client::CallError> {
         self.client.send(http::Request::get(url).body(Bytes::new()).unwrap()).await
     }
+}
+
+/// Lets other tasks go on until `condition` holds; a test in which it never does has failed.
+pub(crate) async fn until(mut condition: impl AsyncFnMut() -> bool) {
+    let holds = async {
+        while !condition().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), holds).await.unwrap();
 }
 
 /// Whether all of `values` differ.

@@ -198,7 +198,7 @@ impl Issuer {
 
 fn check_route(field: &str, route: &Route) -> Result<(), PolicyError> {
     let wrong = |name: &str, reason: String| Err(PolicyError::field(format!("{field}.{name}"), reason));
-    if let Err(reason) = crate::routes::Pattern::parse(&route.path) {
+    if let Err(reason) = crate::path::Pattern::parse(&route.path) {
         return wrong("path", reason.to_string());
     }
     if let Some(method) =

@@ -23,7 +23,7 @@ const ALWAYS: [HeaderName; 8] = [
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Takes them out.
-pub(super) fn remove(headers: &mut HeaderMap) {
+pub fn remove(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         let named: Vec<String> = list(headers, &CONNECTION).collect();
         for name in named {

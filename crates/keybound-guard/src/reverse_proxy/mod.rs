@@ -10,7 +10,7 @@
 mod failure;
 mod form;
 mod forwarded;
-mod hop_by_hop;
+pub mod hop_by_hop;
 mod idle;
 mod tunnel;
 mod upstream;

@@ -33,7 +33,8 @@ const MAX_AUTHORITIES_BYTES: u64 = 1024 * 1024;
 pub struct Settings {
     /// The org.
     pub org_url: OrgUrl,
-    /// What is asked of its token endpoint: the client id, the scopes, the id of the key.
+    /// What is asked of its token endpoint: the client id, the id of the key, and the scopes. Where there are
+    /// none, each call asks for those that its operation needs.
     pub grant: ClientCredentials,
     /// The key that the app authenticates with.
     pub client_key: Arc<dyn Signer>,
@@ -112,8 +113,9 @@ fn client_id(sources: &OpenSources<'_>) -> Result<String, SettingsError> {
     Ok(value.to_owned())
 }
 
+/// The scopes that are set; none is no fault, since operations tell which they need.
 fn scopes(sources: &OpenSources<'_>) -> Result<Vec<String>, SettingsError> {
-    let found = sources.require(Setting::Scopes)?;
+    let Some(found) = sources.find(Setting::Scopes) else { return Ok(Vec::new()) };
     let names = found.value.split(|character: char| character.is_whitespace() || character == ',');
     let scopes: Vec<_> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let is_scope = |name: &str| {

@@ -16,7 +16,7 @@ pub enum Setting {
     OrgUrl,
     /// The id of the service app.
     ClientId,
-    /// The scopes to ask for, with spaces or commas between them.
+    /// The scopes to ask for, with spaces or commas between them; not set, each call asks for what it needs.
     Scopes,
     /// The private key of the service app: a file (PEM or JWK), or the key itself.
     ClientKey,
@@ -82,7 +82,7 @@ impl Setting {
             }
             Self::Scopes => {
                 "Set OKTA_SCOPES to scopes that are granted to the app (Okta API Scopes), with spaces \
-                 between them: OKTA_SCOPES=okta.users.read"
+                 between them: OKTA_SCOPES=okta.users.read; or leave it out, and each call asks for what it needs."
             }
             Self::ClientKey => {
                 "Set OKTA_CC_PRIVATE_KEY_FILE to the file that has the app's private key, PEM or JWK; its \

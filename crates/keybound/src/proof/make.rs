@@ -76,6 +76,11 @@ impl DpopKey {
         Self { signer, template }
     }
 
+    /// What signs the proofs.
+    pub fn signer(&self) -> &Arc<dyn Signer> {
+        &self.signer
+    }
+
     /// The public half.
     pub fn public_key(&self) -> &PublicKey {
         self.signer.public_key()

@@ -1,0 +1,195 @@
+//! `keybound api` as scripts use it: fields, filters, pages, previews.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Ended, Service, USERS};
+
+fn api(service: &Service, arguments: &[&str]) -> Ended {
+    service.workspace.run(&[&["api"], arguments].concat())
+}
+
+fn lines(ended: &Ended) -> Vec<&str> {
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    ended.stdout.lines().collect()
+}
+
+#[test]
+fn fields_are_the_query_of_a_get() {
+    let service = Service::start();
+    let three = api(&service, &[USERS, "-X", "GET", "-F", "limit=3"]).json();
+    assert_eq!(three.as_array().unwrap().len(), 3);
+    let two = api(&service, &["/api/v1/users?limit=2", "-X", "GET", "-f", "q=a"]).json();
+    assert!(two.as_array().unwrap().len() <= 2);
+}
+
+#[test]
+fn an_expression_picks_what_is_wanted() {
+    let service = Service::start();
+    let page = "/api/v1/users?limit=2";
+    let logins = api(&service, &[page, "--jq", ".[].profile.login"]);
+    assert_eq!(lines(&logins).len(), 2);
+    assert!(!logins.stdout.contains('"'), "texts come without quotes: {}", logins.stdout);
+    assert_eq!(lines(&api(&service, &[page, "-q", "length, [.[0].status]"])), ["2", "[\"ACTIVE\"]"]);
+    let all = api(&service, &["/api/v1/users?limit=90", "--paginate", "--jq", "length"]);
+    assert_eq!(lines(&all), ["90", "90", "20"], "each page by itself");
+
+    for (expression, code, words) in [
+        (".[", Some(2), "not understood"),
+        (".[] | nonsense", Some(2), "nonsense"),
+        (".[].status | keys", Some(2), "can't be applied"),
+    ] {
+        let refused = api(&service, &[page, "--jq", expression]);
+        assert_eq!(refused.code, code, "{refused:?}");
+        assert!(refused.stderr.contains(words), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_list_is_printed_as_one_array_or_line_by_line() {
+    let service = Service::start();
+    let page = "/api/v1/users?limit=90";
+    let array = api(&service, &[page, "--paginate"]).json();
+    let ndjson = api(&service, &[page, "--paginate", "--ndjson"]);
+    let items: Vec<Value> =
+        lines(&ndjson).into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((items.len(), Value::from(items)), (200, array));
+    let silent = api(&service, &[page, "--paginate", "--silent"]);
+    assert_eq!((silent.code, silent.stdout.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_refusal_is_printed_whatever_was_asked_of_the_answer() {
+    let service = Service::start();
+    for option in [&["--jq", ".[].id"][..], &["--silent"]] {
+        let refused = api(&service, &[&["/api/v1/users/00uNoSuchUser0000000"], option].concat());
+        assert_eq!(refused.code, Some(10), "{refused:?}");
+        assert!(refused.stdout.contains("E0000007"), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_dry_run_shows_the_request_and_sends_nothing() {
+    let service = Service::start();
+    let Service { workspace, org, .. } = &service;
+    workspace.write("title.txt", "Director");
+    let fields = ["-f", "profile[login]=ada@example.com", "-F", "profile[title]=@title.txt", "-F", "n[]=1"];
+    let shown = api(&service, &[&[USERS, "--dry-run", "-H", "If-Match: x"], &fields[..]].concat());
+    let (head, body) = shown.stdout.split_once("\n\n").unwrap();
+    assert_eq!(
+        head,
+        format!(
+            "POST {}{USERS} HTTP/1.1\nauthorization: DPoP <access token>\ndpop: <proof for this request>\n\
+             if-match: x\naccept: application/json\ncontent-type: application/json",
+            org.url
+        )
+    );
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body, json!({"profile": {"login": "ada@example.com", "title": "Director"}, "n": [1]}));
+
+    let unreachable =
+        ["--org-url", "http://127.0.0.1:9", "--no-dpop", "--dry-run", "-X", "GET", "-f", "q=a b"];
+    let shown = api(&service, &[&[USERS], &unreachable[..]].concat());
+    assert_eq!(
+        lines(&shown)[..2],
+        ["GET http://127.0.0.1:9/api/v1/users?q=a%20b HTTP/1.1", "authorization: Bearer <access token>"]
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn the_command_for_curl_makes_the_same_call() {
+    use std::process::Command;
+
+    let service = Service::start();
+    let Service { workspace, .. } = &service;
+    workspace.run(&["keys", "new", "--alg", "ES256", "--out", "dpop"]).json();
+    let shown = api(&service, &["/api/v1/users?limit=2", "-H", "X-Note: it's $(here)", "--curl"]);
+    assert!(!shown.stdout.contains("eyJ"), "no token, no proof: {}", shown.stdout);
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_keybound")).parent().unwrap();
+    let script = format!("KEY=dpop_private_key.pem\n{}", shown.stdout.replace("curl -X", "curl -sS -X"));
+    let ran = Command::new("sh")
+        .args(["-euc", &script])
+        .current_dir(workspace.path(""))
+        .env("PATH", format!("{}:/usr/bin:/bin", program.display()))
+        .output()
+        .unwrap();
+    let users: Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+    assert_eq!(users.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_operation_is_called_by_its_name() {
+    let service = Service::start();
+    let users = api(&service, &["listUsers", "-F", "limit=2"]).json();
+    let id = users[0]["id"].as_str().unwrap();
+    for user in [&["getUser", id][..], &["getUser", "-f", &format!("id={id}")]] {
+        assert_eq!(api(&service, user).json()["id"], id);
+    }
+    assert_eq!(
+        api(&service, &["listUsers", "-F", "limit=90", "--paginate"]).json().as_array().unwrap().len(),
+        200
+    );
+
+    let shown =
+        api(&service, &["createUser", "-F", "activate=false", "-f", "profile[login]=a@b.c", "--dry-run"]);
+    let (head, body) = shown.stdout.split_once("\n\n").unwrap();
+    assert!(head.starts_with(&format!("POST {}{USERS}?activate=false HTTP/1.1", service.org.url)), "{head}");
+    assert_eq!(body.trim(), "{\"profile\":{\"login\":\"a@b.c\"}}");
+
+    for (arguments, words) in [
+        (&["listUser"][..], "listUsers"),
+        (&["getUser"], "`id`"),
+        (&["getUser", "a", "b"], "no place for so many values"),
+        (&["getUser", ".."], "can't stand for"),
+        (&["listUsers", "-f", "limits=5"], "limit"),
+        (&["listUsers", "-f", "limit=some"], "whole number"),
+        (&["getUser", id, "--paginate"], "not in pages"),
+        (&["listUsers", "-X", "POST"], "leave -X out"),
+        (&["/api/v1/users", "x"], "parameters in it already"),
+    ] {
+        api(&service, arguments).assert_failed(2, &[words]);
+    }
+}
+
+#[test]
+fn the_scope_is_asked_for_that_the_call_needs() {
+    let service = Service::start();
+    let settings = service.settings().replace("OKTA_SCOPES=okta.users.read\n", "");
+    service.workspace.write(".env", &settings);
+    assert_eq!(api(&service, &["listUsers", "-F", "limit=1"]).json().as_array().unwrap().len(), 1);
+    assert_eq!(api(&service, &["/api/v1/users?limit=1"]).json().as_array().unwrap().len(), 1);
+    let refused = api(&service, &["listGroups"]);
+    assert_eq!(refused.code, Some(8), "the app has no such scope: {refused:?}");
+    assert!(refused.stderr.contains("okta.groups.read"), "{refused:?}");
+}
+
+#[test]
+fn operations_are_found_by_words_and_scopes() {
+    let workspace = support::Workspace::new();
+    let found = |arguments: &[&str]| workspace.run(&[&["operations"], arguments].concat());
+    assert_eq!(found(&[]).json().as_array().unwrap().len(), 732);
+    let one = found(&["listUsers"]).json();
+    assert_eq!((one.as_array().unwrap().len(), &one[0]["path"]), (1, &Value::from(USERS)), "{one}");
+    assert_eq!(one[0]["scopes"], json!(["okta.users.read"]));
+    let rules = found(&["group", "rule", "--scope", "okta.groups.read"]).json();
+    assert!(rules.as_array().unwrap().iter().any(|operation| operation["id"] == "listGroupRules"), "{rules}");
+    found(&["listUsrs"]).assert_failed(2, &["listUsers"]);
+}
+
+#[test]
+fn fields_that_can_not_be_sent_are_told() {
+    let service = Service::start();
+    for (arguments, words) in [
+        (&["-f", "name"][..], "no `=`"),
+        (&["-f", "a=1", "-f", "a=2"], "another field has that name"),
+        (&["-X", "GET", "-f", "a[b]=1"], "no place in a query"),
+        (&["-F", "a=@nowhere"], "nowhere"),
+        (&["--input", "nowhere"], "nowhere"),
+    ] {
+        api(&service, &[&[USERS], arguments].concat()).assert_failed(2, &[words]);
+    }
+    for arguments in [&["--dry-run", "--curl"][..], &["--paginate", "--include"], &["--ndjson"]] {
+        api(&service, &[&[USERS], arguments].concat()).assert_usage();
+    }
+}

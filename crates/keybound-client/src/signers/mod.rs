@@ -1,0 +1,32 @@
+//! Signers whose private keys are not in a file: in a hardware module, in a key service, in the keyring of
+//! the operating system. Each is behind a feature of its own.
+//!
+//! | feature | signer | where the key is |
+//! | --- | --- | --- |
+//! | `keyring` | `keyring::load`, which gives a key in this process | in the keyring of the operating system |
+//! | `pkcs11` | `pkcs11::Pkcs11Signer` | in a token or a hardware security module; it never leaves it |
+
+#[cfg(feature = "pkcs11")]
+mod digest;
+#[cfg(feature = "keyring")]
+pub mod keyring;
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
+
+#[cfg(feature = "pkcs11")]
+use keybound::{Algorithm, KeyError, KeyKind, PublicKey};
+
+/// The algorithm that was asked for, if it is one for this key. Without one, that of its curve, and of RSA
+/// keys RS256, which every server takes.
+#[cfg(feature = "pkcs11")]
+fn algorithm_for(key: &PublicKey, asked_for: Option<Algorithm>) -> Result<Algorithm, KeyError> {
+    let algorithm = asked_for.unwrap_or(match key.kind() {
+        KeyKind::Rsa { .. } => Algorithm::RS256,
+        KeyKind::P256 => Algorithm::ES256,
+        KeyKind::P384 => Algorithm::ES384,
+        KeyKind::P521 => Algorithm::ES512,
+        KeyKind::Ed25519 => Algorithm::EdDSA,
+    });
+    key.allow(algorithm)?;
+    Ok(algorithm)
+}

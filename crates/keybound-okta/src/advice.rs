@@ -1,0 +1,269 @@
+//! What to do about what Okta answers: one row for each error that people meet.
+
+use http::StatusCode;
+use keybound::exchange::ExchangeError;
+
+use crate::api_error::OktaError;
+use crate::error::Identity;
+
+/// What to do about a refusal of the management API.
+pub(crate) fn on_api_error(error: &OktaError) -> Option<String> {
+    if error.lacks_scope() {
+        return Some(on_scope(&error.missing_scopes));
+    }
+    let by_code = error.code.as_deref().and_then(on_code);
+    by_code.or_else(|| on_status(error.status)).map(str::to_owned)
+}
+
+fn on_scope(missing: &[String]) -> String {
+    let scope =
+        if missing.is_empty() { "the scope that the call needs".to_owned() } else { missing.join(" and ") };
+    format!(
+        "Ask for {scope} (OKTA_SCOPES; where none are set, each call asks for what it needs) and grant it to \
+         the app: admin console → Applications → the app → Okta API Scopes."
+    )
+}
+
+/// By Okta's code, or by the error of OAuth.
+fn on_code(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "E0000001" => "Correct the fields that the causes name.",
+        "E0000003" => "Send a body that is valid JSON, with `Content-Type: application/json`.",
+        "E0000004" | "E0000011" | "invalid_token" => {
+            "The org does not take the access token. If the app requires DPoP, don't switch it off here \
+             (KEYBOUND_DPOP=off sends Bearer); if tokens were revoked or the app was changed, try again \
+             with a new token."
+        }
+        "E0000006" => {
+            "The token is good, but the app may not do this: give it an admin role that may (admin \
+             console → Applications → the app → Admin roles; Read-only Administrator is enough for \
+             reading), and check that the scope for the call is granted (Okta API Scopes)."
+        }
+        "E0000007" => "Check the identifier in the path; or the app's admin role doesn't cover it.",
+        "E0000009" => "The fault is Okta's: try again later; if it stays, tell Okta the request's id.",
+        "E0000015" => "The org's edition doesn't have this feature, or it is not switched on.",
+        "E0000016" => "The user is active already; nothing is left to do.",
+        "E0000022" => "Check the method against the path.",
+        "E0000031" => "Check the search or filter expression: property, operator and quotes.",
+        "E0000038" => "The object's present state does not allow it; look at its status first.",
+        "E0000047" => "Wait until the rate limit is reset (X-Rate-Limit-Reset), or ask for less.",
+        "invalid_dpop_proof" => {
+            "The org does not accept the proof. Check the algorithm of the DPoP key (Okta takes RS256, RS384, \
+             RS512, ES256, ES384 and ES512), the clock of this machine (date -u), and that nothing between \
+             here and the org changes the address of the request."
+        }
+        "use_dpop_nonce" => {
+            "The org goes on asking for another nonce than the one that it gave: check that nothing between here \
+             and there takes the header field DPoP-Nonce out."
+        }
+        _ => return None,
+    })
+}
+
+/// Where the answer has no code that is known.
+fn on_status(status: StatusCode) -> Option<&'static str> {
+    Some(match status {
+        StatusCode::UNAUTHORIZED => {
+            "The org does not take the access token: check that the app requires DPoP if it is on here \
+             (KEYBOUND_DPOP), and the other way round."
+        }
+        StatusCode::FORBIDDEN => {
+            "Check the app's admin role and its scopes: admin console → Applications → the app → Admin roles, \
+             Okta API Scopes. A network zone of the org may refuse this machine's address, too."
+        }
+        StatusCode::NOT_FOUND => "Check the path: there is no such thing at this org.",
+        StatusCode::TOO_MANY_REQUESTS => {
+            "Wait until the rate limit is reset (X-Rate-Limit-Reset), or ask for less."
+        }
+        status if status.is_server_error() => {
+            "The org, or something before it, can't answer just now: try again later (status.okta.com)."
+        }
+        _ => return None,
+    })
+}
+
+/// What to do about a refusal of the token endpoint.
+pub(crate) fn on_exchange(refusal: &ExchangeError, identity: &Identity) -> Option<String> {
+    match refusal {
+        ExchangeError::Refused { status, error, description } => {
+            let description = description.as_deref().unwrap_or_default().to_lowercase();
+            on_refusal(error, &description, identity).or_else(|| on_status(*status).map(str::to_owned))
+        }
+        ExchangeError::NotATokenEndpoint { status, .. } if status.is_server_error() => {
+            on_status(*status).map(str::to_owned)
+        }
+        ExchangeError::NotATokenEndpoint { .. } => Some(format!(
+            "Check the org's URL: what answers at {} is no Okta org, or an org of another name \
+             (https://dev-123456.okta.com, without -admin and without a path).",
+            identity.org
+        )),
+        ExchangeError::NotBound => Some(
+            "Switch \"Require Demonstrating Proof of Possession (DPoP) header in token requests\" on for the \
+             app, or take Bearer tokens knowingly: KEYBOUND_DPOP=off"
+                .to_owned(),
+        ),
+        ExchangeError::ChallengeWithoutNonce | ExchangeError::TooManyChallenges => {
+            on_code("use_dpop_nonce").map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
+/// By the error of OAuth and, where one error has several causes, by words of its description.
+fn on_refusal(error: &str, description: &str, identity: &Identity) -> Option<String> {
+    Some(match error {
+        "invalid_client" => on_client(description, identity),
+        "unauthorized_client" | "access_denied" | "unsupported_grant_type" => format!(
+            "Check that {} is an API Services app, which may ask for tokens by client credentials, that it is \
+             active, and that no policy of the org shuts it out.",
+            identity.client_id
+        ),
+        "invalid_scope" | "consent_required" => format!(
+            "Grant the scopes to the app, or ask for those alone that are granted (asked for here: {}): \
+             admin console → Applications → the app → Okta API Scopes → Grant.",
+            identity.scopes.join(" ")
+        ),
+        "invalid_dpop_proof" => {
+            "The app requires DPoP, or does not accept this proof. If DPoP is switched off here \
+             (KEYBOUND_DPOP=off, OKTA_CLIENT_DPOPENABLED=false), switch it on; else check the algorithm of \
+             the DPoP key: Okta takes RS256, RS384, RS512, ES256, ES384 and ES512."
+                .to_owned()
+        }
+        "use_dpop_nonce" => return on_code(error).map(str::to_owned),
+        "invalid_request" => format!(
+            "Check that {} is an app of {} that authenticates with \"Public key / Private key\".",
+            identity.client_id, identity.org
+        ),
+        _ => return None,
+    })
+}
+
+/// Which part of the client's authentication to look at first.
+fn on_client(description: &str, identity: &Identity) -> String {
+    let Identity { org, client_id, key_id, thumbprint, .. } = identity;
+    let key_id = key_id.as_ref().map(|id| format!(", key id {id}")).unwrap_or_default();
+    let has = |words: &[&str]| words.iter().any(|word| description.contains(word));
+    if has(&["jti", "already been used", "replay"]) {
+        return "Try again: the assertion was used before. Each request makes one of its own; if it stays, \
+                something between here and the org sends requests twice."
+            .to_owned();
+    }
+    if has(&["expir", "issued in the future", "iat", "nbf"]) {
+        return "Set the clock of this machine (date -u): an assertion carries the time, and is good for five \
+                minutes."
+            .to_owned();
+    }
+    if has(&["audience", "aud claim"]) {
+        return format!(
+            "Check the org's URL ({org}): assertions are for the address that it goes by itself."
+        );
+    }
+    let registered = format!(
+        "that the public half of the key that is used here (thumbprint {thumbprint}{key_id}) is registered \
+         with it and active: admin console → Applications → the app → General → Client Credentials."
+    );
+    if has(&["signature", "kid", "key id", "jwk"]) {
+        return format!("Check {registered}");
+    }
+    format!(
+        "Check that {client_id} is the app's client id at {org}; that the app is active and authenticates \
+         with \"Public key / Private key\"; and {registered}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::Response;
+    use keybound::{KeyKind, PrivateKey};
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_of_the_api_that_people_meet_has_its_advice() {
+        for (status, code, challenge, words, why) in [
+            (400, "E0000001", "", "the causes name", "a field is wrong"),
+            (400, "E0000003", "", "valid JSON", "the body can't be read"),
+            (401, "E0000004", "", "does not take the access token", "not authenticated"),
+            (403, "E0000006", "", "Admin roles", "the admin role is too small"),
+            (404, "E0000007", "", "identifier in the path", "no such object"),
+            (500, "E0000009", "", "the fault is Okta's", "Okta failed"),
+            (401, "E0000011", "", "KEYBOUND_DPOP", "a bound token as Bearer"),
+            (403, "E0000011", "", "KEYBOUND_DPOP", "the same with another status"),
+            (403, "E0000015", "", "edition", "a feature that the org lacks"),
+            (403, "E0000016", "", "active already", "activated twice"),
+            (405, "E0000022", "", "method", "a method that the path lacks"),
+            (400, "E0000031", "", "filter expression", "a filter that is none"),
+            (403, "E0000038", "", "status first", "not in this state"),
+            (429, "E0000047", "", "rate limit", "too many requests"),
+            (429, "", "", "rate limit", "too many requests, without a body"),
+            (401, "", r#"DPoP error="invalid_token""#, "does not take the access token", "by the challenge"),
+            (403, "", r#"DPoP error="insufficient_scope""#, "Okta API Scopes", "a scope is missing"),
+            (400, "", r#"DPoP error="invalid_dpop_proof""#, "algorithm of the DPoP key", "the proof"),
+            (401, "", r#"DPoP error="use_dpop_nonce""#, "DPoP-Nonce", "nonces without an end"),
+            (401, "", "", "KEYBOUND_DPOP", "401 without a word"),
+            (403, "", "", "network zone", "403 without a word"),
+            (404, "", "", "path", "404 without a word"),
+            (502, "", "", "status.okta.com", "a gateway"),
+            (403, "E9999999", "", "Admin roles", "a code that is not known"),
+        ] {
+            let mut response = Response::builder().status(status);
+            if !challenge.is_empty() {
+                response = response.header("www-authenticate", challenge);
+            }
+            let body = if code.is_empty() { String::new() } else { format!(r#"{{"errorCode":"{code}"}}"#) };
+            let error = OktaError::new(response.body(Bytes::from(body)).unwrap(), None);
+            let advice = error.advice().unwrap_or_default();
+            let found = advice.to_lowercase().contains(&words.to_lowercase());
+            assert!(found, "{why} ({status} {code}{challenge}): {advice}");
+        }
+        let teapot = OktaError::new(Response::builder().status(418).body(Bytes::new()).unwrap(), None);
+        assert_eq!(teapot.advice(), None, "nothing is made up");
+    }
+
+    #[test]
+    fn every_refusal_of_the_token_endpoint_that_people_meet_has_its_advice() {
+        let key = PrivateKey::generate(KeyKind::P256).unwrap();
+        let identity = Identity {
+            org: "https://o.example".to_owned(),
+            client_id: "0oa1".to_owned(),
+            key_id: Some("my-key".to_owned()),
+            thumbprint: key.public_key().thumbprint(),
+            scopes: vec!["okta.users.read".to_owned()],
+        };
+        for (status, error, description, words, why) in [
+            (401, "invalid_client", "", "0oa1 is the app's client id", "it may be anything"),
+            (401, "invalid_client", "Invalid value for 'client_id' parameter.", "0oa1 is", "the client id"),
+            (401, "invalid_client", "The client_assertion signature is invalid.", "my-key", "another key"),
+            (401, "invalid_client", "No key with this kid is registered.", "registered", "an unknown kid"),
+            (401, "invalid_client", "The client_assertion token is expired.", "clock", "the clock"),
+            (401, "invalid_client", "The jti was already used.", "used before", "an assertion twice"),
+            (401, "invalid_client", "The audience claim is wrong.", "https://o.example", "another address"),
+            (400, "unauthorized_client", "", "API Services", "another type of app"),
+            (400, "unsupported_grant_type", "", "API Services", "no client credentials"),
+            (400, "access_denied", "Policy evaluation failed.", "policy", "a policy"),
+            (400, "invalid_scope", "", "okta.users.read", "a scope is not granted"),
+            (400, "consent_required", "", "Grant the scopes", "nobody has agreed to a scope"),
+            (400, "invalid_dpop_proof", "", "KEYBOUND_DPOP", "the proof is missing"),
+            (400, "use_dpop_nonce", "", "DPoP-Nonce", "nonces without an end"),
+            (400, "invalid_request", "", "Public key / Private key", "a request that it can't read"),
+            (429, "too_many_requests", "", "rate limit", "too many requests"),
+            (503, "temporarily_unavailable", "", "try again later", "down"),
+        ] {
+            let refusal = ExchangeError::Refused {
+                status: StatusCode::from_u16(status).unwrap(),
+                error: error.to_owned(),
+                description: Some(description.to_owned()),
+            };
+            let advice = on_exchange(&refusal, &identity).unwrap_or_default();
+            assert!(advice.contains(words), "{why} ({error}): {advice}");
+        }
+        for (refusal, words) in [
+            (ExchangeError::ChallengeWithoutNonce, "DPoP-Nonce"),
+            (ExchangeError::TooManyChallenges, "DPoP-Nonce"),
+            (ExchangeError::NotBound, "KEYBOUND_DPOP=off"),
+        ] {
+            assert!(on_exchange(&refusal, &identity).unwrap().contains(words), "{refusal}");
+        }
+    }
+}
