@@ -7,21 +7,23 @@ use std::time::Duration;
 use backon::ExponentialBackoff;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use keybound::exchange::{DPOP, newest_nonce};
-use keybound::proof::ProofRequest;
+use keybound::proof::{DpopKey, ProofRequest};
 use keybound::{Nonce, TargetUri};
 use tokio::time::Instant;
 use tracing::{Span, debug};
 
 use crate::challenge::Challenge;
 use crate::client::{CallError, ClientOptions};
-use crate::clock::ClockOffset;
+use crate::clock::{ClockOffset, Moment};
+use crate::pacing::{Pacer, Turn};
 use crate::rate_limit::{self, Wait};
 use crate::redirect::{Redirect, RedirectFault, Visited};
 use crate::retry::{self, Budget, is_idempotent};
 use crate::signing;
-use crate::token_source::{Token, TokenSource};
+use crate::token::Token;
+use crate::token_source::TokenSource;
 use crate::transport::TransportError;
 use crate::wire::{Content, Fault, Repeat, Wire};
 
@@ -30,6 +32,9 @@ pub(crate) struct Shared {
     pub(crate) tokens: TokenSource,
     pub(crate) options: ClientOptions,
     pub(crate) budget: Budget,
+    pub(crate) pacer: Option<Pacer>,
+    /// The token that was used last, and the header field that carries it.
+    pub(crate) authorization: Mutex<Option<(Arc<Token>, HeaderValue)>>,
     /// Origins that have taken a proof without a nonce.
     pub(crate) asking_no_nonce: Mutex<HashSet<String>>,
 }
@@ -38,6 +43,19 @@ pub(crate) struct Shared {
 const MAX_ORIGINS: usize = 256;
 
 impl Shared {
+    /// The value of `Authorization` with `token`; it is the same for as long as the token is.
+    fn authorization(&self, token: &Arc<Token>) -> Result<HeaderValue, CallError> {
+        let mut last = self.authorization.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((of, value)) if Arc::ptr_eq(of, token) => Ok(value.clone()),
+            _ => {
+                let value = credential(token.authorization().as_str().to_owned())?;
+                *last = Some((Arc::clone(token), value.clone()));
+                Ok(value)
+            }
+        }
+    }
+
     /// Whether it is known what nonce the server of `target` wants, if any.
     pub(crate) fn knows_nonce(&self, target: &TargetUri) -> bool {
         let asking_no_nonce = self.asking_no_nonce.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,6 +88,8 @@ pub(crate) struct Call<'a, W, C> {
     /// The nonce of a challenge, for the attempt that answers it.
     challenged_with: Option<Nonce>,
     visited: Visited,
+    /// The right to the next attempt, where calls are paced.
+    turn: Option<Turn>,
     began: Instant,
     attempts: u32,
 }
@@ -121,33 +141,6 @@ struct Answer<A> {
     clock_offset: Option<ClockOffset>,
 }
 
-/// What goes into the header of one attempt (RFC 9449 section 7.1).
-struct Credentials {
-    authorization: HeaderValue,
-    /// Of a token that is bound.
-    proof: Option<HeaderValue>,
-}
-
-/// The token and, where it is bound, a fresh proof.
-async fn credentials(
-    shared: &Shared,
-    method: &Method,
-    target: &TargetUri,
-    token: &Token,
-    nonce: Option<&Nonce>,
-) -> Result<Credentials, CallError> {
-    let proof = match token.bound_to() {
-        Some(key) => {
-            let system = shared.tokens.system();
-            let now = shared.tokens.servers().now(target, system.clock.as_ref());
-            let proof = ProofRequest { method, target, access_token: Some(token.hash()), nonce };
-            Some(credential(&signing::prove(key, &proof, now, system.random.as_ref()).await?)?)
-        }
-        None => None,
-    };
-    Ok(Credentials { authorization: credential(&token.authorization())?, proof })
-}
-
 impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
     /// A call with a request that has no credentials yet.
     pub(crate) fn new(shared: &'a Shared, wire: W, request: Parts, content: C) -> Result<Self, CallError> {
@@ -172,6 +165,7 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
             patience,
             challenged_with,
             visited,
+            turn: None,
             began,
             attempts,
         })
@@ -181,8 +175,19 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         &self.target
     }
 
+    /// Waits for the call's turn, where calls are paced.
+    pub(crate) async fn wait_for_turn(&mut self) {
+        if let Some(pacer) = &self.shared.pacer
+            && self.turn.is_none()
+        {
+            let shared = self.shared;
+            self.turn = Some(pacer.turn(&self.request, &self.target, |pause| shared.sleep(pause)).await);
+        }
+    }
+
     /// Makes attempts until one has an answer for the caller.
     pub(crate) async fn run(&mut self) -> Result<Finished<W::Answer>, W::Error> {
+        self.began = Instant::now();
         loop {
             let token = self.shared.tokens.token().await.map_err(CallError::from)?;
             let answer = match self.attempt(&token).await {
@@ -208,32 +213,60 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         }
     }
 
-    async fn attempt(&mut self, token: &Token) -> Result<Answer<W::Answer>, Fault<W::Error>> {
+    async fn attempt(&mut self, token: &Arc<Token>) -> Result<Answer<W::Answer>, Fault<W::Error>> {
+        self.wait_for_turn().await;
+        let turn = self.turn.take();
         let last = |error: CallError| Fault::last(error.into());
-        let (system, servers) = (self.shared.tokens.system(), self.shared.tokens.servers());
+        let servers = self.shared.tokens.servers();
         let nonce = self.challenged_with.take().or_else(|| servers.nonce(&self.target));
-        let credentials = credentials(self.shared, &self.request.method, &self.target, token, nonce.as_ref());
-        let credentials = credentials.await.map_err(last)?;
-        let request = self.request_with(credentials).map_err(last)?;
+        let proof = match token.bound_to() {
+            Some(key) => Some(self.prove(key, token, nonce.as_ref()).await.map_err(last)?),
+            None => None,
+        };
+        let request = self.signed(token, proof).map_err(last)?;
         self.attempts += 1;
         Span::current().record("attempts", self.attempts);
-        let sent = system.moment();
+        let sent = self.shared.tokens.system().moment();
         let response = self.wire.send(&self.target, request).await?;
         servers.learn_nonce(&self.target, response.headers());
-        let arrived = system.moment();
-        let took = arrived.elapsed.saturating_sub(sent.elapsed);
-        let clock_offset = ClockOffset::measure_over(response.headers(), arrived.date, took);
-        Ok(Answer { response, nonce, clock_offset })
+        if let (Some(pacer), Some(turn)) = (&self.shared.pacer, &turn) {
+            pacer.learn(turn, response.headers());
+        }
+        Ok(Answer { clock_offset: self.clock_offset(&response, sent), response, nonce })
     }
 
-    /// The request with `credentials` and with its body.
-    fn request_with(&self, credentials: Credentials) -> Result<Request<W::Body>, CallError> {
+    /// How far the local clock is off, of an answer that may be about it; the request was sent at `sent`.
+    fn clock_offset<A>(&self, answer: &Response<A>, sent: Moment) -> Option<ClockOffset> {
+        let offset = || {
+            let now = self.shared.tokens.system().moment();
+            let took = now.elapsed.saturating_sub(sent.elapsed);
+            ClockOffset::measure_over(answer.headers(), now.date, took)
+        };
+        is_about_credentials(answer.status()).then(offset)?
+    }
+
+    /// A fresh proof for the next attempt (RFC 9449 section 4.2).
+    async fn prove(
+        &mut self,
+        key: &DpopKey,
+        token: &Token,
+        nonce: Option<&Nonce>,
+    ) -> Result<String, CallError> {
+        let system = self.shared.tokens.system();
+        let now = self.shared.tokens.servers().now(&self.target, system.clock.as_ref());
+        let (method, target, access_token) = (&self.request.method, &self.target, Some(token.hash()));
+        let request = ProofRequest { method, target, access_token, nonce };
+        Ok(signing::prove(key, &request, now, system.random.as_ref()).await?)
+    }
+
+    /// The request with the token and, where it is bound, its proof in the header (RFC 9449 section 7.1).
+    fn signed(&self, token: &Arc<Token>, proof: Option<String>) -> Result<Request<W::Body>, CallError> {
         let body = self.content.body().ok_or(CallError::BodySpent(None))?;
         let mut request = Request::from_parts(self.request.clone(), body);
-        if let Some(proof) = credentials.proof {
-            request.headers_mut().insert(DPOP, proof);
+        if let Some(proof) = proof {
+            request.headers_mut().insert(DPOP, credential(proof)?);
         }
-        request.headers_mut().insert(AUTHORIZATION, credentials.authorization);
+        request.headers_mut().insert(AUTHORIZATION, self.shared.authorization(token)?);
         Ok(request)
     }
 
@@ -368,17 +401,19 @@ impl<A> Answer<A> {
         Challenge::refusal(self.response.headers())
     }
 
-    /// RFC 6750 section 3.1 answers a malformed request with 400.
     fn finished(self, body_spent: bool) -> Finished<A> {
-        let about_credentials =
-            matches!(self.response.status(), StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST);
-        let challenge = self.challenge().filter(|_| about_credentials);
+        let challenge = is_about_credentials(self.response.status()).then(|| self.challenge()).flatten();
         Finished { response: self.response, challenge, clock_offset: self.clock_offset, body_spent }
     }
 }
 
+/// RFC 6750 section 3.1 answers a malformed request with 400.
+fn is_about_credentials(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST)
+}
+
 /// The value of a header field, kept out of `Debug` output and out of the compression tables of HTTP/2.
-fn credential(text: &str) -> Result<HeaderValue, CallError> {
+fn credential(text: String) -> Result<HeaderValue, CallError> {
     let mut value = HeaderValue::try_from(text).map_err(|_| CallError::UnusableCredentials)?;
     value.set_sensitive(true);
     Ok(value)

@@ -16,6 +16,7 @@ use crate::body::{RequestBody, ResponseBody};
 use crate::call::{Call, Finished, Shared};
 use crate::challenge::Challenge;
 use crate::clock::ClockOffset;
+use crate::pacing::{Pacer, Pacing};
 use crate::retry::{Budget, RetryOptions};
 use crate::token_source::{TokenError, TokenSource};
 use crate::transport::TransportError;
@@ -57,11 +58,13 @@ pub struct ClientOptions {
     /// How long a call may take as a whole, with all attempts and waits. One attempt is bounded by
     /// [`TransportOptions`](crate::TransportOptions).
     pub total_timeout: Duration,
+    /// Keeps jobs of many calls under the server's rate limits; without it calls go as they come.
+    pub pacing: Option<Pacing>,
 }
 
 impl Default for ClientOptions {
     fn default() -> Self {
-        Self { retries: RetryOptions::default(), total_timeout: TOTAL_TIMEOUT }
+        Self { retries: RetryOptions::default(), total_timeout: TOTAL_TIMEOUT, pacing: None }
     }
 }
 
@@ -131,14 +134,16 @@ impl Client {
 
     /// A client that calls with the tokens of `tokens` and behaves by `options`.
     pub fn with_options(tokens: TokenSource, options: ClientOptions) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                tokens,
-                options,
-                budget: Budget::default(),
-                asking_no_nonce: Mutex::default(),
-            }),
-        }
+        let pacer = options.pacing.clone().map(Pacer::new);
+        let shared = Shared {
+            tokens,
+            options,
+            budget: Budget::default(),
+            pacer,
+            authorization: Mutex::default(),
+            asking_no_nonce: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The source of its tokens.
@@ -219,6 +224,7 @@ impl Client {
         let mut call = Call::new(&self.shared, wire, request, content)?;
         let origin = call.target().origin().to_owned();
         span.record("origin", &origin);
+        call.wait_for_turn().instrument(span.clone()).await;
         let limit = self.shared.options.total_timeout;
         let outcome = tokio::time::timeout(limit, call.run()).instrument(span.clone()).await;
         let finished = outcome

@@ -58,6 +58,60 @@ fn until_reset(answer: &HeaderMap) -> Option<Duration> {
     Some(reset.since(clock::date(answer)?))
 }
 
+/// What a server says of its limit in any answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quota {
+    /// Requests that it takes in a window.
+    pub(crate) limit: u64,
+    /// Requests that it still takes in this one.
+    pub(crate) remaining: u64,
+    /// When the next one begins.
+    pub(crate) resets_in: Duration,
+}
+
+/// A window that is said to be longer is not believed: a call would wait for its end.
+const LONGEST_WINDOW: Duration = Duration::from_secs(60 * 60);
+
+/// A reset that is less than this counts in seconds from now, else since 1970: some servers say it this way,
+/// others that way.
+const FIRST_DATE: u64 = 1_000_000_000;
+
+/// The names of the three fields begin so; the second is common among services other than Okta, the third in
+/// the IETF's draft up to its sixth version.
+const PREFIXES: [&str; 3] = ["x-rate-limit", "x-ratelimit", "ratelimit"];
+
+/// What an answer says of the server's limit.
+pub(crate) fn quota(answer: &HeaderMap) -> Option<Quota> {
+    PREFIXES
+        .into_iter()
+        .find_map(|prefix| {
+            let field = |name| digits(text(answer, &format!("{prefix}-{name}"))?);
+            Some((field("limit")?, field("remaining")?, field("reset")?))
+        })
+        .or_else(|| in_one_field(answer))
+        .and_then(|(limit, remaining, reset)| {
+            let resets_in = match reset {
+                0..FIRST_DATE => Duration::from_secs(reset),
+                date => NumericDate::from_seconds(date).since(clock::date(answer)?),
+            };
+            let believable = limit > 0 && resets_in <= LONGEST_WINDOW;
+            believable.then_some(Quota { limit, remaining: remaining.min(limit), resets_in })
+        })
+}
+
+/// The later versions of the IETF's draft: `RateLimit: limit=100, remaining=50, reset=30`, and
+/// `RateLimit: "name";r=50;t=30` beside `RateLimit-Policy: "name";q=100;w=60`. Of several the first counts.
+fn in_one_field(answer: &HeaderMap) -> Option<(u64, u64, u64)> {
+    let parameter = |field: &str, name: &str| {
+        let parameters = text(answer, field)?.split([',', ';']).filter_map(|pair| pair.split_once('='));
+        let mut values = parameters.filter(|(given, _)| given.trim() == name);
+        values.next().and_then(|(_, value)| digits(value.trim()))
+    };
+    let either = |old, new| parameter("ratelimit", old).or_else(|| parameter("ratelimit", new));
+    let limit = parameter("ratelimit", "limit").or_else(|| parameter("ratelimit-policy", "q"))?;
+    Some((limit, either("remaining", "r")?, either("reset", "t")?))
+}
+
 fn text<'a>(answer: &'a HeaderMap, name: &str) -> Option<&'a str> {
     answer.get(name)?.to_str().ok().map(str::trim)
 }
@@ -110,6 +164,75 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
             assert_eq!(wait(&answer.collect()), expected, "{why}: {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_quota_is_read_as_servers_write_it() {
+        let quota = |limit, remaining, seconds| {
+            Some(Quota { limit, remaining, resets_in: Duration::from_secs(seconds) })
+        };
+        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        // The first second that can't be taken for a number of seconds from now.
+        let in_2001 = ("date", "Sun, 09 Sep 2001 01:46:40 GMT");
+        for (fields, expected, why) in [
+            (
+                &[
+                    ("x-rate-limit-limit", "600"),
+                    ("x-rate-limit-remaining", "599"),
+                    ("x-rate-limit-reset", "1000000030"),
+                    in_2001,
+                ][..],
+                quota(600, 599, 30),
+                "Okta",
+            ),
+            (
+                &[("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", "9"), ("x-ratelimit-reset", "30")],
+                quota(60, 9, 30),
+                "seconds from now",
+            ),
+            (
+                &[("ratelimit-limit", "60"), ("ratelimit-remaining", "9"), ("ratelimit-reset", "30")],
+                quota(60, 9, 30),
+                "the draft",
+            ),
+            (&[("ratelimit", "limit=60, remaining=9, reset=30")], quota(60, 9, 30), "the draft, version 7"),
+            (
+                &[("ratelimit", r#""all";r=9;t=30"#), ("ratelimit-policy", r#""all";q=60;w=60"#)],
+                quota(60, 9, 30),
+                "the draft, version 8",
+            ),
+            (
+                &[("ratelimit-limit", "60"), ("ratelimit-remaining", "90"), ("ratelimit-reset", "30")],
+                quota(60, 60, 30),
+                "more left than there are",
+            ),
+            (
+                &[("ratelimit-limit", "60"), ("ratelimit-remaining", "9"), ("ratelimit-reset", "999999")],
+                None,
+                "a window of days",
+            ),
+            (
+                &[
+                    ("x-rate-limit-limit", "600"),
+                    ("x-rate-limit-remaining", "9"),
+                    ("x-rate-limit-reset", "1000000030"),
+                ],
+                None,
+                "a date by no clock",
+            ),
+            (
+                &[("ratelimit-limit", "0"), ("ratelimit-remaining", "0"), ("ratelimit-reset", "30")],
+                None,
+                "no requests at all",
+            ),
+            (&[("x-rate-limit-remaining", "9"), date], None, "not all of it"),
+            (&[][..], None, "nothing"),
+        ] {
+            let answer = fields
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            assert_eq!(super::quota(&answer.collect()), expected, "{why}: {fields:?}");
         }
     }
 }

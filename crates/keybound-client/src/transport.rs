@@ -4,6 +4,7 @@
 //! target, and a token must not go to another server on that server's word. Whatever is sent again needs
 //! a new proof, so nothing is sent again here either.
 
+use std::mem;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -284,16 +285,30 @@ impl Transport {
         *response.version_mut() = answer.version();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
 
+        *response.body_mut() = self.read_body(answer, origin).await?;
+        Ok(response)
+    }
+
+    /// The body of an answer. One that comes in one piece, as most do, is not copied.
+    async fn read_body(
+        &self,
+        mut answer: reqwest::Response,
+        origin: &str,
+    ) -> Result<Bytes, Fault<TransportError>> {
         let limit = self.options.max_response_bytes;
-        let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failure)? {
-            if body.len() + chunk.len() > limit {
+        let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.failure(error, origin))? {
+            if first.len() + whole.len() + chunk.len() > limit {
                 return Err(Fault::last(TransportError::TooLong { origin: origin.to_owned(), limit }));
             }
-            body.extend_from_slice(&chunk);
+            if first.is_empty() && whole.is_empty() {
+                first = chunk;
+                continue;
+            }
+            whole.extend_from_slice(&mem::take(&mut first));
+            whole.extend_from_slice(&chunk);
         }
-        *response.body_mut() = body.freeze();
-        Ok(response)
+        Ok(if whole.is_empty() { first } else { whole.freeze() })
     }
 
     /// What went wrong, in our words; the URL is left out, since a query may hold what is private.

@@ -546,10 +546,10 @@ async fn a_server_whose_nonces_hold_for_one_request_is_followed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_calls_at_once_get_through_and_share_what_they_learn() {
-    // Half of the way the token is revoked; the nonce changes every hundred requests.
+    // Half of the way the token is revoked; the nonce changes every thousand requests.
     let server = scripted::Server::start(|asked| {
-        let nonce = |number: usize| format!("nonce-{}", number / 100);
-        let (now, before) = (nonce(asked.before), nonce(asked.before.saturating_sub(100)));
+        let nonce = |number: usize| format!("nonce-{}", number / 1000);
+        let (now, before) = (nonce(asked.before), nonce(asked.before.saturating_sub(1000)));
         let fields = [("dpop-nonce", now.as_str())];
         if asked.is_for_token() {
             grant(&format!("token-{}", asked.before), "DPoP")

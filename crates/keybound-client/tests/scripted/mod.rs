@@ -19,7 +19,8 @@ use keybound::exchange::ClientCredentials;
 use keybound::proof::{AccessTokenHash, BoundToken, DpopKey, ProofContext, ProofPolicy, proof_header};
 use keybound::{Algorithm, NumericDate, SigningKey, TargetUri, base64url};
 use keybound_client::{
-    Client, Clock, Sleep, Stopwatch, System, TokenBinding, TokenCache, TokenSource, TransportOptions,
+    Client, ClientOptions, Clock, Sleep, Stopwatch, System, TokenBinding, TokenCache, TokenSource,
+    TransportOptions,
 };
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -264,6 +265,7 @@ pub(crate) struct Differently {
     pub(crate) clock: NumericDate,
     pub(crate) bearer: bool,
     pub(crate) transport: TransportOptions,
+    pub(crate) options: ClientOptions,
     pub(crate) key: DpopKey,
     pub(crate) cache: Option<Arc<dyn TokenCache>>,
     /// In place of the one that notes and doesn't wait.
@@ -276,6 +278,7 @@ impl Default for Differently {
             clock: NOW,
             bearer: false,
             transport: TransportOptions::default(),
+            options: ClientOptions::default(),
             key: DpopKey::new(Arc::new(SigningKey::generate(Algorithm::ES256).unwrap())),
             cache: None,
             timer: None,
@@ -304,7 +307,8 @@ impl Rig {
         if let Some(cache) = differently.cache {
             tokens = tokens.with_cache(cache);
         }
-        Self { client: Client::new(tokens), clock, timer, key }
+        let client = Client::with_options(tokens, differently.options);
+        Self { client, clock, timer, key }
     }
 
     pub(crate) async fn get(&self, url: &str) -> Result<http::Response<Bytes>, keybound_client::CallError> {
