@@ -48,7 +48,12 @@ use keybound_guard::Guard;
 use keybound_guard::policy::Policy;
 use keybound_guard::reverse_proxy::{ReverseProxy, UpstreamSettings};
 use keybound_guard::server::{Face, Server, ServerSettings};
+use mimalloc::MiMalloc;
 use serde_json::json;
+
+/// That of the program, so that the guard here costs what it costs there.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Turns, of which the median is taken.
 const ROUNDS: usize = 9;
