@@ -24,6 +24,7 @@ use keybound::{ChallengeContext, Clock, Nonce, NumericDate, Refusal, SystemClock
 use tracing::{Instrument as _, debug_span};
 
 use crate::metadata::{self, Metadata};
+use crate::metrics::Judgements;
 use crate::nonces::{self, OwnSecret};
 use crate::policy::{NoncesRequired, Policy, PolicyError};
 use crate::replay::{Replay, ReplayError, SharedReplayStore};
@@ -52,6 +53,7 @@ struct Inner {
     replay: Replay,
     own_secret: OwnSecret,
     metadata: Vec<Metadata>,
+    judgements: Judgements,
     policy: Arc<Policy>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -189,7 +191,7 @@ impl Inner {
         if outcome.is_ok() {
             audit::admitted(request, || self.targets.client(request), known.as_deref());
         }
-        metrics::judged(&outcome, began.elapsed());
+        self.judgements.record(&outcome, began.elapsed());
         outcome
     }
 
@@ -357,6 +359,7 @@ impl GuardBuilder {
             replay,
             own_secret,
             metadata: metadata::by_policy(&policy),
+            judgements: Judgements::default(),
             policy: Arc::new(policy),
             clock,
             random,

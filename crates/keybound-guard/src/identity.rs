@@ -3,6 +3,7 @@
 //! Every field whose name begins with [`PREFIX`] is taken out of a request before the guard puts in its own,
 //! spelt in whatever way a server behind might read as the same name.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -33,14 +34,14 @@ pub fn fields(admission: &Admission) -> Vec<(HeaderName, HeaderValue)> {
     let token = admitted.access_token();
     let thumbprint = token.thumbprint.map(|thumbprint| thumbprint.to_string());
     [
-        (SUBJECT, Some(token.subject.clone())),
-        (CLIENT_ID, token.client_id.clone()),
-        (ISSUER, Some(token.issuer.clone())),
-        (SCOPE, Some(token.scopes.join(" "))),
-        (THUMBPRINT, thumbprint),
+        (SUBJECT, Some(token.subject.as_str().into())),
+        (CLIENT_ID, token.client_id.as_deref().map(Cow::from)),
+        (ISSUER, Some(token.issuer.as_str().into())),
+        (SCOPE, Some(token.scopes.join(" ").into())),
+        (THUMBPRINT, thumbprint.map(Cow::from)),
     ]
     .into_iter()
-    .filter_map(|(name, text)| Some((name, value(&text?))))
+    .filter_map(|(name, text)| Some((name, value(text?))))
     .collect()
 }
 
@@ -82,7 +83,13 @@ pub fn replace(headers: &mut HeaderMap, admission: &Admission) {
 
 /// Takes out of a request what only the guard may say, in every spelling.
 pub fn remove_forged(headers: &mut HeaderMap) {
-    for name in forged(headers) {
+    remove_named(headers, is_own);
+}
+
+/// Takes every field out whose name `is_meant`.
+pub(crate) fn remove_named(headers: &mut HeaderMap, is_meant: impl Fn(&HeaderName) -> bool) {
+    let meant: Vec<_> = headers.keys().filter(|name| is_meant(name)).cloned().collect();
+    for name in meant {
         headers.remove(name);
     }
 }
@@ -102,14 +109,19 @@ pub(crate) fn read_alike(name: &HeaderName) -> impl Iterator<Item = u8> + '_ {
 }
 
 /// Printable ASCII stays, all else and `%` is percent-encoded, so that no claim can end the field.
-fn value(text: &str) -> HeaderValue {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if matches!(byte, b' '..=b'~') && byte != b'%' {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
+fn value(text: Cow<'_, str>) -> HeaderValue {
+    let stays = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'%';
+    let encode = |text: &str| {
+        let mut encoded = String::with_capacity(text.len());
+        for byte in text.bytes() {
+            if stays(byte) {
+                encoded.push(char::from(byte));
+            } else {
+                let _ = write!(encoded, "%{byte:02X}");
+            }
         }
-    }
+        encoded
+    };
+    let encoded = if text.bytes().all(stays) { text.into_owned() } else { encode(&text) };
     HeaderValue::try_from(encoded).unwrap_or(HeaderValue::from_static(""))
 }

@@ -4,12 +4,15 @@
 //! has a value that a client chooses, so the number of series is bounded. Those of tokens and of the replay
 //! store have their names where they are counted, in [`counters`] and [`metric`].
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use http::StatusCode;
 #[cfg(feature = "server")]
-use metrics::gauge;
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
+use metrics::Gauge;
+use metrics::{
+    Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram,
+};
 
 use crate::guard::{Admission, Refused};
 use crate::replay::metric;
@@ -71,13 +74,25 @@ pub fn describe() {
     describe_counter!(metric::FALLBACKS, "Proofs that the guard's own memory decided on.");
 }
 
-/// A request was judged.
-pub(crate) fn judged(outcome: &Result<Admission, Refused>, took: Duration) {
-    match outcome {
-        Ok(_) => counter!(REQUESTS, "outcome" => "admitted", "rule" => "", "status" => "").increment(1),
-        Err(unfit) => refused(unfit),
+/// What is recorded of every request that is judged. Kept, since looking it up by its name costs.
+#[derive(Default)]
+pub(crate) struct Judgements {
+    admitted: OnceLock<Counter>,
+    seconds: OnceLock<Histogram>,
+}
+
+impl Judgements {
+    /// A request was judged.
+    pub(crate) fn record(&self, outcome: &Result<Admission, Refused>, took: Duration) {
+        match outcome {
+            Ok(_) => self
+                .admitted
+                .get_or_init(|| counter!(REQUESTS, "outcome" => "admitted", "rule" => "", "status" => ""))
+                .increment(1),
+            Err(unfit) => refused(unfit),
+        }
+        self.seconds.get_or_init(|| histogram!(ADMISSION_SECONDS)).record(took);
     }
-    histogram!(ADMISSION_SECONDS).record(took);
 }
 
 /// A request was refused.
@@ -107,20 +122,19 @@ const fn status(status: StatusCode) -> &'static str {
 
 /// One more of what a gauge counts, until it is dropped.
 #[cfg(feature = "server")]
-#[derive(Debug)]
-pub(crate) struct Counted(&'static str);
+pub(crate) struct Counted(Gauge);
 
 #[cfg(feature = "server")]
 impl Counted {
-    pub(crate) fn one_more(name: &'static str) -> Self {
-        gauge!(name).increment(1.0);
-        Self(name)
+    pub(crate) fn one_more(gauge: Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
     }
 }
 
 #[cfg(feature = "server")]
 impl Drop for Counted {
     fn drop(&mut self) {
-        gauge!(self.0).decrement(1.0);
+        self.0.decrement(1.0);
     }
 }

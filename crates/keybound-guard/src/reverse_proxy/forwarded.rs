@@ -13,7 +13,7 @@ use crate::target::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, is_tru
 const X_FORWARDED: &str = "x-forwarded";
 
 /// Others by which proxies and clients tell addresses, hosts, paths and methods to servers that believe them.
-const ALSO_BELIEVED: [HeaderName; 9] = [
+static ALSO_BELIEVED: [HeaderName; 9] = [
     HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("x-client-ip"),
     HeaderName::from_static("true-client-ip"),
@@ -38,30 +38,27 @@ pub(super) fn replace(headers: &mut HeaderMap, policy: &Policy, peer: Option<IpA
     take_out(headers);
 
     let (scheme, host) = target.origin().split_once("://").unwrap_or(("http", target.origin()));
-    let peer_text = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
-    let node = match peer {
-        Some(IpAddr::V6(peer)) => format!("\"[{peer}]\""),
-        _ => peer_text.clone(),
-    };
-    let element = format!("for={node};host=\"{host}\";proto={scheme}");
-    set(headers, X_FORWARDED_FOR, &continued(before, &peer_text));
-    set(headers, X_FORWARDED_HOST, host);
-    set(headers, X_FORWARDED_PROTO, scheme);
-    set(headers, FORWARDED, &continued(elements_before, &element));
+    let address = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+    let (opened, closed) = if matches!(peer, Some(IpAddr::V6(_))) { ("\"[", "]\"") } else { ("", "") };
+    let element = ["for=", opened, &address, closed, ";host=\"", host, "\";proto=", scheme].concat();
+    set(headers, X_FORWARDED_FOR, continued(before, address));
+    set(headers, X_FORWARDED_HOST, host.to_owned());
+    set(headers, X_FORWARDED_PROTO, scheme.to_owned());
+    set(headers, FORWARDED, continued(elements_before, element));
 }
 
 /// In every spelling that a server might read as one of their names.
 pub(super) fn take_out(headers: &mut HeaderMap) {
-    let is_claimed = |name: &&HeaderName| {
-        let is = |other: &str| identity::read_alike(name).eq(other.bytes());
+    identity::remove_named(headers, |name| {
+        // Their lengths tell most names apart.
+        let is = |other: &HeaderName| {
+            name.as_str().len() == other.as_str().len()
+                && identity::read_alike(name).eq(other.as_str().bytes())
+        };
         identity::read_alike(name).take(X_FORWARDED.len()).eq(X_FORWARDED.bytes())
-            || is("forwarded")
-            || ALSO_BELIEVED.iter().any(|also| is(also.as_str()))
-    };
-    let claimed: Vec<_> = headers.keys().filter(is_claimed).cloned().collect();
-    for name in claimed {
-        headers.remove(name);
-    }
+            || is(&FORWARDED)
+            || ALSO_BELIEVED.iter().any(is)
+    });
 }
 
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
@@ -69,12 +66,15 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     if fields.is_empty() { None } else { Some(fields.join(", ")) }
 }
 
-fn continued(before: Option<String>, own: &str) -> String {
-    before.map_or_else(|| own.to_owned(), |before| format!("{before}, {own}"))
+fn continued(before: Option<String>, own: String) -> String {
+    match before {
+        Some(before) => format!("{before}, {own}"),
+        None => own,
+    }
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
+fn set(headers: &mut HeaderMap, name: HeaderName, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(name, value);
     }
 }

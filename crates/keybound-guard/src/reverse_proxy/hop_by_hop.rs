@@ -6,9 +6,10 @@ use http::header::{
 };
 
 use super::list;
+use crate::identity;
 
 /// Beside what `Connection` names.
-const ALWAYS: [HeaderName; 8] = [
+static ALWAYS: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -17,10 +18,9 @@ const ALWAYS: [HeaderName; 8] = [
     TE,
     TRANSFER_ENCODING,
     UPGRADE,
+    // The settings of an upgrade to HTTP/2, which is never passed on (RFC 9113 section 3.1).
+    HeaderName::from_static("http2-settings"),
 ];
-
-/// The settings of an upgrade to HTTP/2, which is never passed on (RFC 9113 section 3.1).
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Takes them out.
 pub fn remove(headers: &mut HeaderMap) {
@@ -30,10 +30,7 @@ pub fn remove(headers: &mut HeaderMap) {
             headers.remove(name.as_str());
         }
     }
-    for name in &ALWAYS {
-        headers.remove(name);
-    }
-    headers.remove(HTTP2_SETTINGS);
+    identity::remove_named(headers, |name| ALWAYS.contains(name));
 }
 
 /// Whether the sender takes trailers, which is for the next server to say anew (RFC 9110 section 10.1.4).

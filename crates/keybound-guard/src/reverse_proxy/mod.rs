@@ -17,13 +17,17 @@ mod upstream;
 
 use std::net::IpAddr;
 use std::str::FromStr as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use ::metrics::{Histogram, histogram};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::header::{EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, VIA};
+use http::request::Parts;
 use http::uri::Authority;
-use http::{Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use failure::Unanswered;
@@ -48,25 +52,25 @@ const VIA_US: HeaderValue = HeaderValue::from_static("1.1 keybound");
 pub struct ReverseProxy {
     guard: Guard,
     upstreams: Arc<Upstreams>,
+    /// Kept, since looking it up by its name costs.
+    upstream_seconds: Arc<OnceLock<Histogram>>,
 }
 
 impl ReverseProxy {
     /// A proxy before `upstream`; connections are made when they are needed. An upstream that is down is no
     /// reason not to start.
     pub fn new(guard: Guard, upstream: UpstreamSettings) -> Result<Self, UpstreamError> {
-        Ok(Self { guard, upstreams: Arc::new(Upstreams::new(upstream)?) })
+        Ok(Self { guard, upstreams: Arc::new(Upstreams::new(upstream)?), upstream_seconds: Arc::default() })
     }
 
     /// The answer of the upstream, or why there is none.
-    pub(crate) async fn answer(
+    pub(crate) fn answer(
         &self,
         request: Request<Incoming>,
         connection: &Arc<Connection>,
-    ) -> Response<AnswerBody> {
-        match self.admit_and_pass_on(request, connection).await {
-            Ok(response) => response,
-            Err(unanswered) => unanswered.into_response().map(AnswerBody::from),
-        }
+    ) -> impl Future<Output = Response<AnswerBody>> {
+        let told = |unanswered: Unanswered| unanswered.into_response().map(AnswerBody::from);
+        self.admit_and_pass_on(request, connection).map(move |answered| answered.unwrap_or_else(told))
     }
 
     async fn admit_and_pass_on(
@@ -91,24 +95,52 @@ impl ReverseProxy {
         let admission = judged.map_err(|unfit| Unanswered::Refused(Box::new(refused(unfit))))?;
         let upgrade = Upgrade::wanted(&mut request);
         let began = Instant::now();
-        let answer = match self.request_for_upstream(request, &admission, upgrade.as_ref(), peer)? {
-            request if upgrade.is_some() => self.upstreams.send_to_be_upgraded(request).await,
-            request => self.upstreams.send(request).await,
-        };
+        let answer = self.pass_on(request, &admission, upgrade.as_ref(), peer).await;
         let answer = answer.inspect_err(Unanswered::count)?;
-        ::metrics::histogram!(metrics::UPSTREAM_SECONDS).record(began.elapsed());
+        let seconds = self.upstream_seconds.get_or_init(|| histogram!(metrics::UPSTREAM_SECONDS));
+        seconds.record(began.elapsed());
         self.response_for_client(answer, &admission, upgrade, connection)
     }
 
-    /// What goes to the upstream in place of `request`.
-    fn request_for_upstream(
+    /// The upstream's answer to `request`. One that changes nothing (RFC 9110 section 9.2.1) and has no body is sent
+    /// a second time if the upstream closed the connection on it; nothing else ever is.
+    async fn pass_on(
         &self,
         request: Request<Incoming>,
         admission: &Admission,
         upgrade: Option<&Upgrade>,
         peer: Option<IpAddr>,
-    ) -> Result<Request<UploadedBody>, Unanswered> {
+    ) -> Result<Response<Incoming>, Unanswered> {
         let (mut head, body) = request.into_parts();
+        head.extensions.clear();
+        let safe = matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        // As it came, which takes less to keep than what is made of it.
+        let again = (upgrade.is_none() && safe && body.is_end_stream()).then(|| head.clone());
+        let body = UploadedBody::new(body, self.upstreams.idle_timeout());
+        let request = self.request_for_upstream(head, body, admission, upgrade, peer)?;
+        if upgrade.is_some() {
+            return self.upstreams.send_to_be_upgraded(request).await;
+        }
+        let outcome = self.upstreams.send(request).await;
+        match again {
+            Some(head) if outcome.as_ref().is_err_and(Unanswered::is_closed_connection) => {
+                let request =
+                    self.request_for_upstream(head, UploadedBody::empty(), admission, None, peer)?;
+                self.upstreams.send(request).await
+            }
+            _ => outcome,
+        }
+    }
+
+    /// What goes to the upstream in place of a request with this head.
+    fn request_for_upstream(
+        &self,
+        mut head: Parts,
+        body: UploadedBody,
+        admission: &Admission,
+        upgrade: Option<&Upgrade>,
+        peer: Option<IpAddr>,
+    ) -> Result<Request<UploadedBody>, Unanswered> {
         let policy = self.guard.policy();
         let headers = &mut head.headers;
         let takes_trailers = hop_by_hop::takes_trailers(headers);
@@ -127,9 +159,11 @@ impl ReverseProxy {
 
         let host = if policy.resources.is_empty() { None } else { authority(&admission.target) };
         let host = self.upstreams.host(host);
-        let host_field =
-            HeaderValue::from_str(host.as_str()).map_err(|_| Unanswered::form("its host is none"))?;
-        headers.insert(HOST, host_field);
+        if headers.get(HOST).is_none_or(|sent| sent != host.as_str()) {
+            let field =
+                HeaderValue::from_str(host.as_str()).map_err(|_| Unanswered::form("its host is none"))?;
+            headers.insert(HOST, field);
+        }
         let path = head.uri.path_and_query().cloned().ok_or(Unanswered::form("its target has no path"))?;
         head.uri = Uri::builder()
             .scheme(self.upstreams.scheme())
@@ -138,8 +172,7 @@ impl ReverseProxy {
             .build()
             .map_err(|_| Unanswered::form("its target is no URI"))?;
         head.version = Version::HTTP_11;
-        head.extensions = http::Extensions::new();
-        Ok(Request::from_parts(head, UploadedBody::new(body, self.upstreams.idle_timeout())))
+        Ok(Request::from_parts(head, body))
     }
 
     /// What goes to the client in place of the upstream's answer.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use ::metrics::gauge;
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -117,7 +118,7 @@ impl Upgrade {
 /// Passes bytes on in both directions until both have ended, nothing comes for too long, the access token has
 /// expired, or the server ends.
 async fn connect(client: OnUpgrade, upstream: OnUpgrade, connection: Arc<Connection>, limits: Limits) {
-    let _counted = Counted::one_more(metrics::TUNNELS);
+    let _counted = Counted::one_more(gauge!(metrics::TUNNELS));
     let mut lifeline = connection.lifeline.clone();
     let passed_on = async {
         let (client, upstream) = match tokio::try_join!(client, upstream) {

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -190,38 +190,33 @@ impl Upstreams {
         self.settings.idle_timeout
     }
 
-    /// Sends a request. One that changes nothing and has no body is sent a second time if the upstream closed
-    /// the connection on it; nothing else ever is.
-    pub(super) async fn send(
-        &self,
-        request: Request<UploadedBody>,
-    ) -> Result<Response<Incoming>, Unanswered> {
-        let repeated = Repeated::of(&request);
-        match (self.send_once(&self.client, request).await, repeated) {
-            (Err(failed), Some(repeated)) if failed.is_closed_connection() => {
-                self.send_once(&self.client, repeated.into_request()).await
-            }
-            (outcome, _) => outcome,
-        }
+    /// Sends a request.
+    pub(super) fn send(&self, request: Request<UploadedBody>) -> impl Future<Output = Answer> + use<> {
+        sent(&self.client, request, self.settings.answer_timeout)
     }
 
     /// Sends a request that asks for another protocol.
-    pub(super) async fn send_to_be_upgraded(
+    pub(super) fn send_to_be_upgraded(
         &self,
         request: Request<UploadedBody>,
-    ) -> Result<Response<Incoming>, Unanswered> {
-        self.send_once(&self.upgradable, request).await
+    ) -> impl Future<Output = Answer> + use<> {
+        sent(&self.upgradable, request, self.settings.answer_timeout)
     }
+}
 
-    async fn send_once(
-        &self,
-        client: &HttpClient,
-        mut request: Request<UploadedBody>,
-    ) -> Result<Response<Incoming>, Unanswered> {
-        use http_body::Body as _;
+type Answer = Result<Response<Incoming>, Unanswered>;
 
-        let limit = self.settings.answer_timeout;
-        let sent = (!request.body().is_end_stream()).then(|| request.body_mut().tell_when_sent());
+/// The answer to a request that is given to `client` at once, so that what waits here has no room for it.
+fn sent(
+    client: &HttpClient,
+    mut request: Request<UploadedBody>,
+    limit: Duration,
+) -> impl Future<Output = Answer> + use<> {
+    use http_body::Body as _;
+
+    let sent = (!request.body().is_end_stream()).then(|| request.body_mut().tell_when_sent());
+    let answer = client.request(request);
+    async move {
         let late = async {
             if let Some(sent) = sent {
                 // Its sender is dropped with the body; nothing is ever sent.
@@ -231,7 +226,7 @@ impl Upstreams {
         };
         tokio::select! {
             biased;
-            answer = client.request(request) => answer.map_err(|error| Unanswered::of_client(&error)),
+            answer = answer => answer.map_err(|error| Unanswered::of_client(&error)),
             () = late => Err(Unanswered::Late(limit)),
         }
     }
@@ -240,34 +235,6 @@ impl Upstreams {
 impl fmt::Debug for Upstreams {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Upstreams").field("settings", &self.settings).finish_non_exhaustive()
-    }
-}
-
-/// What it takes to send a request that changes nothing (RFC 9110 section 9.2.1) once more.
-struct Repeated {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-}
-
-impl Repeated {
-    fn of(request: &Request<UploadedBody>) -> Option<Self> {
-        use http_body::Body as _;
-
-        let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        (safe && request.body().is_end_stream()).then(|| Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            headers: request.headers().clone(),
-        })
-    }
-
-    fn into_request(self) -> Request<UploadedBody> {
-        let mut request = Request::new(UploadedBody::empty());
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
-        request
     }
 }
 

@@ -1,25 +1,27 @@
 //! What a connection is doing: whether a request is under way on it, since when none is, and what answers are on
 //! their way.
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ::metrics::{Gauge, gauge};
+
 use super::body::Delivery;
-use crate::metrics::{self, Counted};
+use crate::metrics;
 
 /// The requests of one connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Activity {
     state: Arc<State>,
 }
 
-#[derive(Debug, Default)]
 struct State {
     under_way: AtomicU32,
     /// Whether a request has come since this was last asked.
     was_active: AtomicBool,
     deliveries: Deliveries,
+    /// Kept, since looking it up by its name costs.
+    in_flight: Gauge,
 }
 
 /// The answers that are on their way, and some that were.
@@ -41,9 +43,14 @@ impl Deliveries {
     }
 }
 
-impl fmt::Debug for Deliveries {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Deliveries(..)")
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            under_way: AtomicU32::default(),
+            was_active: AtomicBool::default(),
+            deliveries: Deliveries::default(),
+            in_flight: gauge!(metrics::IN_FLIGHT),
+        }
     }
 }
 
@@ -52,7 +59,8 @@ impl Activity {
     pub(crate) fn begin(&self) -> InFlight {
         self.state.under_way.fetch_add(1, Ordering::Relaxed);
         self.state.was_active.store(true, Ordering::Relaxed);
-        InFlight { state: Arc::clone(&self.state), _counted: Counted::one_more(metrics::IN_FLIGHT) }
+        self.state.in_flight.increment(1.0);
+        InFlight { state: Arc::clone(&self.state) }
     }
 
     /// Whether nothing was under way since this was asked before. Answers of which the client took nothing since
@@ -65,10 +73,8 @@ impl Activity {
 }
 
 /// A request that is under way.
-#[derive(Debug)]
 pub(crate) struct InFlight {
     state: Arc<State>,
-    _counted: Counted,
 }
 
 impl InFlight {
@@ -82,5 +88,6 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.state.under_way.fetch_sub(1, Ordering::Relaxed);
         self.state.was_active.store(true, Ordering::Relaxed);
+        self.state.in_flight.decrement(1.0);
     }
 }

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::metrics::gauge;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -69,7 +70,7 @@ impl Endpoint {
             activity: Activity::default(),
             lifeline,
             _place: place,
-            _counted: Counted::one_more(metrics::CONNECTIONS),
+            _counted: Counted::one_more(gauge!(metrics::CONNECTIONS)),
         });
         match accepted {
             Accepted::Tcp(stream, _) => self.secured(stream, connection).await,
@@ -106,7 +107,7 @@ impl Endpoint {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let (mut draining, mut ended) = (connection.lifeline.clone(), connection.lifeline.clone());
+        let mut lifeline = connection.lifeline.clone();
         let (peer, activity) = (connection.peer, connection.activity.clone());
         let endpoint = Arc::clone(&self);
         let service = service_fn(move |request| {
@@ -126,11 +127,13 @@ impl Endpoint {
                     }
                     return;
                 }
-                () = draining.draining(), if !closing => {
+                () = lifeline.told(closing) => {
+                    if closing {
+                        return;
+                    }
                     closing = true;
                     http.as_mut().graceful_shutdown();
                 }
-                () = ended.ended() => return,
                 () = sleep_until(next_look) => {
                     match (activity.was_idle(), closing) {
                         (false, _) => next_look = Instant::now() + self.limits.idle_timeout,

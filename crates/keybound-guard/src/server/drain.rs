@@ -77,6 +77,11 @@ impl Lifeline {
         let _ = self.phase.wait_for(|phase| *phase >= Phase::Draining).await;
     }
 
+    /// When no new work is to be taken or, where that is known already (`draining`), when all is to end at once.
+    pub(crate) async fn told(&mut self, draining: bool) {
+        if draining { self.ended().await } else { self.draining().await }
+    }
+
     /// When all is to end at once.
     pub(crate) async fn ended(&mut self) {
         let _ = self.phase.wait_for(|phase| *phase >= Phase::Ended).await;
