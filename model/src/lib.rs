@@ -10,14 +10,19 @@ use loom::sync::{Mutex, MutexGuard};
 mod refusal;
 pub use refusal::ReplayRefusal;
 
+#[path = "../../crates/keybound/src/replay/memory/filter.rs"]
+mod filter;
 #[path = "../../crates/keybound/src/replay/memory/ledger.rs"]
 mod ledger;
+#[path = "../../crates/keybound/src/replay/memory/shard.rs"]
+mod shard;
 #[path = "../../crates/keybound/src/replay/memory/table.rs"]
 mod table;
 #[path = "../../crates/keybound/src/replay/memory/tally.rs"]
 mod tally;
 
-/// A store of two shards and one tally.
+/// A store of two shards and one tally. Each shard moves its proofs to its table one by one, and its filter
+/// denies few.
 pub struct Store(ledger::Ledger);
 
 /// A proof: its number, that of the client who sends it, and the generation in which it expires. Proofs of
@@ -34,6 +39,8 @@ impl Store {
         Self(ledger::Ledger::new(ledger::Bounds {
             shards: 2,
             proofs_of_shard,
+            pending_of_shard: 1,
+            words_of_filter: 1,
             tallies: 1,
             columns: 4,
             quota,

@@ -4,9 +4,8 @@
 //! A record holds two locks from the search to the insertion, that of its shard and, taken second, that
 //! of its key's tally: always in this order, so that no two records wait for each other.
 
-use std::mem;
-
-use super::table::{Entry, LABEL_BITS, LEAST_HOMES, OVERHANG, Spot, Table};
+use super::shard::Shard;
+use super::table::{Entry, LABEL_BITS};
 use super::tally::{Cell, ROWS, Tally};
 use super::{Mutex, MutexGuard, ReplayRefusal};
 
@@ -22,6 +21,9 @@ pub(super) const GENERATIONS: usize = GENERATIONS_OF_A_LIFE + 1;
 pub(super) struct Bounds {
     pub(super) shards: usize,
     pub(super) proofs_of_shard: usize,
+    /// Of those, the ones that are not in its table yet; one at least.
+    pub(super) pending_of_shard: usize,
+    pub(super) words_of_filter: usize,
     pub(super) tallies: usize,
     /// Cells in a row of a tally.
     pub(super) columns: usize,
@@ -30,17 +32,9 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Places of a shard's table. One that has grown because it was full has 9/7 of its entries at most;
-    /// one that has to grow for another reason may find this bound.
-    fn places_of_shard(&self) -> usize {
-        let of_entries = (self.proofs_of_shard / 7).saturating_mul(9).saturating_add(9);
-        of_entries.saturating_add(LEAST_HOMES + OVERHANG)
-    }
-
     /// Bytes of everything.
     pub(super) fn bytes(&self) -> usize {
-        let places = self.places_of_shard().saturating_mul(size_of::<Option<Entry>>());
-        let shard = places.saturating_add(size_of::<Mutex<Shard>>());
+        let shard = Shard::bytes(self).saturating_add(size_of::<Mutex<Shard>>());
         let cells = self.columns.saturating_mul(ROWS * size_of::<Cell>());
         let tally = cells.saturating_add(size_of::<Mutex<Tally>>());
         self.shards.saturating_mul(shard).saturating_add(self.tallies.saturating_mul(tally))
@@ -77,17 +71,27 @@ impl Ledger {
     pub(super) fn record(&self, proof: &Fingerprint, current: u64) -> Result<(), ReplayRefusal> {
         let mut shard = locked(&self.shards, proof.hash >> LABEL_BITS)?;
         let mut tally = locked(&self.tallies, proof.client)?;
-        // The account is looked at before the table, so that the processor waits for both at once.
+        let entry = entry(proof).ok_or(ReplayRefusal::Unavailable)?;
+        // The filter and the account are looked at before either is needed, so that the processor waits for
+        // both at once. A generation that is dropped in between makes the filter know less, not more.
+        let may_be_known = shard.may_contain(entry);
         let account = tally.account(proof.client, proof.generation, current, self.bounds.columns)?;
         shard.drop_generations_before(current);
-        let entry = entry(proof).ok_or(ReplayRefusal::Unavailable)?;
-        let spot = shard.spot(entry, proof.generation, &self.bounds)?;
+        // The clock went back: the generation that would know of this proof was dropped.
+        if !shard.remembers(proof.generation) {
+            return Err(ReplayRefusal::Unavailable);
+        }
+        // The same identifier may have come with another expiry, and is found as well.
+        if may_be_known && shard.contains(entry) {
+            return Err(ReplayRefusal::Replayed);
+        }
+        shard.make_room(&self.bounds)?;
         tally.add(&account, self.bounds.quota)?;
-        shard.insert(entry, spot, proof.generation)
+        shard.insert(entry, proof.generation)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().map_or(0, |shard| shard.table.len())).sum()
+        self.shards.iter().map(|shard| shard.lock().map_or(0, |shard| shard.len())).sum()
     }
 }
 
@@ -109,86 +113,35 @@ pub(super) fn ring(generation: u64) -> usize {
     (generation % GENERATIONS as u64) as usize
 }
 
-#[derive(Default)]
-pub(super) struct Shard {
-    table: Table,
-    /// Proofs in the table, by the number of their generation modulo their count.
-    counts: [usize; GENERATIONS],
-    /// All generations before this one have been dropped.
-    oldest: u64,
-}
-
-impl Shard {
-    fn drop_generations_before(&mut self, current: u64) {
-        if current <= self.oldest {
-            return;
-        }
-        let (mut dropped, mut is_expired) = (0, [false; GENERATIONS]);
-        for generation in self.oldest..current.min(self.oldest.saturating_add(GENERATIONS as u64)) {
-            if let Some(count) = self.counts.get_mut(ring(generation)) {
-                dropped += mem::take(count);
-            }
-            if let Some(expired) = is_expired.get_mut(ring(generation)) {
-                *expired = true;
-            }
-        }
-        if dropped > 0 {
-            let is_expired = |label: u32| is_expired.get((label as usize).wrapping_sub(1)) == Some(&true);
-            self.table.sweep(|label| !is_expired(label));
-        }
-        self.oldest = current;
-    }
-
-    /// Where a proof that was not recorded before has its place; the table grows if it needs to.
-    fn spot(&mut self, entry: Entry, generation: u64, bounds: &Bounds) -> Result<Spot, ReplayRefusal> {
-        // The clock went back: the generation that would know of this proof was dropped.
-        if generation < self.oldest {
-            return Err(ReplayRefusal::Unavailable);
-        }
-        // The same identifier may have come with another expiry, and is found as well.
-        let mut spot = self.table.spot(entry);
-        if spot == Spot::Taken {
-            return Err(ReplayRefusal::Replayed);
-        }
-        if self.table.len() >= bounds.proofs_of_shard {
-            return Err(ReplayRefusal::Full);
-        }
-        while spot == Spot::NoRoom {
-            if !self.table.grow(bounds.places_of_shard()) {
-                return Err(ReplayRefusal::Full);
-            }
-            spot = self.table.spot(entry);
-        }
-        Ok(spot)
-    }
-
-    fn insert(&mut self, entry: Entry, spot: Spot, generation: u64) -> Result<(), ReplayRefusal> {
-        let count = self.counts.get_mut(ring(generation)).ok_or(ReplayRefusal::Unavailable)?;
-        if !self.table.insert(entry, spot) {
-            return Err(ReplayRefusal::Full);
-        }
-        *count += 1;
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
-    const BOUNDS: Bounds =
-        Bounds { shards: 4, proofs_of_shard: 2_000, tallies: 2, columns: 16, quota: u64::MAX };
+    const BOUNDS: Bounds = Bounds {
+        shards: 4,
+        proofs_of_shard: 2_000,
+        pending_of_shard: 64,
+        words_of_filter: 250,
+        tallies: 2,
+        columns: 16,
+        quota: u64::MAX,
+    };
 
     fn fingerprint(number: u64, generation: u64) -> Fingerprint {
         let mixed = u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
         Fingerprint { hash: mixed, client: mixed, generation }
     }
 
-    fn places(ledger: &Ledger) -> usize {
+    /// What the shards have reserved, and each no more than it may.
+    fn reserved(ledger: &Ledger) -> usize {
         let of_shard = |shard: &Mutex<Shard>| {
-            let places = shard.lock().unwrap().table.places();
-            assert!(places <= BOUNDS.places_of_shard(), "{places}");
-            places
+            let reserved = shard.lock().unwrap().reserved();
+            assert!(reserved <= Shard::bytes(&ledger.bounds), "{reserved}");
+            reserved
         };
         ledger.shards.iter().map(of_shard).sum()
     }
@@ -197,16 +150,17 @@ mod tests {
     fn a_ledger_never_takes_more_than_its_bounds_however_proofs_are_spread_over_generations() {
         for width in 1..=GENERATIONS as u64 {
             let ledger = Ledger::new(BOUNDS);
+            assert_eq!(reserved(&ledger), 0, "nothing before the first proof");
             let mut accepted = 0;
             for number in 1..=10_000 {
                 let proof = fingerprint(number, 100 + number % width);
                 accepted += usize::from(ledger.record(&proof, 100).is_ok());
                 if number % 16 == 0 {
-                    places(&ledger);
+                    reserved(&ledger);
                 }
             }
             assert_eq!(accepted, BOUNDS.shards * BOUNDS.proofs_of_shard, "every shard came to its share");
-            assert!(places(&ledger) * size_of::<Option<Entry>>() < BOUNDS.bytes());
+            assert!(reserved(&ledger) < BOUNDS.bytes());
         }
     }
 
@@ -216,31 +170,95 @@ mod tests {
         for number in 1..=8_000 {
             let _ = ledger.record(&fingerprint(number, 100), 100);
         }
-        let full = places(&ledger);
         for number in 8_001..=8_100 {
             assert_eq!(ledger.record(&fingerprint(number, 101), 101), Ok(()));
         }
-        assert!(places(&ledger) < full / 10);
-        assert_eq!(ledger.len(), 100);
+        // What is left is pending, and memory for as many as may be, and the filters, are kept.
+        let kept = 64 * size_of::<Entry>() + 250 * size_of::<u64>();
+        assert_eq!((ledger.len(), reserved(&ledger)), (100, BOUNDS.shards * kept));
     }
 
     #[test]
-    fn a_table_that_would_pass_the_bound_does_not_grow() {
-        let bounds = Bounds { shards: 1, proofs_of_shard: 1_000, ..BOUNDS };
+    fn proofs_whose_hashes_lie_close_together_are_all_told_apart() {
+        let bounds = Bounds { shards: 1, proofs_of_shard: 3_000, words_of_filter: 1, ..BOUNDS };
         let ledger = Ledger::new(bounds);
-        // All hashes have the last home, which no client can bring about.
+        // They all set the same bits of the filter, too, which no client can bring about.
         let crowd =
             |number: u128| Fingerprint { hash: u128::MAX - (number << LABEL_BITS), client: 1, generation: 1 };
-        let outcomes: Vec<_> = (1..=1_000).map(|number| ledger.record(&crowd(number), 1)).collect();
-        let accepted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-        assert_eq!(outcomes.last(), Some(&Err(ReplayRefusal::Full)));
-        assert!(places_of(&ledger) <= bounds.places_of_shard());
-        for number in 1..=accepted as u128 {
+        for number in 1..=3_000 {
+            assert_eq!(ledger.record(&crowd(number), 1), Ok(()), "{number}");
+        }
+        assert_eq!(ledger.record(&crowd(3_001), 1), Err(ReplayRefusal::Full));
+        for number in 1..=3_000 {
             assert_eq!(ledger.record(&crowd(number), 1), Err(ReplayRefusal::Replayed), "{number}");
         }
     }
 
-    fn places_of(ledger: &Ledger) -> usize {
-        ledger.shards[0].lock().unwrap().table.places()
+    /// What a ledger of one shard and one tally has to answer.
+    #[derive(Default)]
+    struct Model {
+        generations: BTreeMap<u64, u64>,
+        oldest: u64,
+    }
+
+    impl Model {
+        fn record(
+            &mut self,
+            number: u64,
+            expires: u64,
+            current: u64,
+            most: usize,
+        ) -> Result<(), ReplayRefusal> {
+            self.oldest = self.oldest.max(current);
+            self.generations.retain(|_, expires| *expires >= self.oldest);
+            if expires < self.oldest {
+                return Err(ReplayRefusal::Unavailable);
+            }
+            if self.generations.contains_key(&number) {
+                return Err(ReplayRefusal::Replayed);
+            }
+            if self.generations.len() >= most {
+                return Err(ReplayRefusal::Full);
+            }
+            self.generations.insert(number, expires);
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// With few words in the filter nearly every new proof is looked up; with few proofs the shard is full;
+        /// with few pending ones they move at every other record, and with many a drop finds them pending.
+        #[test]
+        fn a_ledger_answers_as_a_map_that_forgets_what_has_expired(
+            words_of_filter in prop_oneof![Just(1_usize), 2_usize..500],
+            proofs_of_shard in prop_oneof![1_usize..100, 1_000_usize..4_000],
+            pending_of_shard in prop_oneof![1_usize..4, 30_usize..100],
+            // Numbers that come again, and how long they live; how often time goes on, and then how far: back, too.
+            records in prop::collection::vec((0_u64..4_000, 0..GENERATIONS as u64), 1..5_000),
+            period in 50_usize..3_000,
+            steps in prop::collection::vec(-2_i64..7, 1..20),
+        ) {
+            let bounds = Bounds {
+                shards: 1,
+                tallies: 1,
+                proofs_of_shard,
+                pending_of_shard: pending_of_shard.min(proofs_of_shard),
+                words_of_filter,
+                ..BOUNDS
+            };
+            let (ledger, mut model) = (Ledger::new(bounds), Model::default());
+            let (mut current, mut steps) = (100_u64, steps.iter().cycle());
+            for (at, (number, life)) in records.into_iter().enumerate() {
+                if at % period == period - 1 {
+                    current = current.saturating_add_signed(*steps.next().unwrap());
+                }
+                let proof = fingerprint(number + 1, current + life);
+                let answer = model.record(number, current + life, current, proofs_of_shard);
+                prop_assert_eq!(ledger.record(&proof, current), answer, "record {}", at);
+            }
+            prop_assert_eq!(ledger.len(), model.generations.len());
+            prop_assert!(reserved(&ledger) <= Shard::bytes(&bounds));
+        }
     }
 }

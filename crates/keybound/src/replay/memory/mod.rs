@@ -34,7 +34,9 @@
 //! A clock that jumps ahead and back drops what it should have kept. The store then refuses every proof
 //! until the time is reached that it was told of: it cannot know which ones it has forgotten.
 
+mod filter;
 mod ledger;
+mod shard;
 mod table;
 mod tally;
 
@@ -45,6 +47,7 @@ use std::time::Duration;
 use siphasher::sip128::SipHasher24;
 use zeroize::Zeroizing;
 
+use self::filter::Filter;
 use self::ledger::{Bounds, Fingerprint, GENERATIONS_OF_A_LIFE, Ledger};
 use super::{ReplayKey, ReplayRefusal, ReplayStore};
 use crate::numeric_date::NumericDate;
@@ -91,9 +94,12 @@ impl MemoryReplayLimits {
 
     fn bounds(&self) -> Bounds {
         let shards = (self.capacity / PROOFS_OF_A_SHARD).clamp(LEAST_SHARDS, MOST_SHARDS).next_power_of_two();
+        let proofs_of_shard = self.capacity.div_ceil(shards);
         Bounds {
             shards,
-            proofs_of_shard: self.capacity.div_ceil(shards),
+            proofs_of_shard,
+            pending_of_shard: PENDING_OF_A_SHARD.min(proofs_of_shard),
+            words_of_filter: Filter::words_for(proofs_of_shard),
             tallies: TALLIES,
             columns: (self.capacity / PROOFS_OF_A_COLUMN).clamp(LEAST_COLUMNS, MOST_COLUMNS) / TALLIES,
             quota: u64::try_from(self.quota).unwrap_or(u64::MAX),
@@ -114,9 +120,12 @@ const LEAST_SHARDS: usize = 64;
 /// Beyond this shards become larger instead of more.
 const MOST_SHARDS: usize = 1 << 16;
 
-/// So many proofs are moved when a table grows or drops a generation, at most, which takes some ten
-/// microseconds.
+/// So many proofs are walked through when pending ones are merged or a generation is dropped, at most.
 const PROOFS_OF_A_SHARD: usize = 16_384;
+
+/// Proofs of a shard that wait to be moved to its table together: enough that the wait for the table's memory
+/// is shared, and few enough that those of all shards stay in the processor's cache.
+const PENDING_OF_A_SHARD: usize = 64;
 
 /// Parts of the sketch that counts the proofs of keys, each with a lock.
 const TALLIES: usize = 64;

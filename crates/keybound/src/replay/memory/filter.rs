@@ -1,0 +1,136 @@
+//! What tells of most new proofs that they are new, without a look at the table: a Bloom filter of which a
+//! look-up reads one word. The filters of a store together are small, so that this word is likely in the
+//! processor's cache, where a place of the table is not.
+//!
+//! It never denies an entry that was added. It may take another for one that was added: about one of thirty
+//! when it has as many entries as it is made for, fewer before. Whoever asks then looks the entry up.
+
+use super::table::Entry;
+
+/// Entries for each word: eight bits for each.
+const ENTRIES_OF_A_WORD: usize = 8;
+
+/// Bits that an entry sets in its word; some may coincide.
+const BITS_OF_AN_ENTRY: u32 = 3;
+
+#[derive(Default)]
+pub(super) struct Filter {
+    words: Vec<u64>,
+}
+
+impl Filter {
+    /// Words of a filter that is made for so many entries.
+    pub(super) fn words_for(entries: usize) -> usize {
+        entries.div_ceil(ENTRIES_OF_A_WORD)
+    }
+
+    /// Gives a filter without words its words; `false` if there is no memory for them.
+    pub(super) fn make_words(&mut self, words: usize) -> bool {
+        if self.words.is_empty() {
+            if self.words.try_reserve_exact(words).is_err() {
+                return false;
+            }
+            self.words.resize(words, 0);
+        }
+        true
+    }
+
+    /// Whether the entry may have been added: a filter without words can deny nothing.
+    pub(super) fn may_contain(&self, entry: Entry) -> bool {
+        let bits = bits(entry);
+        self.words.get(self.place(entry)).is_none_or(|word| word & bits == bits)
+    }
+
+    pub(super) fn add(&mut self, entry: Entry) {
+        let place = self.place(entry);
+        if let Some(word) = self.words.get_mut(place) {
+            *word |= bits(entry);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.words.fill(0);
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.words.capacity() * size_of::<u64>()
+    }
+
+    /// The word of an entry, by 32 bits of its hash that choose no shard.
+    fn place(&self, entry: Entry) -> usize {
+        let chosen = (entry.get() >> 64) & u128::from(u32::MAX);
+        usize::try_from((chosen * self.words.len() as u128) >> 32).unwrap_or(usize::MAX)
+    }
+}
+
+/// The bits of an entry in its word, by six other bits of its hash each.
+fn bits(entry: Entry) -> u64 {
+    let chosen = entry.get() >> 96;
+    (0..BITS_OF_AN_ENTRY).fold(0, |bits, bit| bits | 1 << ((chosen >> (6 * bit)) & 63))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn filter(words: usize) -> Filter {
+        let mut filter = Filter::default();
+        assert!(filter.make_words(words));
+        filter
+    }
+
+    fn spread(number: u64) -> Entry {
+        let mixed = u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+        Entry::new(mixed | 1).unwrap()
+    }
+
+    #[test]
+    fn a_filter_without_words_denies_nothing() {
+        assert!(Filter::default().may_contain(spread(1)));
+        let mut filter = filter(0);
+        filter.add(spread(1));
+        filter.clear();
+        assert!(filter.may_contain(spread(1)) && filter.may_contain(spread(2)));
+    }
+
+    #[test]
+    fn words_without_memory_for_them_are_not_made() {
+        let mut filter = Filter::default();
+        assert!(!filter.make_words(usize::MAX));
+        assert!(filter.may_contain(spread(1)), "and nothing is denied");
+    }
+
+    #[test]
+    fn a_full_filter_takes_few_others_for_its_own() {
+        let mut filter = filter(Filter::words_for(16_384));
+        assert_eq!(filter.words.len() * size_of::<u64>(), 16_384);
+        for number in 0..16_384 {
+            filter.add(spread(number));
+        }
+        let mistaken = (16_384..116_384).filter(|number| filter.may_contain(spread(*number))).count();
+        assert!((1_000..6_000).contains(&mistaken), "{mistaken} of 100,000");
+        filter.clear();
+        assert!((0..116_384).all(|number| !filter.may_contain(spread(number))));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_added_is_never_denied(
+            words in 1_usize..200,
+            entries in prop::collection::vec(1_u128.., 1..500),
+            label in 1_u128..8,
+        ) {
+            let mut filter = filter(words);
+            for (at, entry) in entries.iter().enumerate() {
+                filter.add(Entry::new(*entry).unwrap());
+                for entry in &entries[..=at] {
+                    // Under whatever label.
+                    prop_assert!(filter.may_contain(Entry::new(entry >> 3 << 3 | label).unwrap()));
+                }
+            }
+        }
+    }
+}
