@@ -28,6 +28,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod body;
 mod call;
 mod challenge;
