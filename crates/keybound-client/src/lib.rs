@@ -30,6 +30,8 @@
 
 pub mod authorization;
 mod authorization_client;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod body;
 mod call;
 mod challenge;

@@ -105,8 +105,8 @@ pub enum TokenError {
         refusal: ExchangeError,
         /// How far the local clock is off, if it is: assertions and proofs are refused for their time, too.
         clock_offset: Option<ClockOffset>,
-        /// How long it asked to be left alone (`Retry-After` of a 429 or 503), if that is no longer than
-        /// somebody would wait.
+        /// How long it asked to be left alone (`Retry-After` of a 429 or 503); where that is longer than
+        /// somebody would wait, [`LONGEST_PAUSE`].
         retry_after: Option<Duration>,
     },
     /// A key gave no signature.
