@@ -112,10 +112,8 @@ impl KmsSigner {
     }
 
     fn sign_in_service(&self, signing_input: &[u8]) -> Result<Signature, KmsError> {
-        let digest = match signing_input.len() > MAX_MESSAGE_BYTES {
-            true => digest::of(self.algorithm, signing_input),
-            false => None,
-        };
+        let is_long = signing_input.len() > MAX_MESSAGE_BYTES;
+        let digest = is_long.then(|| digest::of(self.algorithm, signing_input)).flatten();
         let message = match &digest {
             Some(digest) => Message::Digest(digest.as_ref()),
             None => Message::Raw(signing_input),

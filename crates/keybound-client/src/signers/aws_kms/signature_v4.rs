@@ -31,11 +31,10 @@ impl Scope<'_> {
         body: &[u8],
     ) -> String {
         let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
-        let mut request = Zeroizing::new("POST\n/\n\n".to_owned());
-        for (name, value) in headers {
-            request.push_str(&format!("{name}:{}\n", value.trim()));
-        }
-        request.push_str(&format!("\n{names}\n{}", hex(digest::digest(&SHA256, body).as_ref())));
+        let fields = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim()));
+        let fields = Zeroizing::new(fields.collect::<Vec<_>>());
+        let body = hex(digest::digest(&SHA256, body).as_ref());
+        let request = Zeroizing::new(format!("POST\n/\n\n{}\n{names}\n{body}", fields.concat()));
 
         let scope = format!("{}/{}/{}/aws4_request", date(self.now), self.region, self.service);
         let request = hex(digest::digest(&SHA256, request.as_bytes()).as_ref());
