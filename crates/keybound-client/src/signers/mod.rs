@@ -3,22 +3,27 @@
 //!
 //! | feature | signer | where the key is |
 //! | --- | --- | --- |
-//! | `keyring` | `keyring::load`, which gives a key in this process | in the keyring of the operating system |
 //! | `pkcs11` | `pkcs11::Pkcs11Signer` | in a token or a hardware security module; it never leaves it |
+//! | `aws-kms` | `aws_kms::KmsSigner` | in the AWS Key Management Service; it never leaves it |
+//! | `keyring` | `keyring::load`, which gives a key in this process | in the keyring of the operating system |
 
-#[cfg(feature = "pkcs11")]
+#[cfg(feature = "aws-kms")]
+pub mod aws_kms;
+#[cfg(feature = "aws-kms")]
+mod blocking;
+#[cfg(any(feature = "aws-kms", feature = "pkcs11"))]
 mod digest;
 #[cfg(feature = "keyring")]
 pub mod keyring;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
 
-#[cfg(feature = "pkcs11")]
+#[cfg(any(feature = "aws-kms", feature = "pkcs11"))]
 use keybound::{Algorithm, KeyError, KeyKind, PublicKey};
 
 /// The algorithm that was asked for, if it is one for this key. Without one, that of its curve, and of RSA
 /// keys RS256, which every server takes.
-#[cfg(feature = "pkcs11")]
+#[cfg(any(feature = "aws-kms", feature = "pkcs11"))]
 fn algorithm_for(key: &PublicKey, asked_for: Option<Algorithm>) -> Result<Algorithm, KeyError> {
     let algorithm = asked_for.unwrap_or(match key.kind() {
         KeyKind::Rsa { .. } => Algorithm::RS256,
