@@ -12,6 +12,7 @@ use std::sync::Arc;
 use keybound::proof::{DpopKey, ProofContext, ProofPolicy, ProofRequest};
 use keybound::random::OperatingSystem;
 use keybound::{Algorithm, KeyKind, NumericDate, PrivateKey, SigningKey, TargetUri};
+use keybound_client::signers::KeyReference;
 use keybound_client::signers::keyring::{self, KeyringError, Place};
 
 const NOW: NumericDate = NumericDate::from_seconds(784_111_777);
@@ -81,6 +82,8 @@ fn a_key_is_stored_read_and_deleted() {
             let key = PrivateKey::generate(kind).unwrap();
             keyring::store(&place, &key).unwrap();
             assert_eq!(keyring::load(&place).unwrap().public_key(), key.public_key(), "{why}");
+            let reference = format!("keyring:keybound/{why}").parse::<KeyReference>().unwrap();
+            assert_eq!(reference.open(None).unwrap().public_key(), key.public_key(), "{why}");
             assert_eq!(
                 keyring::store(&place, &key),
                 Err(KeyringError::Exists { place: place.clone() }),

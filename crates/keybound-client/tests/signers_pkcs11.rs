@@ -27,6 +27,7 @@ use keybound::exchange::ClientCredentials;
 use keybound::proof::{DpopKey, ProofContext, ProofPolicy, ProofRequest};
 use keybound::random::OperatingSystem;
 use keybound::{Algorithm, KeyKind, PrivateKey, SignError, Signer, SigningKey, TargetUri, VerifyingKey};
+use keybound_client::signers::KeyReference;
 use keybound_client::signers::pkcs11::{Pin, Pkcs11Error, Pkcs11Options, Pkcs11Signer};
 use keybound_client::{Client, System, TokenBinding, TokenSource};
 use scripted::{NOW, Server, SetClock, answer, grant, refuse};
@@ -303,6 +304,21 @@ fn a_token_is_chosen_by_label_serial_number_or_slot() {
         options.token.label = Some("three".to_owned());
         let missing = Pkcs11Signer::open(options).unwrap_err().to_string();
         assert!(missing.contains("`three`") && missing.contains("`two` (serial number"), "{missing}");
+    });
+}
+
+#[test]
+fn a_reference_opens_the_key_that_it_names() {
+    with_token("a_reference_opens_the_key_that_it_names", "ALL", |token| {
+        let key = token.generate("my key", Algorithm::ES256);
+        let (module, pin) = (module(), token.folder.join("pin"));
+        let reference = format!(
+            "pkcs11:token=one;object=my%20key;type=private?module-path={}&pin-source=file:{}",
+            module.display(),
+            pin.display()
+        );
+        let opened = reference.parse::<KeyReference>().unwrap().open(None).unwrap();
+        assert_eq!((opened.public_key(), opened.algorithm()), (key.public_key(), Algorithm::ES256));
     });
 }
 

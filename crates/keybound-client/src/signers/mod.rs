@@ -6,6 +6,8 @@
 //! | `pkcs11` | `pkcs11::Pkcs11Signer` | in a token or a hardware security module; it never leaves it |
 //! | `aws-kms` | `aws_kms::KmsSigner` | in the AWS Key Management Service; it never leaves it |
 //! | `keyring` | `keyring::load`, which gives a key in this process | in the keyring of the operating system |
+//!
+//! [`KeyReference`] says in one line which key, for settings, and opens it.
 
 #[cfg(feature = "aws-kms")]
 pub mod aws_kms;
@@ -17,13 +19,18 @@ mod digest;
 pub mod keyring;
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
+mod reference;
 
-#[cfg(any(feature = "aws-kms", feature = "pkcs11"))]
+#[cfg(any(feature = "aws-kms", feature = "keyring", feature = "pkcs11"))]
 use keybound::{Algorithm, KeyError, KeyKind, PublicKey};
+
+pub use reference::{
+    KeyReference, MAX_REFERENCE_BYTES, OpenError, PinSource, Pkcs11Reference, ReferenceError,
+};
 
 /// The algorithm that was asked for, if it is one for this key. Without one, that of its curve, and of RSA
 /// keys RS256, which every server takes.
-#[cfg(any(feature = "aws-kms", feature = "pkcs11"))]
+#[cfg(any(feature = "aws-kms", feature = "keyring", feature = "pkcs11"))]
 fn algorithm_for(key: &PublicKey, asked_for: Option<Algorithm>) -> Result<Algorithm, KeyError> {
     let algorithm = asked_for.unwrap_or(match key.kind() {
         KeyKind::Rsa { .. } => Algorithm::RS256,
