@@ -369,6 +369,21 @@ fn a_key_that_wants_the_pin_each_time_is_refused() {
     });
 }
 
+/// As `pkcs11-tool` makes it; `Pkcs11Signer::generate` names the curve by its object identifier.
+#[test]
+fn a_curve_that_is_named_by_a_string_is_known() {
+    with_token("a_curve_that_is_named_by_a_string_is_known", "ALL", |token| {
+        let names = [Attribute::Token(true), Attribute::Label(b"key".to_vec()), Attribute::Id(vec![1])];
+        let edwards25519 = Attribute::EcParams(b"\x13\x0cedwards25519".to_vec());
+        let public = [&names[..], &[edwards25519]].concat();
+        let session = other_session();
+        session.generate_key_pair(&Mechanism::EccEdwardsKeyPairGen, &public, &names).unwrap();
+        let signer = Pkcs11Signer::open(token.options("key")).unwrap();
+        assert_eq!(signer.algorithm(), Algorithm::EdDSA);
+        assert_signs(&signer);
+    });
+}
+
 /// Ends the module for the whole process, as when the device was taken out: no session is left.
 fn take_out() {
     Pkcs11::new(module()).unwrap().finalize().unwrap();
