@@ -18,7 +18,7 @@
 //!
 //! **How long a request may wait.** Once in about a thousand inserts into a shard its newest entries are sorted
 //! and merged into its table, and once in a generation its expired ones are dropped and its filter is made
-//! anew. Either walks through one shard, 280 KB at most, which takes some ten to some hundred microseconds; others
+//! anew. Either walks through one shard, 280 KB at most, which takes up to about 300 microseconds; others
 //! that come to the same shard wait as long.
 //!
 //! **No client can aim.** An entry is the SipHash-2-4 of the replay key, 125 bits of it, under a secret
