@@ -1,6 +1,6 @@
 //! `keybound doctor`: each fault is found at its step, with the exit code of its sort and words that help.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod scripted;
 mod support;

@@ -44,13 +44,13 @@ fn list(origins: &[Origin]) -> String {
 
 fn examine_keys(settings: &Settings, origins: &[Origin], diagnosis: &mut Diagnosis) -> Outcome {
     let client_key = settings.client_key.public_key().thumbprint();
-    let mut found = format!(
+    let found = format!(
         "client key {}, thumbprint {client_key}{}",
         settings.client_key.algorithm(),
         mode_of(origins, Setting::ClientKey)
     );
     let Some(dpop_key) = settings.binding.key() else {
-        found += "; no DPoP key: tokens are asked for as Bearer";
+        let found = format!("{found}; no DPoP key: tokens are asked for as Bearer");
         let next = "switch it on: leave KEYBOUND_DPOP and --no-dpop out";
         return diagnosis.warn(KEYS, found, "whoever gets hold of a Bearer token can use it", next);
     };
@@ -60,7 +60,7 @@ fn examine_keys(settings: &Settings, origins: &[Origin], diagnosis: &mut Diagnos
     } else {
         mode_of(origins, Setting::DpopKey)
     };
-    found += &format!("; DPoP key {}, thumbprint {thumbprint}{origin}", dpop_key.algorithm());
+    let found = format!("{found}; DPoP key {}, thumbprint {thumbprint}{origin}", dpop_key.algorithm());
     if thumbprint == client_key {
         let next = "make a key for proofs of its own: keybound keys new --alg ES256 --out dpop";
         return diagnosis.warn(KEYS, found, "one key does both (RFC 9449 section 2 wants two)", next);

@@ -89,14 +89,14 @@ fn written(arguments: &Arguments) -> Outcome<Zeroizing<String>> {
 }
 
 fn public_key(path: &Path) -> Outcome<PublicKey> {
-    if is_encrypted(&*key_file::read(path)?) {
+    if is_encrypted(&key_file::read(path)?) {
         return Ok(decrypted(path)?.public_key().clone());
     }
     Ok(Shown::read(path)?.public)
 }
 
 fn private_key(path: &Path) -> Outcome<PrivateKey> {
-    if is_encrypted(&*key_file::read(path)?) { decrypted(path) } else { key_file::read_private(path) }
+    if is_encrypted(&key_file::read(path)?) { decrypted(path) } else { key_file::read_private(path) }
 }
 
 fn is_encrypted(text: &str) -> bool {
@@ -109,7 +109,7 @@ fn decrypted(path: &Path) -> Outcome<PrivateKey> {
             .because(format_args!("its passphrase is to be in {PASSPHRASE}, which is not set"))
             .do_next(format_args!("read -rs {PASSPHRASE} && export {PASSPHRASE}, and again")));
     };
-    PrivateKey::from_encrypted_pem(&*key_file::read(path)?, passphrase.as_bytes()).map_err(|error| {
+    PrivateKey::from_encrypted_pem(&key_file::read(path)?, passphrase.as_bytes()).map_err(|error| {
         Failure::new(ExitCode::KeyFile, format_args!("{} cannot be decrypted", path.display()))
             .because(error)
             .do_next(format_args!("check the passphrase in {PASSPHRASE}"))

@@ -109,7 +109,7 @@ impl EnvSwitch {
                 edited.push_str(&self.assigned(content, self.key, key_file)?);
                 if self.key_id.is_none() {
                     let between = if end.is_empty() { "\n" } else { end };
-                    edited.push_str(&format!("{between}{KEY_ID}={}", quoted(key_id)));
+                    edited.extend([between, KEY_ID, "=", &quoted(key_id)]);
                 }
             } else if let Some(place) = self.key_id.filter(|place| place.line == number) {
                 edited.push_str(&self.assigned(content, place, key_id)?);

@@ -169,7 +169,8 @@ impl<'a> Rotation<'a> {
         if is_new {
             return Ok(());
         }
-        Err(Failure::new(ExitCode::Settings, "the settings do not name the new key, though .env was changed"))
+        Err(Failure::new(ExitCode::Settings, "the settings do not name the new key, though .env was changed")
+            .do_next("look for a second line of OKTA_CC_PRIVATE_KEY_FILE or OKTA_CLIENT_KID, which counts over the first"))
     }
 
     /// The old key as the org has it, if it can be told which it is.
