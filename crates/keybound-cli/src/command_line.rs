@@ -50,7 +50,7 @@ pub(crate) enum Verb {
     /// Work with users.
     #[command(subcommand)]
     Users(users::Verb),
-    /// Make and show keys.
+    /// Make, show, convert and rotate keys.
     #[command(subcommand)]
     Keys(keys::Verb),
     /// Get an access token, for use with another HTTP client.

@@ -218,7 +218,7 @@ fn an_app_is_told_whether_it_takes_tokens_without_proofs() {
 }
 
 #[test]
-fn a_missing_admin_role_and_a_rate_limit_are_told_by_the_call() {
+fn a_missing_admin_role_is_told_by_the_call() {
     let forbidden = |asked: &Asked| -> Option<Answer> {
         asked.line.starts_with("GET /api/v1/").then(|| {
             (403, r#"{"errorCode":"E0000006","errorSummary":"You do not have permission"}"#.to_owned())
@@ -236,6 +236,39 @@ fn a_missing_admin_role_and_a_rate_limit_are_told_by_the_call() {
     let examined = Examined::of(workspace.run_with(&["doctor"], &settings, ""));
     let words = ["E0000006", "no admin role", "Admin roles", "okta.groups.read"];
     examined.assert_failed(10, "call okta.groups.read", &words);
+    let token = examined.step("token")["found"].as_str().unwrap();
+    assert!(token.contains("no JWT"), "what can't be looked at is said to be so: {token}");
+    assert_eq!(examined.names("warning"), ["clock"], "an answer without Date tells no time");
     let calls: Vec<_> = org.lines().into_iter().filter(|line| line.contains("/api/")).collect();
     assert_eq!(calls, ["GET /api/v1/groups?limit=1"], "one call, which changes nothing");
+}
+
+#[test]
+fn a_token_that_is_not_bound_to_the_key_of_its_proof_is_told() {
+    let workspace = Workspace::new();
+    workspace.run(&["keys", "new", "--alg", "ES256", "--out", "cc"]).json();
+    for (claims, words, why) in [
+        (
+            r#"{"cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}"#,
+            "another key",
+            "of another proof",
+        ),
+        (r#"{"sub":"0oa1"}"#, "no cnf.jkt", "bound to nothing"),
+    ] {
+        let part = |text: &str| keybound::base64url::encode(text);
+        let jwt = format!("{}.{}.{}", part(r#"{"alg":"RS256"}"#), part(claims), part("signature"));
+        let granted = format!(r#"{{"access_token":"{jwt}","token_type":"DPoP","expires_in":3600}}"#);
+        let org = ScriptedOrg::start(move |asked| {
+            (asked.line == "POST /oauth2/v1/token").then(|| (200, granted.clone()))
+        });
+        let settings = [
+            ("OKTA_ORG_URL", org.url.as_str()),
+            ("OKTA_CLIENT_ID", "0oa1"),
+            ("OKTA_CC_PRIVATE_KEY_FILE", "cc_private_key.pem"),
+        ];
+        let examined = Examined::of(workspace.run_with(&["doctor"], &settings, ""));
+        examined.assert_failed(9, "token", &[words, "not bound to our key"]);
+        let scopes = examined.step("scopes")["found"].as_str().unwrap();
+        assert!(scopes.contains("okta.users.read (none are set"), "{why}: {scopes}");
+    }
 }

@@ -70,22 +70,32 @@ fn harmless(scope: &str) -> Option<Operation> {
 
 fn examine_rate_limit(headers: &HeaderMap, diagnosis: &mut Diagnosis) -> Outcome {
     const STEP: &str = "rate limit";
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
-    let (Some(limit), Some(remaining)) = (number("x-rate-limit-limit"), number("x-rate-limit-remaining"))
-    else {
-        return Ok(());
-    };
-    let found = format!("{remaining} of {limit} requests are left in this window");
-    if remaining < limit / SCARCE_PART {
+    let Some(budget) = Budget::told(headers) else { return Ok(()) };
+    let found = format!("{} of {} requests are left in this window", budget.remaining, budget.limit);
+    if budget.is_scarce() {
         let why = "others use the same limit, or this app calls more than it has to";
-        return diagnosis.warn(
-            STEP,
-            found,
-            why,
-            "ask for less, or wait for the next window (X-Rate-Limit-Reset)",
-        );
+        let next = "ask for less, or wait for the next window (X-Rate-Limit-Reset)";
+        return diagnosis.warn(STEP, found, why, next);
     }
     diagnosis.good(STEP, found)
+}
+
+/// What an answer says of the limit that it counts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Budget {
+    limit: u64,
+    remaining: u64,
+}
+
+impl Budget {
+    fn told(headers: &HeaderMap) -> Option<Self> {
+        let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
+        Some(Self { limit: number("x-rate-limit-limit")?, remaining: number("x-rate-limit-remaining")? })
+    }
+
+    fn is_scarce(self) -> bool {
+        self.remaining.saturating_mul(SCARCE_PART) < self.limit
+    }
 }
 
 #[cfg(test)]
@@ -105,5 +115,23 @@ mod tests {
         ] {
             assert_eq!(harmless(scope).map(|operation| operation.id()), id, "{why}: {scope}");
         }
+    }
+    #[test]
+    fn a_budget_is_scarce_when_less_than_a_tenth_is_left() {
+        for (limit, remaining, scarce, why) in [
+            ("600", "599", Some(false), "one call was made"),
+            ("600", "60", Some(false), "a tenth"),
+            ("600", "59", Some(true), "less"),
+            ("1", "0", Some(true), "nothing is left of a small one"),
+            ("600", "many", None, "no number"),
+        ] {
+            let headers = [("x-rate-limit-limit", limit), ("x-rate-limit-remaining", remaining)];
+            let headers = headers.map(|(name, value)| {
+                (http::HeaderName::from_static(name), http::HeaderValue::from_str(value).unwrap())
+            });
+            let budget = Budget::told(&HeaderMap::from_iter(headers));
+            assert_eq!(budget.map(Budget::is_scarce), scarce, "{why}: {remaining} of {limit}");
+        }
+        assert_eq!(Budget::told(&HeaderMap::new()), None, "nothing is told");
     }
 }

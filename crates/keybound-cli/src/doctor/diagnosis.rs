@@ -13,6 +13,9 @@ use crate::report::{Failure, Outcome};
 
 const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 
+/// Most names of steps are no longer, so that what was found stands in one column.
+const STEP_WIDTH: usize = 15;
+
 /// How a step went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -120,7 +123,7 @@ fn tell(finding: &Finding, output: Output) -> Outcome {
     let has_colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     let mark = if has_colours { sign } else { word };
     let Finding { step, found, why, next, .. } = finding;
-    output.line(format_args!("{style}{mark}{style:#} {NAME}{step}{NAME:#}  {found}"))?;
+    output.line(format_args!("{style}{mark}{style:#} {NAME}{step:<STEP_WIDTH$}{NAME:#}  {found}"))?;
     for (label, text) in [("why", why), ("do", next)] {
         if let Some(text) = text {
             let text = text.trim_end().replace('\n', "\n         ");
