@@ -3,14 +3,15 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::{
-    api, completions, demo, exit_code, guard, init, inspect, keys, operations, org, proof, proxy, token,
-    users,
+    api, completions, demo, doctor, exit_code, guard, init, inspect, keys, operations, org, proof, proxy,
+    token, users,
 };
 
 const EXAMPLES: &str = "\
 Examples:
   keybound demo                                   the whole story on a local org, nothing to set up
   keybound init --org-url https://example.okta.com --client-id 0oa1 --scope okta.users.read
+  keybound doctor                                 what is wrong between here and the org, step by step
   keybound api /api/v1/users?limit=5              call the management API with a key-bound token
   keybound users list                             a table on a terminal, JSON in a pipe
   keybound inspect --method GET --url https://api.example/orders < proof.txt
@@ -40,6 +41,8 @@ pub(crate) enum Verb {
     Demo(demo::Arguments),
     /// Make keys and settings for an org; never overwrites.
     Init(init::Arguments),
+    /// Go through all that can be wrong between here and the org, in the order in which a call meets it.
+    Doctor(doctor::Arguments),
     /// Call the management API.
     Api(api::Arguments),
     /// Find operations of the management API, by name, path or scope.
@@ -47,7 +50,7 @@ pub(crate) enum Verb {
     /// Work with users.
     #[command(subcommand)]
     Users(users::Verb),
-    /// Make and show keys.
+    /// Make, show, convert and rotate keys.
     #[command(subcommand)]
     Keys(keys::Verb),
     /// Get an access token, for use with another HTTP client.

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use keybound_client::System;
-use keybound_okta::{OktaClient, Setting, Settings, Sources};
+use keybound::NumericDate;
+use keybound_client::{System, TransportOptions};
+use keybound_okta::{OktaClient, Origin, Setting, Settings, Sources};
 
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -71,22 +72,47 @@ impl Connection {
 
     /// A client by `settings`. Nothing is sent yet.
     pub(crate) fn client(&self, settings: Settings) -> OktaClient {
-        let mut system = System::new(settings.transport_options());
-        system.clock = Arc::new(self.clock);
+        let system = self.system(settings.transport_options());
         OktaClient::with_system(settings, system)
+    }
+
+    /// The time, by this machine's clock.
+    pub(crate) fn now(&self) -> NumericDate {
+        self.clock.now()
+    }
+
+    /// What a client runs on, with a network that behaves by `options`.
+    pub(crate) fn system(&self, options: TransportOptions) -> System {
+        let mut system = System::new(options);
+        system.clock = Arc::new(self.clock);
+        system
     }
 
     /// The settings by all sources. `dpop_key` is the file of a key for proofs that is given another way.
     pub(crate) fn settings(&self, dpop_key: Option<&PathBuf>) -> Outcome<Settings> {
+        let environment = |name: &str| env::var(name).ok();
+        Ok(Settings::resolve(self.sources(&environment, dpop_key)?)?)
+    }
+
+    /// What is set, and where.
+    pub(crate) fn origins(&self) -> Outcome<Vec<Origin>> {
+        let environment = |name: &str| env::var(name).ok();
+        Ok(self.sources(&environment, None)?.origins()?)
+    }
+
+    fn sources<'e>(
+        &self,
+        environment: &'e dyn Fn(&str) -> Option<String>,
+        dpop_key: Option<&PathBuf>,
+    ) -> Outcome<Sources<'e>> {
         let folder = env::current_dir().map_err(|error| {
             Failure::new(ExitCode::Settings, "the working folder cannot be used").because(error)
         })?;
-        let environment = |name: &str| env::var(name).ok();
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let dpop_key =
             dpop_key.map(|path| path.display().to_string()).or_else(|| path(&self.dpop_private_key_file));
         let scopes = (!self.scopes.is_empty()).then(|| self.scopes.join(" "));
-        let sources = Sources::new(folder, &environment)
+        Ok(Sources::new(folder, environment)
             .home(env::home_dir())
             .profile(self.profile.clone())
             .given(Setting::OrgUrl, self.org_url.clone())
@@ -96,7 +122,6 @@ impl Connection {
             .given(Setting::KeyId, self.key_id.clone())
             .given(Setting::DpopKey, dpop_key)
             .given(Setting::Dpop, self.no_dpop.then(|| "off".to_owned()))
-            .given(Setting::CertificateAuthorities, path(&self.ca_file));
-        Ok(Settings::resolve(sources)?)
+            .given(Setting::CertificateAuthorities, path(&self.ca_file)))
     }
 }

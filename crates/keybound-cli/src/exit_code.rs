@@ -56,7 +56,7 @@ impl ExitCode {
         self as u8
     }
 
-    const fn meaning(self) -> &'static str {
+    pub(crate) const fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "all went well",
             Self::Unexpected => "something that has no code of its own",

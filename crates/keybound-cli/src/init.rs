@@ -151,7 +151,7 @@ fn file_name(path: &Path) -> String {
 }
 
 /// In double quotes, with what is special there escaped, if anything could be.
-fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || "-._~:/@".contains(character);
     if value.chars().all(plain) {
         return value.to_owned();

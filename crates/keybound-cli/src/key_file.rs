@@ -74,6 +74,16 @@ pub(crate) fn write_new(path: &Path, content: &[u8], mode: u32) -> Outcome {
     Prepared::new(path, content, mode)?.put()
 }
 
+/// Puts `content` in the place of a file that is there, in one step and with its mode: who reads it sees all of the
+/// old or all of the new.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Outcome {
+    let failed = |error: io::Error| unwritable(path, &error);
+    let permissions = fs::metadata(path).map_err(failed)?.permissions();
+    let prepared = Prepared::new(path, content, PRIVATE)?;
+    prepared.file.as_file().set_permissions(permissions).map_err(failed)?;
+    prepared.file.persist(path).map(drop).map_err(|error| failed(error.error))
+}
+
 /// The public key as an org takes it: with its thumbprint as `kid`, its algorithm, and its use.
 pub(crate) fn registrable(key: &PublicKey, algorithm: Algorithm) -> PublicKey {
     key.clone().with_key_id(key.thumbprint().to_string()).with_algorithm(algorithm)

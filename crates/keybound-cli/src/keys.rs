@@ -1,6 +1,10 @@
-//! `keybound keys`: makes and shows keys.
+//! `keybound keys`: makes, shows, converts and rotates keys.
 
-use std::path::PathBuf;
+mod convert;
+mod env_switch;
+mod rotate;
+
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use keybound::{Algorithm, KeyKind, PrivateKey, PublicKey};
@@ -17,6 +21,12 @@ pub(crate) enum Verb {
     New(New),
     /// Show the public parts and the thumbprint of a key: PEM or JWK, private or public.
     Show(Show),
+    /// Write a key in another form: PEM or JWK, private or public.
+    Convert(convert::Arguments),
+    /// Print the thumbprint of a key (RFC 7638): what tokens are bound to, and what keys made here are registered as.
+    Thumbprint(Thumbprint),
+    /// Put a new key in the place of the client key: register it, try it, switch .env over.
+    Rotate(Box<rotate::Arguments>),
 }
 
 #[derive(Args, Debug)]
@@ -34,10 +44,23 @@ pub(crate) struct Show {
     file: PathBuf,
 }
 
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keybound keys thumbprint dpop_private_key.pem
+  keybound keys thumbprint cc_public_key.json")]
+pub(crate) struct Thumbprint {
+    /// The key: PEM or JWK, private or public.
+    file: PathBuf,
+}
+
 pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
     match verb {
         Verb::New(arguments) => new(arguments, output),
         Verb::Show(arguments) => show(arguments, output),
+        Verb::Convert(arguments) => convert::run(arguments, output),
+        Verb::Thumbprint(arguments) => output.line(Shown::read(&arguments.file)?.public.thumbprint()),
+        Verb::Rotate(arguments) => rotate::run(arguments, output),
     }
 }
 
@@ -74,7 +97,7 @@ pub(crate) fn generate(algorithm: Algorithm) -> Outcome<PrivateKey> {
 }
 
 fn show(arguments: &Show, output: Output) -> Outcome {
-    let shown = Shown::read(arguments)?;
+    let shown = Shown::read(&arguments.file)?;
     let key = &shown.public;
     if !output.is_terminal() {
         return output.json(&json!({
@@ -94,24 +117,24 @@ fn show(arguments: &Show, output: Output) -> Outcome {
     output.line(key.to_pem().trim_end())
 }
 
-struct Shown {
-    public: PublicKey,
+pub(crate) struct Shown {
+    pub(crate) public: PublicKey,
     private: bool,
 }
 
 impl Shown {
     /// What the file holds decides, not its name.
-    fn read(arguments: &Show) -> Outcome<Self> {
-        let text = key_file::read(&arguments.file)?;
+    pub(crate) fn read(file: &Path) -> Outcome<Self> {
+        let text = key_file::read(file)?;
         let private = if key_file::is_json(&text) {
             serde_json::from_str::<Value>(&text).is_ok_and(|jwk| jwk.get("d").is_some())
         } else {
             text.contains("PRIVATE KEY")
         };
         let public = if private {
-            key_file::read_private(&arguments.file)?.public_key().clone()
+            key_file::read_private(file)?.public_key().clone()
         } else {
-            key_file::read_public(&arguments.file)?
+            key_file::read_public(file)?
         };
         Ok(Self { public, private })
     }

@@ -8,6 +8,7 @@ mod command_line;
 mod completions;
 mod connection;
 mod demo;
+mod doctor;
 mod exit_code;
 mod guard;
 mod init;
@@ -57,6 +58,7 @@ fn run(verb: Verb, output: Output) -> Outcome {
     match verb {
         Verb::Demo(arguments) => demo::run(&arguments, output),
         Verb::Init(arguments) => init::run(&arguments, output),
+        Verb::Doctor(arguments) => doctor::run(&arguments, output),
         Verb::Api(arguments) => api::run(&arguments, output),
         Verb::Operations(arguments) => operations::run(&arguments, output),
         Verb::Users(verb) => users::run(&verb, output),

@@ -55,6 +55,26 @@ impl Failure {
         self
     }
 
+    /// The code to exit with.
+    pub(crate) const fn code(&self) -> ExitCode {
+        self.code
+    }
+
+    /// What failed.
+    pub(crate) fn what(&self) -> &str {
+        &self.texts.what
+    }
+
+    /// Why, where it is known.
+    pub(crate) fn why(&self) -> Option<&str> {
+        self.texts.why.as_deref()
+    }
+
+    /// What to do next, where it is known.
+    pub(crate) fn next(&self) -> Option<&str> {
+        self.texts.next.as_deref()
+    }
+
     /// Tells it on standard error; the code to exit with comes back.
     pub(crate) fn tell(&self) -> ExitCode {
         if self.code == ExitCode::Ok {

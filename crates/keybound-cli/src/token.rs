@@ -1,24 +1,36 @@
-//! `keybound token`: gets an access token, for use with another HTTP client and with proofs of `keybound proof`.
+//! `keybound token`: gets an access token, for use with another HTTP client and with proofs of `keybound proof`;
+//! shows one, and revokes one.
 
-use std::path::PathBuf;
+mod revoke;
+mod show;
 
-use clap::Args;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use zeroize::Zeroizing;
 
 use crate::connection::Connection;
+use crate::input;
 use crate::output::Output;
-use crate::report::Outcome;
+use crate::report::{Failure, Outcome};
 use crate::runtime;
 
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   keybound keys new --alg ES256 --out dpop
   TOKEN=$(keybound token --key dpop_private_key.pem)
+  keybound token | keybound token show
   curl https://api.example/orders -H \"Authorization: DPoP $TOKEN\" -H \"DPoP: $(keybound proof \\
       --key dpop_private_key.pem --url https://api.example/orders --access-token \"$TOKEN\")\"
 
-The token goes to standard output and nowhere else. It is a secret: keep it out of files and of what a shell remembers.")]
+The token goes to standard output and nowhere else. It is a secret: keep it out of files and of what a shell remembers."
+)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     /// Private key that the token is bound to, PEM or JWK: the one to make proofs with. Without it, the one that is
     /// set (OKTA_DPOP_PRIVATE_KEY_FILE).
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dpop_private_key_file", "no_dpop"])]
@@ -27,8 +39,38 @@ pub(crate) struct Arguments {
     connection: Connection,
 }
 
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show what a token says, when it expires, and which key it is bound to.
+    Show(show::Arguments),
+    /// Tell the org that a token is not to be used any more (RFC 7009).
+    Revoke(Box<revoke::Arguments>),
+}
+
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
+    match &arguments.verb {
+        Some(Verb::Show(arguments)) => return show::run(arguments, output),
+        Some(Verb::Revoke(arguments)) => return revoke::run(arguments, output),
+        None => {}
+    }
     let okta = arguments.connection.open_for_tokens(arguments.key.as_ref())?;
     let token = runtime::start()?.block_on(okta.token())?;
     output.line(token.secret())
+}
+
+/// The token that is given, or that standard input has where `-` is given; as a header field has it, too.
+fn given(argument: &str) -> Outcome<Zeroizing<String>> {
+    let text = match argument {
+        "-" => Zeroizing::new(input::text(Path::new("-"))?),
+        token => Zeroizing::new(token.to_owned()),
+    };
+    let mut token = text.trim();
+    for before in ["Authorization:", "DPoP ", "Bearer "] {
+        token = token.strip_prefix(before).unwrap_or(token).trim_start();
+    }
+    if token.is_empty() {
+        return Err(Failure::usage("there is no token")
+            .do_next("give it on standard input: keybound token show < FILE"));
+    }
+    Ok(Zeroizing::new(token.to_owned()))
 }

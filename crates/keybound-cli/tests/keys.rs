@@ -77,6 +77,65 @@ fn keys_are_never_overwritten_and_never_half_a_pair() {
 }
 
 #[test]
+fn a_key_is_the_same_in_every_form() {
+    let workspace = Workspace::new();
+    for (algorithm, prefix) in [("RS256", "r"), ("ES512", "e"), ("EdDSA", "d")] {
+        let kid = new_key(&workspace, algorithm, prefix)["kid"].as_str().unwrap().to_owned();
+        let private = format!("{prefix}_private_key.pem");
+        let jwk = format!("{prefix}.jwk");
+        workspace.run(&["keys", "convert", &private, "--to", "jwk", "--out", &jwk]).json();
+        let again = workspace.run(&["keys", "convert", &jwk, "--to", "pem", "--stdout"]);
+        assert_eq!(again.stdout, fs::read_to_string(workspace.path(&private)).unwrap(), "{algorithm}");
+        for form in ["public-pem", "public-jwk"] {
+            let public = workspace.run(&["keys", "convert", &jwk, "--to", form]);
+            assert!(!public.stdout.contains("PRIVATE") && !public.stdout.contains("\"d\""), "{public:?}");
+            workspace.write("public", &public.stdout);
+            assert_eq!(workspace.run(&["keys", "thumbprint", "public"]).stdout.trim(), kid, "{form}");
+        }
+    }
+}
+
+#[test]
+fn a_private_key_is_written_to_its_owner_alone() {
+    let workspace = Workspace::new();
+    new_key(&workspace, "ES256", "a");
+    let convert =
+        |more: &[&str]| workspace.run(&[&["keys", "convert", "a_private_key.pem", "--to"], more].concat());
+    convert(&["jwk"]).assert_failed(2, &["without being told to", "--out FILE", "--stdout"]);
+    convert(&["jwk", "--out", "a.jwk"]).json();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let mode = |name| fs::metadata(workspace.path(name)).unwrap().permissions().mode() & 0o777;
+        convert(&["public-jwk", "--out", "a.public"]).json();
+        assert_eq!((mode("a.jwk"), mode("a.public")), (0o600, 0o644));
+    }
+    convert(&["pem", "--out", "a.jwk"]).assert_failed(15, &["a.jwk", "is there already"]);
+    let public = workspace.run(&["keys", "convert", "a_public_key.json", "--to", "pem", "--stdout"]);
+    assert_eq!((public.code, public.stdout.as_str()), (Some(4), ""), "a public key has no private half");
+}
+
+#[test]
+fn an_encrypted_key_is_decrypted_with_the_passphrase_of_the_environment() {
+    use keybound::random::OperatingSystem;
+    use keybound::{KeyKind, PrivateKey};
+
+    let workspace = Workspace::new();
+    let key = PrivateKey::generate(KeyKind::P256).unwrap();
+    workspace.write("locked.pem", &key.to_encrypted_pkcs8_pem(b"open", &OperatingSystem).unwrap());
+    let convert = |form, environment: &[(&str, &str)]| {
+        workspace.run_with(&["keys", "convert", "locked.pem", "--to", form, "--stdout"], environment, "")
+    };
+    let opened = convert("pem", &[("KEYBOUND_KEY_PASSPHRASE", "open")]);
+    assert_eq!(opened.stdout, *key.to_pkcs8_pem().unwrap());
+    let public = convert("public-pem", &[("KEYBOUND_KEY_PASSPHRASE", "open")]);
+    assert_eq!(public.stdout, key.public_key().to_pem());
+    convert("pem", &[]).assert_failed(4, &["locked.pem is encrypted", "KEYBOUND_KEY_PASSPHRASE"]);
+    convert("pem", &[("KEYBOUND_KEY_PASSPHRASE", "closed")]).assert_failed(4, &["check the passphrase"]);
+}
+
+#[test]
 fn what_is_no_key_is_told() {
     let workspace = Workspace::new();
     for (content, words) in [

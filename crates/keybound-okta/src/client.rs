@@ -136,6 +136,11 @@ impl OktaClient {
         }
     }
 
+    /// Makes `call` as anybody: without a token, for what is there for everyone, such as the org's metadata.
+    pub async fn call_openly(&self, call: Call) -> Result<Response<Bytes>, Error> {
+        self.call_without_token(self.request(call)?).await
+    }
+
     /// What needs no scope is there for everyone.
     async fn call_without_token(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         match self.system().transport.send(request).await {

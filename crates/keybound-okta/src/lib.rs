@@ -48,7 +48,7 @@ pub use operation_call::OperationCall;
 pub use org_url::{NotOfThisOrg, OrgUrl, OrgUrlError};
 pub use pages::Pages;
 pub use settings::{
-    EnvFileError, KeyProblem, OktaYamlError, ProfileError, ReadError, Setting, Settings, SettingsError,
-    Source, Sources,
+    EnvFileError, KeyProblem, OktaYamlError, Origin, ProfileError, ReadError, Setting, Settings,
+    SettingsError, Source, Sources,
 };
 pub use users::{Activation, Mail, NewUser, Profile, User, UserChange, UserLink, UserStatus, Users};

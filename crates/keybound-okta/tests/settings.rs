@@ -401,3 +401,30 @@ fn certificate_authorities_are_read_from_their_file() {
     assert_eq!(settings.certificate_authorities, [certificate]);
     assert_eq!(settings.transport_options().certificate_authorities, [certificate]);
 }
+
+#[test]
+fn what_is_set_is_told_with_its_place_and_without_keys() {
+    let key = pem(KeyKind::P256);
+    let bare = key.lines().filter(|line| !line.starts_with('-')).collect::<String>();
+    for (value, shown, why) in [
+        ("cc.pem", true, "a file"),
+        (key.as_str(), false, "the key itself"),
+        (bare.as_str(), false, "a key without its first and last line"),
+        (&jwk(KeyKind::P256, ""), false, "a JWK"),
+    ] {
+        let place =
+            Place::new().set("OKTA_CC_PRIVATE_KEY_FILE", value).with_file(".env", "OKTA_CLIENT_KID=k1\n");
+        let environment = |name: &str| {
+            place.environment.iter().find(|(given, _)| *given == name).map(|(_, value)| value.clone())
+        };
+        let origins = Sources::new(place.path(), &environment).origins().unwrap();
+        let of = |setting| origins.iter().find(|origin| origin.setting == setting);
+        assert_eq!(of(Setting::ClientKey).unwrap().shown.is_some(), shown, "{why}");
+        assert_eq!(of(Setting::ClientKey).unwrap().key_file.is_some(), shown, "{why}");
+        assert_eq!(of(Setting::OrgUrl).unwrap().shown.as_deref(), Some(ORG));
+        let path = place.path().join(".env");
+        let source = Source::EnvFile { name: "OKTA_CLIENT_KID", path, line: 1 };
+        assert_eq!(of(Setting::KeyId).unwrap().source, source);
+        assert_eq!(of(Setting::DpopKey), None, "what is set nowhere is not there");
+    }
+}

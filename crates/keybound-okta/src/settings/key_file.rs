@@ -88,6 +88,11 @@ pub(super) fn path_of(found: &Found) -> Option<PathBuf> {
     (!is_key(value)).then(|| found.folder.join(value))
 }
 
+/// The same, unless the value may be a key by mistake, which is never shown.
+pub(super) fn shown_path_of(found: &Found) -> Option<PathBuf> {
+    path_of(found).filter(|_| !is_bare_key(found.value.trim()))
+}
+
 impl KeyText {
     /// The key itself, or the file that `found` names.
     pub(super) fn read(found: &Found) -> Result<Self, KeyProblem> {

@@ -23,7 +23,7 @@ pub use file::ReadError;
 pub use key_file::KeyProblem;
 pub use okta_yaml::OktaYamlError;
 pub use profile::ProfileError;
-pub use sources::{Setting, Source, Sources};
+pub use sources::{Origin, Setting, Source, Sources};
 
 use crate::org_url::OrgUrl;
 use key_file::{KeyOfSettings, KeyText};

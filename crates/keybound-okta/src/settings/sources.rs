@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::env_file::EnvFile;
 use super::error::SettingsError;
 use super::settings_file::SettingsFile;
-use super::{okta_yaml, profile};
+use super::{key_file, okta_yaml, profile};
 
 /// The variable that chooses a profile.
 const PROFILE: &str = "KEYBOUND_PROFILE";
@@ -44,6 +44,21 @@ pub enum Setting {
 }
 
 impl Setting {
+    /// All of them, in the order in which a client needs them.
+    pub const ALL: [Self; 11] = [
+        Self::OrgUrl,
+        Self::ClientId,
+        Self::Scopes,
+        Self::ClientKey,
+        Self::KeyId,
+        Self::AuthorizationMode,
+        Self::Dpop,
+        Self::DpopKey,
+        Self::DpopPublicKey,
+        Self::CertificateAuthorities,
+        Self::ExposedKeys,
+    ];
+
     /// Its names in the environment; the first that has a value counts. The names of Okta's samples come
     /// first, those of Okta's SDKs after them.
     pub const fn names(self) -> &'static [&'static str] {
@@ -157,6 +172,20 @@ impl fmt::Display for Source {
     }
 }
 
+/// What is set, and where; nothing of it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Origin {
+    /// What is set.
+    pub setting: Setting,
+    /// Where.
+    pub source: Source,
+    /// The value; of a key the path of its file, and nothing of a key that stands there itself.
+    pub shown: Option<String>,
+    /// The file of a key that is one.
+    pub key_file: Option<PathBuf>,
+}
+
 /// What settings are looked for in, from the first to the last.
 ///
 /// ```no_run
@@ -204,6 +233,13 @@ impl<'e> Sources<'e> {
         Self { profile: name, ..self }
     }
 
+    /// Where each setting that has a value stands, whether or not the value can be used.
+    pub fn origins(self) -> Result<Vec<Origin>, SettingsError> {
+        let sources = self.open()?;
+        let found = Setting::ALL.into_iter().filter_map(|setting| Some((setting, sources.find(setting)?)));
+        Ok(found.map(|(setting, found)| Origin::of(setting, found)).collect())
+    }
+
     pub(super) fn open(self) -> Result<OpenSources<'e>, SettingsError> {
         let path = EnvFile::path_in(&self.folder);
         let env_file =
@@ -228,6 +264,19 @@ impl<'e> Sources<'e> {
             .and_then(|path| profile::read(&path, name.trim()))
             .map(|file| Some((name.trim().to_owned(), file)))
             .map_err(|problem| SettingsError::Profile { name: field::readable(&name), problem })
+    }
+}
+
+impl Origin {
+    fn of(setting: Setting, found: Found) -> Self {
+        let is_key = matches!(setting, Setting::ClientKey | Setting::DpopKey | Setting::DpopPublicKey);
+        let key_file = if is_key { key_file::shown_path_of(&found) } else { None };
+        let shown = if is_key {
+            key_file.as_ref().map(|path| field::readable(&path.display().to_string()))
+        } else {
+            Some(field::readable(found.value.trim()))
+        };
+        Self { setting, source: found.source, shown, key_file }
     }
 }
 
