@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use keybound::NumericDate;
 use keybound_client::System;
 use keybound_okta::{OktaClient, Setting, Settings, Sources};
 
@@ -62,6 +63,11 @@ impl Connection {
                 .do_next("give --key FILE; `keybound keys new --alg ES256 --out dpop` makes one"));
         }
         Ok(self.client(settings))
+    }
+
+    /// What time it is by this machine's clock, as far as it is believed.
+    pub(crate) fn now(&self) -> NumericDate {
+        self.clock.now()
     }
 
     /// The certificate authority that is given for the org, where it is given on the command line.
