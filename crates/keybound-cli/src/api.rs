@@ -5,7 +5,6 @@ mod filter;
 mod preview;
 mod request;
 
-use std::io;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -18,6 +17,7 @@ use serde_json::value::RawValue;
 
 use self::filter::Filter;
 use crate::connection::Connection;
+use crate::listing::JsonList;
 use crate::operations;
 use crate::output::{FAINT, NAME, Output};
 use crate::report::{Failure, Outcome};
@@ -145,73 +145,24 @@ impl Printer<'_> {
     /// Prints each page as it comes, so that a list of any length needs the memory of one page.
     async fn all_pages(&self, okta: &OktaClient, call: Call) -> Outcome {
         let mut pages = okta.pages(call);
-        let mut list = List::new(self.arguments.ndjson);
+        let mut list = JsonList::new(self.arguments.ndjson);
         while let Some(page) = pages.next().await? {
             match &self.filter {
                 _ if self.arguments.silent => {}
                 Some(filter) => filter.print(page.body(), self.output)?,
-                None => list.print(page.body(), self.output)?,
+                None => list.print(&items(page.body())?, self.output)?,
             }
         }
         if self.filter.is_none() && !self.arguments.silent { list.end(self.output) } else { Ok(()) }
     }
 }
 
-/// A list that is printed page by page: one array, or items that stand for themselves.
-struct List {
-    ndjson: bool,
-    is_empty: bool,
-}
-
-impl List {
-    fn new(ndjson: bool) -> Self {
-        Self { ndjson, is_empty: true }
-    }
-
-    fn print(&mut self, page: &Bytes, output: Output) -> Outcome {
-        let items = serde_json::from_slice::<Vec<&RawValue>>(page).map_err(|_| {
-            Failure::usage("--paginate is for lists, and the answer is not a JSON array")
-                .do_next("leave --paginate out")
-        })?;
-        let mut text = String::with_capacity(page.len() + 2 * items.len());
-        for item in items {
-            if self.ndjson {
-                text.push_str(&one_line(item)?);
-                text.push('\n');
-            } else {
-                text.push_str(if self.is_empty { "[" } else { ",\n" });
-                text.push_str(&shown(item, output)?);
-            }
-            self.is_empty = false;
-        }
-        output.bytes(text.as_bytes())
-    }
-
-    fn end(&self, output: Output) -> Outcome {
-        match (self.ndjson, self.is_empty) {
-            (true, _) => Ok(()),
-            (false, true) => output.line("[]"),
-            (false, false) => output.line("]"),
-        }
-    }
-}
-
-/// An item as it came; on a terminal indented.
-fn shown(item: &RawValue, output: Output) -> Outcome<String> {
-    if !output.is_terminal() {
-        return Ok(item.get().to_owned());
-    }
-    let value: Value = serde_json::from_str(item.get()).map_err(io::Error::from)?;
-    Ok(serde_json::to_string_pretty(&value).map_err(io::Error::from)?)
-}
-
-/// An item without line ends between its tokens; as it came, where it has none.
-fn one_line(item: &RawValue) -> Outcome<String> {
-    if !item.get().contains(['\n', '\r']) {
-        return Ok(item.get().to_owned());
-    }
-    let value: Value = serde_json::from_str(item.get()).map_err(io::Error::from)?;
-    Ok(value.to_string())
+/// The items of a page.
+fn items(page: &Bytes) -> Outcome<Vec<&RawValue>> {
+    serde_json::from_slice(page).map_err(|_| {
+        Failure::usage("--paginate is for lists, and the answer is not a JSON array")
+            .do_next("leave --paginate out")
+    })
 }
 
 /// As HTTP/1.1 writes it, whichever version was spoken.

@@ -3,8 +3,8 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::{
-    api, completions, demo, doctor, exit_code, guard, init, inspect, keys, operations, org, proof, proxy,
-    token, users,
+    api, apps, completions, demo, doctor, exit_code, groups, guard, init, inspect, keys, logs, operations,
+    org, proof, proxy, token, users,
 };
 
 const EXAMPLES: &str = "\
@@ -14,6 +14,8 @@ Examples:
   keybound doctor                                 what is wrong between here and the org, step by step
   keybound api /api/v1/users?limit=5              call the management API with a key-bound token
   keybound users list                             a table on a terminal, JSON in a pipe
+  keybound groups add 00g1 00u1                   users, groups, apps and the log by typed verbs
+  keybound logs follow --since 10m                what happens in the org, as it happens
   keybound inspect --method GET --url https://api.example/orders < proof.txt
   keybound guard --policy guard.toml --upstream http://127.0.0.1:3000
   keybound org start --listen 127.0.0.1:8443 --data ./org";
@@ -50,6 +52,15 @@ pub(crate) enum Verb {
     /// Work with users.
     #[command(subcommand)]
     Users(users::Verb),
+    /// Work with groups and their members.
+    #[command(subcommand)]
+    Groups(groups::Verb),
+    /// Work with apps: their keys, scopes and roles.
+    #[command(subcommand)]
+    Apps(apps::Verb),
+    /// Read and follow the system log.
+    #[command(subcommand)]
+    Logs(logs::Verb),
     /// Make, show, convert and rotate keys.
     #[command(subcommand)]
     Keys(keys::Verb),

@@ -65,6 +65,11 @@ impl Connection {
         Ok(self.client(settings))
     }
 
+    /// What time it is by this machine's clock, as far as it is believed.
+    pub(crate) fn now(&self) -> NumericDate {
+        self.clock.now()
+    }
+
     /// The certificate authority that is given for the org, where it is given on the command line.
     pub(crate) fn ca_file(&self) -> Option<String> {
         self.ca_file.as_ref().map(|path| path.display().to_string())
@@ -74,11 +79,6 @@ impl Connection {
     pub(crate) fn client(&self, settings: Settings) -> OktaClient {
         let system = self.system(settings.transport_options());
         OktaClient::with_system(settings, system)
-    }
-
-    /// The time, by this machine's clock.
-    pub(crate) fn now(&self) -> NumericDate {
-        self.clock.now()
     }
 
     /// What a client runs on, with a network that behaves by `options`.

@@ -78,7 +78,7 @@ impl ExitCode {
                 "the guard can't start: its address, its certificate or its upstream's, or a limit"
             }
             Self::CutShort => {
-                "guard or proxy ended with requests under way: told to at once, or not done in time"
+                "guard or proxy ended with requests under way, or a list before its end: told to, or not done in time"
             }
             Self::Proxy => "the proxy can't serve at its address",
         }

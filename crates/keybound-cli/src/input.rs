@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 
 use crate::report::{Failure, Outcome};
 
@@ -26,6 +27,13 @@ pub(crate) fn text(path: &Path) -> Outcome<String> {
     String::from_utf8(bytes(path)?.into()).map_err(|_| {
         Failure::usage(format_args!("the input {} cannot be read as text", path.display()))
             .because("it is not UTF-8")
+    })
+}
+
+/// The object that the API is to get, read from JSON.
+pub(crate) fn json<T: DeserializeOwned>(path: &Path) -> Outcome<T> {
+    serde_json::from_slice(&bytes(path)?).map_err(|error| {
+        Failure::usage(format_args!("the input {} is not what the API takes", path.display())).because(error)
     })
 }
 

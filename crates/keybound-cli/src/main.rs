@@ -3,20 +3,25 @@
 #![allow(clippy::doc_markdown, reason = "doc comments are the help texts of the command line")]
 
 mod api;
+mod apps;
 mod clock;
 mod command_line;
 mod completions;
 mod connection;
+mod consent;
 mod demo;
 mod doctor;
 mod exit_code;
+mod groups;
 mod guard;
 mod init;
 mod input;
 mod inspect;
 mod key_file;
 mod keys;
+mod listing;
 mod logging;
+mod logs;
 mod operations;
 mod org;
 mod output;
@@ -62,6 +67,9 @@ fn run(verb: Verb, output: Output) -> Outcome {
         Verb::Api(arguments) => api::run(&arguments, output),
         Verb::Operations(arguments) => operations::run(&arguments, output),
         Verb::Users(verb) => users::run(&verb, output),
+        Verb::Groups(verb) => groups::run(&verb, output),
+        Verb::Apps(verb) => apps::run(&verb, output),
+        Verb::Logs(verb) => logs::run(&verb, output),
         Verb::Keys(verb) => keys::run(&verb, output),
         Verb::Token(arguments) => token::run(&arguments, output),
         Verb::Proof(arguments) => proof::run(&arguments, output),

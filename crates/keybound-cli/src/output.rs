@@ -44,6 +44,11 @@ impl Output {
         Ok(stdout.flush()?)
     }
 
+    /// A line that tells a person of a change, and the object that was changed for a program.
+    pub(crate) fn changed(self, line: impl Display, object: &impl Serialize) -> Outcome {
+        if self.terminal { self.line(line) } else { self.json(object) }
+    }
+
     /// One JSON document: indented for a person, one line for a program.
     pub(crate) fn json(self, value: &impl Serialize) -> Outcome {
         let text =

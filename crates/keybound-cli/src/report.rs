@@ -75,6 +75,20 @@ impl Failure {
         self.texts.next.as_deref()
     }
 
+    /// What to do next, beside what is said already.
+    pub(crate) fn also_do(mut self, next: impl Display) -> Self {
+        self.texts.next = Some(match self.texts.next {
+            Some(first) => format!("{first}\n{next}"),
+            None => next.to_string(),
+        });
+        self
+    }
+
+    /// What was done to `object` holds; only what it is now could not be read.
+    pub(crate) fn after_change(error: keybound_okta::Error, object: &str, what: &str) -> Self {
+        Self::from(error).because(format_args!("{object} is {what}, but what it is now could not be read"))
+    }
+
     /// Tells it on standard error; the code to exit with comes back.
     pub(crate) fn tell(&self) -> ExitCode {
         if self.code == ExitCode::Ok {

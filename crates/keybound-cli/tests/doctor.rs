@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
-mod scripted;
+mod refusing_org;
 mod support;
 
 use std::net::TcpListener;
 
-use scripted::{Answer, Asked, ScriptedOrg};
+use refusing_org::{Answer, Asked, ScriptedOrg};
 use serde_json::Value;
 use support::{Ended, SCOPE, Service, Workspace};
 

@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod scripted;
+mod refusing_org;
 mod support;
 
 use std::fs;
 use std::sync::{Arc, Mutex};
 
 use keybound::base64url;
-use scripted::{Answer, Asked, ScriptedOrg};
+use refusing_org::{Answer, Asked, ScriptedOrg};
 use serde_json::{Value, json};
 use support::{Ended, Workspace};
 

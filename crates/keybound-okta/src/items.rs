@@ -7,7 +7,7 @@ use std::vec;
 
 use bytes::Bytes;
 use futures_util::stream::Stream;
-use http::Response;
+use http::{HeaderMap, Response};
 use serde::de::DeserializeOwned;
 
 use crate::client::OktaClient;
@@ -21,6 +21,8 @@ use crate::pages::Pages;
 pub struct Items<T> {
     pages: Pages,
     page: vec::IntoIter<T>,
+    /// The header fields of the page that came last.
+    headers: HeaderMap,
     left: usize,
     /// Whether an empty page is the end: there are lists that always name a next page.
     ends_at_empty: bool,
@@ -40,14 +42,15 @@ impl<T> Items<T> {
         let pages = pages.unwrap_or_else(|error| Pages::broken(client.clone(), error));
         // A problem is told even where nothing was asked for.
         let left = if pages.cursor().is_none() { usize::MAX } else { left };
-        Self { pages, page: Vec::new().into_iter(), left, ends_at_empty: false }
+        Self { pages, page: Vec::new().into_iter(), headers: HeaderMap::new(), left, ends_at_empty: false }
     }
 
     /// All objects that the operation `call` gives, as many on a page as it pleases.
     pub(crate) fn whole(client: &OktaClient, call: Result<OperationCall<'_>, Error>) -> Self {
         let pages = call.and_then(OperationCall::linked_pages);
         let pages = pages.unwrap_or_else(|error| Pages::broken(client.clone(), error));
-        Self { pages, page: Vec::new().into_iter(), left: usize::MAX, ends_at_empty: false }
+        let (page, headers) = (Vec::new().into_iter(), HeaderMap::new());
+        Self { pages, page, headers, left: usize::MAX, ends_at_empty: false }
     }
 
     /// The same, with the first empty page for its end.
@@ -61,6 +64,12 @@ impl<T> Items<T> {
     /// left out.
     pub fn cursor(&self) -> Option<&str> {
         if self.page.len() == 0 { self.pages.cursor() } else { self.pages.current() }
+    }
+
+    /// The header fields of the page that came last, which say what the org's rate limit leaves; none before the
+    /// first page.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// The same list from a [`cursor`](Self::cursor). Of an address outside the org it is an error.
@@ -79,8 +88,12 @@ impl<T: DeserializeOwned> Stream for Items<T> {
                 return Poll::Ready(Some(Ok(item)));
             }
             let Some(page) = ready!(self.pages.poll_page(context)) else { break };
-            match page.and_then(|page| self.read(&page)) {
-                Ok(items) => self.page = items.into_iter(),
+            let read = page.and_then(|page| Ok((self.read(&page)?, page)));
+            match read {
+                Ok((items, page)) => {
+                    self.page = items.into_iter();
+                    self.headers = page.into_parts().0.headers;
+                }
                 Err(error) => {
                     self.left = 0;
                     return Poll::Ready(Some(Err(error)));

@@ -1,89 +1,138 @@
-//! An org that answers by a script, for what a local org does not do: refusals at a chosen step, keys of apps.
+//! An org that answers as a test scripts it, notes what it was asked, and a folder whose settings fit it.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// A request as it came.
-#[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    /// Method and path, with a blank between them.
-    pub(crate) line: String,
-    pub(crate) body: String,
+use serde_json::{Value, json};
+
+use crate::support::{Ended, Workspace};
+
+/// What the org answers: the status, further header fields, the body.
+pub(crate) struct Reply(pub(crate) u16, pub(crate) Vec<(&'static str, String)>, pub(crate) String);
+
+impl Reply {
+    pub(crate) fn json(value: &Value) -> Self {
+        Self(200, Vec::new(), value.to_string())
+    }
+
+    /// A page of a list, with the path of the next one.
+    pub(crate) fn page(items: &Value, next: &str) -> Self {
+        Self(200, vec![("link", format!("<{next}>; rel=\"next\""))], items.to_string())
+    }
+
+    /// Done, and nothing to say.
+    pub(crate) fn done() -> Self {
+        Self(204, Vec::new(), String::new())
+    }
+
+    /// The org failed: nothing is tried again.
+    pub(crate) fn failed() -> Self {
+        let body = json!({ "errorCode": "E0000009", "errorSummary": "Internal Server Error" });
+        Self(500, Vec::new(), body.to_string())
+    }
 }
 
-/// A status and a JSON body.
-pub(crate) type Answer = (u16, String);
-
-type Script = dyn Fn(&Asked) -> Option<Answer> + Send + Sync;
-
-/// It serves as long as the test runs.
+/// An org over plain http that grants every token, and whose API is a function of `METHOD /path?query`.
 pub(crate) struct ScriptedOrg {
+    pub(crate) workspace: Workspace,
     pub(crate) url: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl ScriptedOrg {
-    /// What `script` has no answer to is answered as an org does that grants every token, bound as was asked for.
-    pub(crate) fn start(script: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(api: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (script, origin, log): (Arc<Script>, _, _) = (Arc::new(script), url.clone(), Arc::clone(&asked));
+        let (api, asked) = (Arc::new(api), Arc::new(Mutex::new(Vec::new())));
+        let notes = Arc::clone(&asked);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (script, origin, log) = (Arc::clone(&script), origin.clone(), Arc::clone(&log));
-                thread::spawn(move || serve(stream, &*script, &origin, &log));
+                let (api, notes) = (Arc::clone(&api), Arc::clone(&notes));
+                thread::spawn(move || serve(&stream, &*api, &notes));
             }
         });
-        Self { url, asked }
+        let workspace = Workspace::new();
+        let made = workspace.run(&["keys", "new", "--alg", "ES256", "--out", "cc"]);
+        assert_eq!(made.code, Some(0), "{made:?}");
+        workspace.write(
+            ".env",
+            &format!(
+                "OKTA_ORG_URL={url}\nOKTA_CLIENT_ID=0oa1\nOKTA_CC_PRIVATE_KEY_FILE=cc_private_key.pem\nKEYBOUND_DPOP=off\n"
+            ),
+        );
+        Self { workspace, url, asked }
     }
 
-    /// The lines of all requests so far.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        self.asked.lock().unwrap().iter().map(|asked| asked.line.clone()).collect()
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        self.workspace.run(arguments)
+    }
+
+    /// What the API was asked since this was last called: `METHOD /path?query`, and the body if there was one.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+
+    /// Runs each command line, and holds what went over the wire and what was printed to what is expected.
+    pub(crate) fn hold_to(&self, rows: &[(&str, &[&str], Value)]) {
+        for (command_line, requests, printed) in rows {
+            let arguments: Vec<_> = command_line.split(' ').collect();
+            let ended = self.run(&arguments);
+            assert_eq!(&ended.json(), printed, "{command_line}");
+            assert_eq!(self.asked(), *requests, "{command_line}");
+        }
+    }
+
+    /// Each command line is refused where there is no terminal to ask on, before anything is sent.
+    pub(crate) fn assert_asks_first(&self, command_lines: &[&str]) {
+        for command_line in command_lines {
+            let arguments: Vec<_> = command_line.split(' ').collect();
+            self.run(&arguments).assert_failed(2, &["no terminal", "--yes"]);
+            assert_eq!(self.asked(), [""; 0], "{command_line}");
+        }
     }
 }
 
-fn serve(stream: TcpStream, script: &Script, origin: &str, log: &Mutex<Vec<Asked>>) {
+fn serve(mut stream: &TcpStream, api: &dyn Fn(&str) -> Reply, notes: &Mutex<Vec<String>>) {
+    let Some((line, body)) = read(stream) else { return };
+    let Reply(status, fields, text) = if line.starts_with("POST /oauth2/v1/token") {
+        token(&body)
+    } else {
+        notes.lock().unwrap().push(if body.is_empty() { line.clone() } else { format!("{line} {body}") });
+        api(&line)
+    };
+    let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = if status == 204 { String::new() } else { format!("Content-Length: {}\r\n", text.len()) };
+    let head = format!("HTTP/1.1 {status} -\r\nConnection: close\r\nContent-Type: application/json\r\n");
+    // Whoever asked may be gone.
+    let _ = stream.write_all(format!("{head}{}{length}\r\n{text}", fields.concat()).as_bytes());
+}
+
+/// A token for the scopes that are asked for.
+fn token(form: &str) -> Reply {
+    let scope = form.split('&').find_map(|field| field.strip_prefix("scope=")).unwrap_or_default();
+    Reply::json(&json!({
+        "token_type": "Bearer", "access_token": "a-token", "expires_in": 3600, "scope": scope.replace('+', " "),
+    }))
+}
+
+/// `METHOD /path?query`, and the body.
+fn read(stream: &TcpStream) -> Option<(String, String)> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).is_ok_and(|length| length > 0) {
-            continue;
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
         }
-        return;
     }
     let lower = head.to_ascii_lowercase();
-    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    reader.read_exact(&mut body).unwrap();
-    let line = head.split(' ').take(2).collect::<Vec<_>>().join(" ");
-    let asked = Asked { line, body: String::from_utf8(body).unwrap() };
-    log.lock().unwrap().push(asked.clone());
-    let is_proven = lower.contains("\r\ndpop: ");
-    let (status, body) = script(&asked).unwrap_or_else(|| usual(&asked.line, origin, is_proven));
-    let answer = format!(
-        "HTTP/1.1 {status} Scripted\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    // Who asked may have gone.
-    let _ = reader.get_mut().write_all(answer.as_bytes());
-}
-
-fn usual(line: &str, origin: &str, is_proven: bool) -> Answer {
-    match line {
-        "GET /.well-known/openid-configuration" => {
-            (200, format!(r#"{{"issuer":"{origin}","dpop_signing_alg_values_supported":["RS256","ES256"]}}"#))
-        }
-        "POST /oauth2/v1/token" => {
-            let kind = if is_proven { "DPoP" } else { "Bearer" };
-            (200, format!(r#"{{"access_token":"opaque","token_type":"{kind}","expires_in":3600}}"#))
-        }
-        _ => (404, r#"{"errorCode":"E0000007","errorSummary":"Not found"}"#.to_owned()),
-    }
+    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut body).ok()?;
+    let line = head.lines().next()?.strip_suffix(" HTTP/1.1")?.to_owned();
+    Some((line, String::from_utf8(body).unwrap()))
 }
