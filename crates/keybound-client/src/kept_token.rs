@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keybound::credentials::Scheme;
-use keybound::exchange::{ClientCredentials, GrantedToken};
+use keybound::exchange::GrantedToken;
 use keybound::random::Random;
-use keybound::{Nonce, NumericDate, Thumbprint};
+use keybound::{Nonce, NumericDate};
 use tracing::{debug, warn};
 
 use crate::clock::{ClockOffset, Moment, Sleep};
@@ -30,10 +30,14 @@ pub(crate) struct KeptToken {
 }
 
 impl KeptToken {
-    /// The place of the token of `grant` that is bound to the key of this thumbprint.
-    pub(crate) fn new(cache: Arc<dyn TokenCache>, grant: &ClientCredentials, thumbprint: Thumbprint) -> Self {
-        let key = CacheKey::new(grant.target(), &grant.client_id, &grant.scopes, thumbprint);
+    /// The place that is named by `key`.
+    pub(crate) fn new(cache: Arc<dyn TokenCache>, key: CacheKey) -> Self {
         Self { cache, key: Arc::new(key) }
+    }
+
+    /// The cache that it is a place in.
+    pub(crate) fn cache(&self) -> &Arc<dyn TokenCache> {
+        &self.cache
     }
 
     /// What is there, if it is for our key.
