@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use keybound_client::{CallError, Client, System, Token};
+use keybound_client::{CallError, Client, System, Token, TokenSource};
 
 use crate::api_error::OktaError;
 use crate::error::{Error, Identity};
@@ -60,7 +60,9 @@ impl OktaClient {
     pub fn with_system(settings: Settings, system: System) -> Self {
         let identity = Identity::new(&settings);
         let Settings { org_url, grant, client_key, binding, .. } = settings;
-        let clients = ScopedClients::new(system, grant, client_key, binding);
+        let scopes = grant.scopes.clone();
+        let tokens = TokenSource::new(system.clone(), grant, client_key, binding);
+        let clients = ScopedClients::new(system, tokens, scopes);
         Self { shared: Arc::new(Shared { org_url, clients, identity }) }
     }
 
