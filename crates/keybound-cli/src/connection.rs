@@ -10,6 +10,7 @@ use keybound_okta::{OktaClient, Setting, Settings, Sources};
 
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
+use crate::kept_files;
 use crate::report::{Failure, Outcome};
 
 #[derive(Args, Debug)]
@@ -42,6 +43,10 @@ pub(crate) struct Connection {
     /// A certificate authority to trust beside the system's (KEYBOUND_CA_FILE).
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// Keep no token between runs. Those that are bound to a key of a file are kept, under ~/.cache/keybound
+    /// (KEYBOUND_CACHE=off).
+    #[arg(long)]
+    no_cache: bool,
     #[command(flatten)]
     clock: Clock,
 }
@@ -73,7 +78,14 @@ impl Connection {
     pub(crate) fn client(&self, settings: Settings) -> OktaClient {
         let mut system = System::new(settings.transport_options());
         system.clock = Arc::new(self.clock);
-        OktaClient::with_system(settings, system)
+        // A token that is bound to a fresh key is of no use to the next run.
+        let cache =
+            (settings.keeps_tokens && !settings.dpop_key_is_fresh).then(kept_files::token_cache).flatten();
+        let okta = OktaClient::with_system(settings, system);
+        match cache {
+            Some(cache) => okta.with_cache(Arc::new(cache)),
+            None => okta,
+        }
     }
 
     /// The settings by all sources. `dpop_key` is the file of a key for proofs that is given another way.
@@ -96,6 +108,7 @@ impl Connection {
             .given(Setting::KeyId, self.key_id.clone())
             .given(Setting::DpopKey, dpop_key)
             .given(Setting::Dpop, self.no_dpop.then(|| "off".to_owned()))
+            .given(Setting::Cache, self.no_cache.then(|| "off".to_owned()))
             .given(Setting::CertificateAuthorities, path(&self.ca_file));
         Ok(Settings::resolve(sources)?)
     }

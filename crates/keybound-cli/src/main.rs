@@ -13,6 +13,7 @@ mod guard;
 mod init;
 mod input;
 mod inspect;
+mod kept_files;
 mod key_file;
 mod keys;
 mod logging;

@@ -29,6 +29,6 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
     let okta = arguments.connection.open_for_tokens(arguments.key.as_ref())?;
-    let token = runtime::start()?.block_on(okta.token())?;
+    let token = runtime::run(&okta, async { Ok(okta.token().await?) })?;
     output.line(token.secret())
 }

@@ -34,7 +34,7 @@ pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
     let Verb::List(arguments) = verb;
     let okta = arguments.connection.open()?;
     let query = ListQuery::default().at_most(arguments.limit);
-    let users: Vec<User> = runtime::start()?.block_on(okta.users().list(&query).try_collect())?;
+    let users: Vec<User> = runtime::run(&okta, async { Ok(okta.users().list(&query).try_collect().await?) })?;
     if output.is_terminal() { table(&users, output) } else { output.json(&users) }
 }
 

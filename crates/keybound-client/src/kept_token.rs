@@ -51,18 +51,17 @@ impl KeptToken {
     }
 
     /// Keeps `token` and the nonces, if anybody can tell when it expires and it is of no use without its key.
-    pub(crate) async fn store(&self, token: &Token, mut nonces: Vec<(String, Nonce)>) {
+    pub(crate) async fn store(&self, token: &Token, nonces: Vec<(String, Nonce)>) {
         let (Some((granted_at, lifetime)), Some(key)) = (token.lifetime(), token.bound_to()) else {
             return;
         };
-        nonces.truncate(MAX_CACHED_NONCES);
         let cached = CachedToken {
             access_token: token.secret().to_owned().into(),
             thumbprint: key.thumbprint(),
             granted_at,
             expires_at: granted_at.after(lifetime),
             scopes: token.scopes().map(<[String]>::to_vec),
-            nonces,
+            nonces: kept(nonces),
         };
         self.off_thread("store", move |cache, key| cache.store(key, &cached)).await;
     }
@@ -108,6 +107,12 @@ impl KeptToken {
             .inspect_err(|error| debug!(%error, what, "the token cache is of no use"))
             .ok()
     }
+}
+
+/// Those of `nonces`, the most wanted first, that are kept.
+pub(crate) fn kept(mut nonces: Vec<(String, Nonce)>) -> Vec<(String, Nonce)> {
+    nonces.truncate(MAX_CACHED_NONCES);
+    nonces
 }
 
 /// How long a token of the cache is good for, seen from `now`; `None` if its dates make no sense by the local

@@ -242,7 +242,9 @@ impl TokenSource {
         let held = self.inner.lock().token.clone();
         if let (Some(kept), Some(token)) = (self.inner.kept.get(), held)
             && let Some(_lock) = kept.try_lock().await
-            && kept.load().await.is_some_and(|cached| is(&cached.access_token, token.hash()))
+            && let Some(cached) = kept.load().await
+            && is(&cached.access_token, token.hash())
+            && cached.nonces != kept_token::kept(self.inner.nonces())
         {
             kept.store(&token, self.inner.nonces()).await;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use keybound_client::{CallError, Client, System, Token, TokenSource};
+use keybound_client::{CallError, Client, System, Token, TokenCache, TokenSource};
 
 use crate::api_error::OktaError;
 use crate::error::{Error, Identity};
@@ -64,6 +64,22 @@ impl OktaClient {
         let tokens = TokenSource::new(system.clone(), grant, client_key, binding);
         let clients = ScopedClients::new(system, tokens, scopes);
         Self { shared: Arc::new(Shared { org_url, clients, identity }) }
+    }
+
+    /// The same client, which keeps its tokens in `cache` between runs, too. Calls that it has made before do
+    /// not use it.
+    #[must_use]
+    pub fn with_cache(self, cache: Arc<dyn TokenCache>) -> Self {
+        self.shared.clients.keep_in(cache);
+        self
+    }
+
+    /// Keeps what was learnt of the servers, for a program that is about to end: its next run begins without a
+    /// challenge. Does nothing without a cache.
+    pub async fn save(&self) {
+        for client in self.shared.clients.all() {
+            client.client.tokens().save().await;
+        }
     }
 
     /// The org.

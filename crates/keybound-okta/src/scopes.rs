@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use keybound_client::{Client, System, Token, TokenSource};
+use keybound_client::{Client, System, Token, TokenCache, TokenSource};
 
 use crate::operations::Operation;
 
@@ -42,6 +42,17 @@ impl ScopedClients {
     /// What the clients run on.
     pub(crate) fn system(&self) -> &System {
         &self.system
+    }
+
+    /// Keeps the tokens of clients that are made from now on in `cache`.
+    pub(crate) fn keep_in(&self, cache: Arc<dyn TokenCache>) {
+        // The sources of the clients are made of this one.
+        drop(self.tokens.clone().with_cache(cache));
+    }
+
+    /// Every client that there is.
+    pub(crate) fn all(&self) -> Vec<Arc<ScopedClient>> {
+        self.lock().clone()
     }
 
     /// The client for the scopes that are set, if any are.
