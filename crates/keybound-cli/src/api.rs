@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
     }
     let okta = arguments.connection.open()?;
     let printer = Printer { arguments, filter, output };
-    runtime::start()?.block_on(async {
+    runtime::run(&okta, async {
         if arguments.paginate {
             return printer.all_pages(&okta, call).await;
         }

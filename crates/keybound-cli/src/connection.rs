@@ -11,6 +11,7 @@ use keybound_okta::{OktaClient, Origin, Setting, Settings, Sources};
 
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
+use crate::kept_files;
 use crate::report::{Failure, Outcome};
 
 #[derive(Args, Debug)]
@@ -43,6 +44,10 @@ pub(crate) struct Connection {
     /// A certificate authority to trust beside the system's (KEYBOUND_CA_FILE).
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// Keep no token between runs. Those that are bound to a key of a file are kept, under ~/.cache/keybound
+    /// (KEYBOUND_CACHE=off).
+    #[arg(long)]
+    no_cache: bool,
     #[command(flatten)]
     clock: Clock,
 }
@@ -78,7 +83,14 @@ impl Connection {
     /// A client by `settings`. Nothing is sent yet.
     pub(crate) fn client(&self, settings: Settings) -> OktaClient {
         let system = self.system(settings.transport_options());
-        OktaClient::with_system(settings, system)
+        // A token that is bound to a fresh key is of no use to the next run.
+        let cache =
+            (settings.keeps_tokens && !settings.dpop_key_is_fresh).then(kept_files::token_cache).flatten();
+        let okta = OktaClient::with_system(settings, system);
+        match cache {
+            Some(cache) => okta.with_cache(Arc::new(cache)),
+            None => okta,
+        }
     }
 
     /// What a client runs on, with a network that behaves by `options`.
@@ -122,6 +134,7 @@ impl Connection {
             .given(Setting::KeyId, self.key_id.clone())
             .given(Setting::DpopKey, dpop_key)
             .given(Setting::Dpop, self.no_dpop.then(|| "off".to_owned()))
+            .given(Setting::Cache, self.no_cache.then(|| "off".to_owned()))
             .given(Setting::CertificateAuthorities, path(&self.ca_file)))
     }
 }

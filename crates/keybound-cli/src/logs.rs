@@ -95,7 +95,7 @@ pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
         Verb::List(List { connection, .. }) | Verb::Follow(Follow { connection, .. }) => connection,
     };
     let okta = connection.open()?;
-    runtime::start()?.block_on(async {
+    runtime::run(&okta, async {
         match verb {
             Verb::List(list) => list.listing.print(okta.logs().list(&list.query()), output).await,
             Verb::Follow(follow) => follow.run(&okta, output).await,

@@ -1,13 +1,27 @@
-//! The runtime for verbs that wait for the network.
+//! The runtimes of verbs that wait for the network.
 
+use keybound_okta::OktaClient;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::exit_code::ExitCode;
 use crate::report::{Failure, Outcome};
 
+/// Runs the calls of one command by `okta`, and keeps what the next run can do with. One thread is enough for that,
+/// and the soonest to start.
+pub(crate) fn run<T>(okta: &OktaClient, calls: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(unable)?;
+    runtime.block_on(async {
+        let outcome = calls.await;
+        okta.save().await;
+        outcome
+    })
+}
+
+/// For servers.
 pub(crate) fn start() -> Outcome<Runtime> {
-    Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(ExitCode::Unexpected, "the runtime cannot start").because(error))
+    Builder::new_multi_thread().enable_all().build().map_err(unable)
+}
+
+fn unable(error: std::io::Error) -> Failure {
+    Failure::new(ExitCode::Unexpected, "the runtime cannot start").because(error)
 }

@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         None => {}
     }
     let okta = arguments.connection.open_for_tokens(arguments.key.as_ref())?;
-    let token = runtime::start()?.block_on(okta.token())?;
+    let token = runtime::run(&okta, async { Ok(okta.token().await?) })?;
     output.line(token.secret())
 }
 

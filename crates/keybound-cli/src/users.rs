@@ -201,7 +201,7 @@ pub(crate) struct Update {
 
 pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
     let okta = verb.connection().open()?;
-    runtime::start()?.block_on(verb.run(&okta, output))
+    runtime::run(&okta, verb.run(&okta, output))
 }
 
 impl Verb {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{Response, StatusCode};
 use keybound::authorization::{PendingAuthorization, PushError, PushProgress, PushedRequest};
 use keybound::device::{DeviceAuthorization, DeviceError, DeviceExchange, DeviceRequest};
 use keybound::endpoint::Endpoint;
@@ -17,11 +17,14 @@ use tracing::debug;
 use zeroize::Zeroizing;
 
 use crate::authorization::AuthorizationError;
-use crate::clock::ClockOffset;
+use crate::clock::{ClockOffset, Moment};
+use crate::rate_limit::{self, Wait};
 use crate::registration::ClientRegistration;
+use crate::renewal::LONGEST_PAUSE;
 use crate::servers::Servers;
 use crate::signing;
 use crate::system::System;
+use crate::token_metrics;
 use crate::token_source::{TokenBinding, TokenError};
 use crate::transport::TransportError;
 
@@ -32,6 +35,15 @@ pub struct AuthorizationClient {
     servers: Arc<Servers>,
     registration: ClientRegistration,
     binding: TokenBinding,
+}
+
+/// A token as it was granted, with what is needed to tell how long it lives.
+pub(crate) struct Granted {
+    pub(crate) token: GrantedToken,
+    /// When it was asked for.
+    pub(crate) sent: Moment,
+    /// What the server's clock showed then.
+    pub(crate) server_time: NumericDate,
 }
 
 impl AuthorizationClient {
@@ -55,6 +67,10 @@ impl AuthorizationClient {
         &self.system
     }
 
+    pub(crate) fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
     pub(crate) fn key(&self) -> Option<&DpopKey> {
         self.binding.key()
     }
@@ -66,17 +82,34 @@ impl AuthorizationClient {
     /// A code and a refresh token that is rotated are of use once: if this future is dropped before it ends,
     /// what the server has granted meanwhile is lost.
     pub async fn token(&self, request: &TokenRequest) -> Result<GrantedToken, TokenError> {
-        match self.exchange(request).await {
+        self.exchange(request).await.map(|granted| granted.token)
+    }
+
+    /// [`token`](Self::token), with the times that belong to it.
+    pub(crate) async fn exchange(&self, request: &TokenRequest) -> Result<Granted, TokenError> {
+        let was_corrected = self.servers.is_corrected(request.endpoint().target());
+        match self.exchange_once(request).await {
             Err(refused)
-                if has_not_acted(&refused, request) && self.corrects_clock(&refused, request.endpoint()) =>
+                if has_not_acted(&refused, request)
+                    && self.is_for_the_time(&refused, request.endpoint(), was_corrected) =>
             {
-                self.exchange(request).await
+                debug!(%refused, "asking again by the right time for this server");
+                self.exchange_once(request).await
             }
             outcome => outcome,
         }
     }
 
-    async fn exchange(&self, request: &TokenRequest) -> Result<GrantedToken, TokenError> {
+    /// An exchange by the time that is known of the server, counted.
+    async fn exchange_once(&self, request: &TokenRequest) -> Result<Granted, TokenError> {
+        let outcome = self.attempts(request).await;
+        token_metrics::exchanged(outcome.as_ref().err());
+        outcome
+    }
+
+    /// A token request, another with the nonce that the server asks for (RFC 9449 section 8), and others while
+    /// a user has not approved.
+    async fn attempts(&self, request: &TokenRequest) -> Result<Granted, TokenError> {
         let endpoint = request.endpoint().target();
         let nonce = self.servers.nonce(endpoint);
         let mut exchange =
@@ -84,7 +117,8 @@ impl AuthorizationClient {
                 TokenError::Refused { refusal: error.into(), clock_offset: None, retry_after: None }
             })?;
         loop {
-            let attempt = exchange.attempt(self.now(endpoint), self.system.random.as_ref())?;
+            let (sent, server_time) = (self.system.moment(), self.now(endpoint));
+            let attempt = exchange.attempt(server_time, self.system.random.as_ref())?;
             let answer = match self.send(attempt, endpoint, self.key()).await {
                 Err(TokenError::Transport(lost)) if is_passing(&lost) => {
                     let delay = exchange.unanswered().ok_or(lost)?;
@@ -94,10 +128,13 @@ impl AuthorizationClient {
                 answer => answer?,
             };
             match exchange.receive(&answer) {
-                Ok(Progress::AnswerChallenge) => debug!("answering a nonce challenge"),
+                Ok(Progress::AnswerChallenge) => {
+                    debug!("answering a nonce challenge");
+                    token_metrics::challenged();
+                }
                 Ok(Progress::Wait(delay)) => self.system.timer.sleep(delay).await,
-                Ok(Progress::Granted(granted)) => return Ok(granted),
-                Err(refusal) => return Err(self.refused(refusal, answer.headers())),
+                Ok(Progress::Granted(token)) => return Ok(Granted { token, sent, server_time }),
+                Err(refusal) => return Err(self.refused(refusal, endpoint, &answer, sent)),
             }
         }
     }
@@ -109,7 +146,7 @@ impl AuthorizationClient {
         endpoint: &Endpoint,
     ) -> Result<PushedRequest, AuthorizationError> {
         match self.push_once(pending, endpoint).await {
-            Err(AuthorizationError::Token(refused)) if self.corrects_clock(&refused, endpoint) => {
+            Err(AuthorizationError::Token(refused)) if self.is_for_the_time(&refused, endpoint, false) => {
                 self.push_once(pending, endpoint).await
             }
             outcome => outcome,
@@ -125,6 +162,7 @@ impl AuthorizationClient {
         let (client, nonce) = (self.registration.identity().clone(), self.servers.nonce(target));
         let mut exchange = pending.push(endpoint.clone(), client, self.proofs(), nonce)?;
         loop {
+            let sent = self.system.moment();
             let attempt =
                 exchange.attempt(self.now(target), self.system.random.as_ref()).map_err(TokenError::from)?;
             let answer = self.send(attempt, target, self.key()).await?;
@@ -132,7 +170,7 @@ impl AuthorizationClient {
                 Ok(PushProgress::AnswerChallenge) => debug!("answering a nonce challenge"),
                 Ok(PushProgress::Pushed(pushed)) => return Ok(pushed),
                 Err(PushError::Exchange(refusal)) => {
-                    return Err(self.refused(refusal, answer.headers()).into());
+                    return Err(self.refused(refusal, target, &answer, sent).into());
                 }
                 Err(unusable) => return Err(unusable.into()),
             }
@@ -145,7 +183,9 @@ impl AuthorizationClient {
         request: &DeviceRequest,
     ) -> Result<DeviceAuthorization, AuthorizationError> {
         match self.authorize_device_once(request).await {
-            Err(AuthorizationError::Token(refused)) if self.corrects_clock(&refused, &request.endpoint) => {
+            Err(AuthorizationError::Token(refused))
+                if self.is_for_the_time(&refused, &request.endpoint, false) =>
+            {
                 self.authorize_device_once(request).await
             }
             outcome => outcome,
@@ -158,11 +198,12 @@ impl AuthorizationClient {
     ) -> Result<DeviceAuthorization, AuthorizationError> {
         let target = request.endpoint.target();
         let mut exchange = DeviceExchange::new(request.clone());
+        let sent = self.system.moment();
         let attempt =
             exchange.attempt(self.now(target), self.system.random.as_ref()).map_err(TokenError::from)?;
         let answer = self.send(attempt, target, None).await?;
         exchange.receive(&answer).map_err(|error| match error {
-            DeviceError::Exchange(refusal) => self.refused(refusal, answer.headers()).into(),
+            DeviceError::Exchange(refusal) => self.refused(refusal, target, &answer, sent).into(),
             unusable => unusable.into(),
         })
     }
@@ -174,10 +215,7 @@ impl AuthorizationClient {
         endpoint: &TargetUri,
         key: Option<&DpopKey>,
     ) -> Result<Response<Bytes>, TokenError> {
-        let request = match self.registration.key() {
-            Some(client_key) => signing::sign_attempt(attempt, client_key, key).await,
-            None => attempt.sign_proof(key),
-        }?;
+        let request = signing::sign_attempt(attempt, self.registration.key(), key).await?;
         let request = request.map(|form| Bytes::from_owner(Wiped(Zeroizing::new(form))));
         let answer = self.system.transport.send(request).await?;
         self.servers.learn_nonce(endpoint, answer.headers());
@@ -189,18 +227,43 @@ impl AuthorizationClient {
     }
 
     /// The time at the server.
-    fn now(&self, endpoint: &TargetUri) -> NumericDate {
+    pub(crate) fn now(&self, endpoint: &TargetUri) -> NumericDate {
         self.servers.now(endpoint, self.system.clock.as_ref())
     }
 
-    fn refused(&self, refusal: ExchangeError, answer: &HeaderMap) -> TokenError {
-        let clock_offset = ClockOffset::measure(answer, self.system.clock.now());
-        TokenError::Refused { refusal, clock_offset, retry_after: None }
+    /// What the server answered to a request of `sent`, with how far the local clock is off and how long the
+    /// server wants to be left alone.
+    fn refused(
+        &self,
+        refusal: ExchangeError,
+        endpoint: &TargetUri,
+        answer: &Response<Bytes>,
+        sent: Moment,
+    ) -> TokenError {
+        let now = self.system.moment();
+        let took = now.elapsed.saturating_sub(sent.elapsed);
+        let clock_offset = ClockOffset::measure_over(answer.headers(), now.date, took)
+            // An offset that the request took into account is not why it was refused.
+            .filter(|offset| !self.servers.is_known(endpoint, *offset));
+        let is_busy =
+            matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        let retry_after = match rate_limit::wait(answer.headers()) {
+            Wait::For(wait) if is_busy => Some(wait),
+            Wait::TooLong if is_busy => Some(LONGEST_PAUSE),
+            _ => None,
+        };
+        TokenError::Refused { refusal, clock_offset, retry_after }
     }
 
-    /// Whether the clock explains the refusal and could be corrected, so that it is worth asking again.
-    fn corrects_clock(&self, refused: &TokenError, endpoint: &Endpoint) -> bool {
-        refused.clock_offset().is_some_and(|offset| self.servers.correct_clock(endpoint.target(), offset))
+    /// Whether the time explains the refusal and is known better by now, so that it is worth asking again:
+    /// either the clock could be corrected, or the request was made by a correction that the answer has ended.
+    fn is_for_the_time(&self, refused: &TokenError, endpoint: &Endpoint, was_corrected: bool) -> bool {
+        let endpoint = endpoint.target();
+        refused.may_be_for_the_time()
+            && match refused.clock_offset() {
+                Some(offset) => self.servers.correct_clock(endpoint, offset),
+                None => was_corrected && !self.servers.is_corrected(endpoint),
+            }
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keybound::credentials::Scheme;
-use keybound::exchange::{ClientCredentials, GrantedToken};
+use keybound::exchange::GrantedToken;
 use keybound::random::Random;
-use keybound::{Nonce, NumericDate, Thumbprint};
+use keybound::{Nonce, NumericDate};
 use tracing::{debug, warn};
 
 use crate::clock::{ClockOffset, Moment, Sleep};
@@ -30,10 +30,14 @@ pub(crate) struct KeptToken {
 }
 
 impl KeptToken {
-    /// The place of the token of `grant` that is bound to the key of this thumbprint.
-    pub(crate) fn new(cache: Arc<dyn TokenCache>, grant: &ClientCredentials, thumbprint: Thumbprint) -> Self {
-        let key = CacheKey::new(grant.target(), &grant.client_id, &grant.scopes, thumbprint);
+    /// The place that is named by `key`.
+    pub(crate) fn new(cache: Arc<dyn TokenCache>, key: CacheKey) -> Self {
         Self { cache, key: Arc::new(key) }
+    }
+
+    /// The cache that it is a place in.
+    pub(crate) fn cache(&self) -> &Arc<dyn TokenCache> {
+        &self.cache
     }
 
     /// What is there, if it is for our key.
@@ -47,18 +51,17 @@ impl KeptToken {
     }
 
     /// Keeps `token` and the nonces, if anybody can tell when it expires and it is of no use without its key.
-    pub(crate) async fn store(&self, token: &Token, mut nonces: Vec<(String, Nonce)>) {
+    pub(crate) async fn store(&self, token: &Token, nonces: Vec<(String, Nonce)>) {
         let (Some((granted_at, lifetime)), Some(key)) = (token.lifetime(), token.bound_to()) else {
             return;
         };
-        nonces.truncate(MAX_CACHED_NONCES);
         let cached = CachedToken {
             access_token: token.secret().to_owned().into(),
             thumbprint: key.thumbprint(),
             granted_at,
             expires_at: granted_at.after(lifetime),
             scopes: token.scopes().map(<[String]>::to_vec),
-            nonces,
+            nonces: kept(nonces),
         };
         self.off_thread("store", move |cache, key| cache.store(key, &cached)).await;
     }
@@ -104,6 +107,12 @@ impl KeptToken {
             .inspect_err(|error| debug!(%error, what, "the token cache is of no use"))
             .ok()
     }
+}
+
+/// Those of `nonces`, the most wanted first, that are kept.
+pub(crate) fn kept(mut nonces: Vec<(String, Nonce)>) -> Vec<(String, Nonce)> {
+    nonces.truncate(MAX_CACHED_NONCES);
+    nonces
 }
 
 /// How long a token of the cache is good for, seen from `now`; `None` if its dates make no sense by the local

@@ -69,7 +69,7 @@ pub use keybound::{Clock, SystemClock};
 pub use layer::{DpopLayer, DpopService, LayerError};
 pub use pacing::{Bucket, Pacing};
 pub use redirect::RedirectFault;
-pub use refresh::{NotKept, NotStored, RefreshTokenStore, Refresher};
+pub use refresh::{Begun, NotKept, NotStored, RefreshTokenStore, Refresher};
 pub use registration::ClientRegistration;
 pub use renewal::{
     FIRST_PAUSE, LONGEST_PAUSE, LONGEST_RENEWAL_PAUSE, RENEWAL_PART, RENEWAL_WINDOW, TRAVEL_TIME,

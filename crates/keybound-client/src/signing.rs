@@ -36,10 +36,11 @@ pub(crate) async fn prove(
     Ok(unsigned.attach(&signature))
 }
 
-/// The request to the authorization server, signed with both keys at once: [`Attempt::sign`], without blocking.
+/// The request to the authorization server, signed at once with both keys, as far as there are any:
+/// [`Attempt::sign`], without blocking.
 pub(crate) async fn sign_attempt(
     attempt: Attempt,
-    client_key: &Arc<dyn Signer>,
+    client_key: Option<&Arc<dyn Signer>>,
     dpop_key: Option<&DpopKey>,
 ) -> Result<Request<String>, SignError> {
     let proof = async {
@@ -49,6 +50,7 @@ pub(crate) async fn sign_attempt(
         }
     };
     let assertion = async {
+        let Some(client_key) = client_key else { return Ok(None) };
         match attempt.assertion_for(client_key.as_ref())? {
             Some(assertion) => sign(client_key, assertion).await.map(Some),
             None => Ok(None),
@@ -155,7 +157,8 @@ mod tests {
             })
         };
         let (client_key, dpop_key) = (device(), DpopKey::new(device()));
-        let request = sign_attempt(attempt(Some(&dpop_key)), &client_key, Some(&dpop_key)).await.unwrap();
+        let request =
+            sign_attempt(attempt(Some(&dpop_key)), Some(&client_key), Some(&dpop_key)).await.unwrap();
         assert!(request.headers().contains_key("dpop") && request.body().contains("client_assertion="));
     }
 
@@ -163,9 +166,9 @@ mod tests {
     async fn a_proof_without_a_key_is_not_left_out() {
         let (client_key, dpop_key) =
             (Device::signer(false, || {}), DpopKey::new(Device::signer(false, || {})));
-        let outcome = sign_attempt(attempt(Some(&dpop_key)), &client_key, None).await;
+        let outcome = sign_attempt(attempt(Some(&dpop_key)), Some(&client_key), None).await;
         assert_eq!(outcome.err(), Some(SignError::ProofNotSigned));
-        let bearer = sign_attempt(attempt(None), &client_key, None).await.unwrap();
+        let bearer = sign_attempt(attempt(None), Some(&client_key), None).await.unwrap();
         assert!(!bearer.headers().contains_key("dpop"));
     }
 

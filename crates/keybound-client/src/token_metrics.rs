@@ -1,4 +1,4 @@
-//! What a token source counts, with the cargo feature `metrics`: the names, and where they are recorded.
+//! What is counted of token requests, with the cargo feature `metrics`: the names, and where they are recorded.
 //!
 //! Recording goes through the `metrics` facade and costs next to nothing where nobody listens; without the
 //! feature it costs nothing. No label has a value that a server or a caller chooses.

@@ -1,4 +1,4 @@
-//! Access tokens: got by client credentials, kept, renewed in the background before they expire, and one
+//! Access tokens: got by client credentials or by a user's refresh token, kept, renewed in the background before they expire, and one
 //! exchange at a time.
 //!
 //! Whoever asks for a token gets the one that is held while it is good. From a moment in the window before its
@@ -17,22 +17,23 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use http::{Response, StatusCode};
-use keybound::exchange::{ClientCredentials, ExchangeError, GrantedToken, Progress, TokenExchange};
+use keybound::TargetUri;
+use keybound::exchange::{ClientCredentials, ExchangeError, Grant, TokenRequest};
 use keybound::proof::AccessTokenHash;
 use keybound::random::RandomUnavailable;
-use keybound::{NumericDate, SignError, Signer};
+use keybound::{SignError, Signer};
 use tokio::sync::watch;
 use tracing::{Instrument as _, debug, debug_span, warn};
 
+use crate::authorization_client::{AuthorizationClient, Granted};
 use crate::clock::{ClockOffset, Moment};
 use crate::kept_token::{self, KeptToken};
-use crate::rate_limit::{self, Wait};
-use crate::renewal::{Failure, LONGEST_PAUSE, Life};
+use crate::refresh::Refresher;
+use crate::registration::ClientRegistration;
+use crate::renewal::{Failure, Life};
 use crate::servers::Servers;
-use crate::signing;
 use crate::system::System;
-use crate::token_cache::TokenCache;
+use crate::token_cache::{CacheKey, TokenCache};
 use crate::token_metrics;
 use crate::transport::TransportError;
 
@@ -41,8 +42,8 @@ pub(crate) use crate::token::{Token, TokenBinding};
 /// Exchanges that a caller waits for, at most, if the task of one is stopped before it ends.
 const FLIGHTS_WAITED_FOR: u8 = 2;
 
-/// Gets tokens by client credentials (RFC 6749 section 4.4) with a `private_key_jwt` assertion (RFC 7523).
-/// Clones share what they hold.
+/// Gets tokens by client credentials (RFC 6749 section 4.4) with a `private_key_jwt` assertion (RFC 7523), or by
+/// a user's refresh token (section 6). Clones share what they hold.
 #[derive(Clone)]
 pub struct TokenSource {
     inner: Arc<Inner>,
@@ -50,13 +51,19 @@ pub struct TokenSource {
 
 /// What a source shares with its exchanges, which run in tasks of their own.
 struct Inner {
-    system: System,
-    servers: Servers,
-    grant: ClientCredentials,
-    client_key: Arc<dyn Signer>,
-    binding: TokenBinding,
+    client: AuthorizationClient,
+    means: Means,
     kept: OnceLock<KeptToken>,
     state: Mutex<State>,
+}
+
+/// What tokens are got by.
+#[derive(Clone)]
+enum Means {
+    /// The client's own credentials.
+    Credentials(Box<TokenRequest>),
+    /// A user's leave.
+    Refreshing { refresher: Arc<Refresher>, scopes: Vec<String> },
 }
 
 #[derive(Default)]
@@ -105,8 +112,8 @@ pub enum TokenError {
         refusal: ExchangeError,
         /// How far the local clock is off, if it is: assertions and proofs are refused for their time, too.
         clock_offset: Option<ClockOffset>,
-        /// How long it asked to be left alone (`Retry-After` of a 429 or 503); where that is longer than
-        /// somebody would wait, [`LONGEST_PAUSE`].
+        /// How long it asked to be left alone (`Retry-After` of a 429 or 503), or
+        /// [`LONGEST_PAUSE`](crate::LONGEST_PAUSE) if that is longer than somebody would wait.
         retry_after: Option<Duration>,
     },
     /// A key gave no signature.
@@ -130,7 +137,7 @@ impl TokenError {
     }
 
     /// Whether a wrong time can be why the server refused.
-    fn may_be_for_the_time(&self) -> bool {
+    pub(crate) fn may_be_for_the_time(&self) -> bool {
         let Self::Refused { refusal: ExchangeError::Refused { error, .. }, .. } = self else { return false };
         ["invalid_client", "invalid_grant", "invalid_request", "invalid_dpop_proof"].contains(&error.as_str())
     }
@@ -165,22 +172,49 @@ impl TokenSource {
         client_key: Arc<dyn Signer>,
         binding: TokenBinding,
     ) -> Self {
-        let servers = Servers::new(&system);
+        let (id, audience) = (grant.client_id.clone(), grant.assertion_audience.clone());
+        let algorithm = client_key.algorithm();
+        let registration = ClientRegistration::with_key(id, client_key, audience, grant.key_id.clone());
+        let client = AuthorizationClient::new(system, registration, binding);
+        Self::of(client, Means::Credentials(Box::new(grant.request(algorithm))))
+    }
+
+    /// A source of tokens that a user has given leave for. A refresh token is for one source and those that
+    /// are made of it, since it is good once.
+    pub fn refreshing(client: AuthorizationClient, refresher: Refresher) -> Self {
+        let scopes = refresher.scopes.clone();
+        Self::of(client, Means::Refreshing { refresher: Arc::new(refresher), scopes })
+    }
+
+    /// Another source, whose tokens are for `scopes`. It shares what is known of the server, its nonce and its
+    /// clock, so that it costs no challenge more; and the cache and a user's refresh token, if there are any.
+    /// Of a user's scopes none can be asked for beyond those that were granted (RFC 6749 section 6).
+    #[must_use]
+    pub fn with_scopes(&self, scopes: Vec<String>) -> Self {
+        let inner = &self.inner;
+        let source = Self::of(inner.client.clone(), inner.means.with_scopes(scopes));
+        match inner.kept.get() {
+            Some(kept) => source.with_cache(Arc::clone(kept.cache())),
+            None => source,
+        }
+    }
+
+    fn of(client: AuthorizationClient, means: Means) -> Self {
         let (kept, state) = (OnceLock::new(), Mutex::default());
-        Self { inner: Arc::new(Inner { system, servers, grant, client_key, binding, kept, state }) }
+        Self { inner: Arc::new(Inner { client, means, kept, state }) }
     }
 
     /// The same source, which keeps its token in `cache` between runs, too. The first cache stays.
     ///
-    /// Bearer tokens are not kept: whoever reads one can use it.
+    /// Bearer tokens are not kept: whoever reads one can use it. A user's tokens are not, unless the
+    /// [`Refresher`] says whose they are.
     #[must_use]
     pub fn with_cache(self, cache: Arc<dyn TokenCache>) -> Self {
-        if let Some(key) = self.inner.binding.key() {
-            let kept = KeptToken::new(cache, &self.inner.grant, key.thumbprint());
+        if let Some(key) = self.inner.cache_key() {
             // A second cache is dropped: exchanges may be using the first.
-            let _ = self.inner.kept.set(kept);
+            let _ = self.inner.kept.set(KeptToken::new(cache, key));
         } else {
-            debug!("Bearer tokens are not kept in a token cache");
+            debug!("Bearer tokens, and those of a user without a name, are not kept in a token cache");
         }
         self
     }
@@ -208,7 +242,9 @@ impl TokenSource {
         let held = self.inner.lock().token.clone();
         if let (Some(kept), Some(token)) = (self.inner.kept.get(), held)
             && let Some(_lock) = kept.try_lock().await
-            && kept.load().await.is_some_and(|cached| is(&cached.access_token, token.hash()))
+            && let Some(cached) = kept.load().await
+            && is(&cached.access_token, token.hash())
+            && cached.nonces != kept_token::kept(self.inner.nonces())
         {
             kept.store(&token, self.inner.nonces()).await;
         }
@@ -232,18 +268,18 @@ impl TokenSource {
     }
 
     pub(crate) fn system(&self) -> &System {
-        &self.inner.system
+        self.inner.client.system()
     }
 
     pub(crate) fn servers(&self) -> &Servers {
-        &self.inner.servers
+        self.inner.client.servers()
     }
 }
 
 impl Inner {
     /// What a caller does now; starts the exchange that it waits for, or that nobody waits for yet.
     fn next_step(self: &Arc<Self>, refused: Option<&Arc<Token>>) -> Step {
-        let now = self.system.moment();
+        let now = self.system().moment();
         let mut state = self.lock();
         let (step, started) = state.next_step(now, refused);
         drop(state);
@@ -259,23 +295,24 @@ impl Inner {
         if reason != FIRST {
             token_metrics::renewing(reason);
         }
-        let landing = Landing { inner: Arc::clone(self), outcome, launched: self.system.stopwatch.elapsed() };
-        let (client_id, endpoint) = (&self.grant.client_id, self.grant.target());
+        let landing =
+            Landing { inner: Arc::clone(self), outcome, launched: self.system().stopwatch.elapsed() };
+        let (client_id, endpoint) = (self.client_id(), self.endpoint());
         let span = debug_span!("token_exchange", reason, %client_id, %endpoint);
         tokio::spawn(async move { landing.land(landing.inner.obtain().await) }.instrument(span));
     }
 
     /// A token from the cache, or from an exchange that no other process makes at the same time.
     async fn obtain(&self) -> Outcome {
-        let Some(kept) = self.kept.get() else { return self.exchange_by_the_right_time().await };
+        let Some(kept) = self.kept.get() else { return self.exchange().await };
         if let Some(token) = self.recall(kept).await {
             return Ok(token);
         }
-        let _lock = kept.lock(self.system.timer.as_ref()).await;
+        let _lock = kept.lock(self.system().timer.as_ref()).await;
         if let Some(token) = self.recall(kept).await {
             return Ok(token);
         }
-        let token = self.exchange_by_the_right_time().await?;
+        let token = self.exchange().await?;
         kept.store(&token, self.nonces()).await;
         Ok(token)
     }
@@ -284,7 +321,7 @@ impl Inner {
     async fn recall(&self, kept: &KeptToken) -> Option<Arc<Token>> {
         let cached = kept.load().await?;
         for (origin, nonce) in &cached.nonces {
-            self.servers.recall_nonce(origin, nonce.clone());
+            self.client.servers().recall_nonce(origin, nonce.clone());
         }
         let (held, refused) = {
             let state = self.lock();
@@ -297,12 +334,12 @@ impl Inner {
         if held.is_some_and(|held| is(&cached.access_token, held)) {
             return None;
         }
-        let now = self.system.moment();
-        let life = kept_token::life(&cached, now, self.system.random.as_ref())?;
+        let now = self.system().moment();
+        let life = kept_token::life(&cached, now, self.system().random.as_ref())?;
         let expires_at = cached.expires_at.since(now.date);
         let token = Token::new(
-            kept_token::granted(cached, self.now().after(expires_at)),
-            self.binding.clone(),
+            kept_token::granted(cached, self.client.now(self.endpoint()).after(expires_at)),
+            self.client.binding().clone(),
             Some(life),
         );
         if token.is_due(now) {
@@ -314,101 +351,78 @@ impl Inner {
         Some(Arc::new(token))
     }
 
-    /// An exchange, and another one if the first was refused by a clock that can be corrected.
-    async fn exchange_by_the_right_time(&self) -> Outcome {
-        let endpoint = self.grant.target();
-        let was_corrected = self.servers.is_corrected(endpoint);
-        let outcome = self.exchange().await;
-        let refused = match outcome {
-            Err(refused) if refused.may_be_for_the_time() => refused,
-            outcome => return outcome,
-        };
-        let is_news = match refused.clock_offset() {
-            Some(offset) => self.servers.correct_clock(endpoint, offset),
-            None => was_corrected && !self.servers.is_corrected(endpoint),
-        };
-        if !is_news {
-            return Err(refused);
-        }
-        debug!(%refused, "correcting the clock for this server");
-        self.exchange().await
-    }
-
-    /// An exchange, counted.
     async fn exchange(&self) -> Outcome {
-        let outcome = self.request().await;
-        token_metrics::exchanged(outcome.as_ref().err());
-        outcome
+        let granted = match &self.means {
+            Means::Credentials(request) => self.client.exchange(request).await,
+            Means::Refreshing { refresher, scopes } => refresher.exchange(&self.client, scopes).await,
+        }?;
+        Ok(Arc::new(self.hold(granted)))
     }
 
-    /// A token request, and another with the nonce that the server asks for (RFC 9449 section 8).
-    async fn request(&self) -> Outcome {
-        let (endpoint, key) = (self.grant.target(), self.binding.key());
-        let mut exchange = TokenExchange::new(
-            self.grant.clone(),
-            self.client_key.algorithm(),
-            key.map(|key| key.template().clone()),
-            self.servers.nonce(endpoint),
-        );
-        loop {
-            let (sent, server_time) = (self.system.moment(), self.now());
-            let attempt = exchange.attempt(server_time, self.system.random.as_ref())?;
-            let request = signing::sign_attempt(attempt, &self.client_key, key).await?;
-            let answer = self.system.transport.send(request.map(Into::into)).await?;
-            self.servers.learn_nonce(endpoint, answer.headers());
-            match exchange.receive(&answer) {
-                Ok(Progress::AnswerChallenge) => {
-                    debug!("answering a nonce challenge");
-                    token_metrics::challenged();
-                }
-                Ok(Progress::Wait(delay)) => self.system.timer.sleep(delay).await,
-                Ok(Progress::Granted(granted)) => return Ok(Arc::new(self.hold(granted, sent, server_time))),
-                Err(refusal) => return Err(self.refused(refusal, &answer, sent)),
+    /// From here on the life of a token is measured by our own clock and stopwatch, whatever is learnt of the
+    /// server's later.
+    fn hold(&self, Granted { token, sent, server_time }: Granted) -> Token {
+        let now = self.system().moment();
+        let age = now.elapsed.saturating_sub(sent.elapsed);
+        let random = self.system().random.as_ref();
+        let life = token.expires_at.map(|expires| Life::new(now, age, expires.since(server_time), random));
+        let lifetime = life.map(|life| life.lifetime.as_secs());
+        debug!(scheme = token.scheme.name(), lifetime, "access token granted");
+        Token::new(token, self.client.binding().clone(), life)
+    }
+
+    fn system(&self) -> &System {
+        self.client.system()
+    }
+
+    fn client_id(&self) -> &str {
+        &self.client.registration().identity().id
+    }
+
+    /// The token endpoint.
+    fn endpoint(&self) -> &TargetUri {
+        match &self.means {
+            Means::Credentials(request) => request.endpoint().target(),
+            Means::Refreshing { refresher, .. } => refresher.token_endpoint().target(),
+        }
+    }
+
+    /// What tokens are kept under; `None` if they are of use to whoever reads them, or if nobody can tell
+    /// whose they are.
+    fn cache_key(&self) -> Option<CacheKey> {
+        let thumbprint = self.client.key()?.thumbprint();
+        let key = |scopes| CacheKey::new(self.endpoint(), self.client_id(), scopes, thumbprint);
+        match &self.means {
+            Means::Credentials(request) => match request.grant() {
+                Grant::ClientCredentials { scopes } => Some(key(scopes)),
+                _ => None,
+            },
+            Means::Refreshing { refresher, scopes } => {
+                Some(CacheKey { user: Some(refresher.user.clone()?), ..key(scopes) })
             }
         }
     }
 
-    /// A token that was asked for at `sent`, when the server's clock showed `server_time`. From here on its
-    /// life is measured by our own clock and stopwatch, whatever is learnt of the server's later.
-    fn hold(&self, granted: GrantedToken, sent: Moment, server_time: NumericDate) -> Token {
-        let now = self.system.moment();
-        let age = now.elapsed.saturating_sub(sent.elapsed);
-        let life = granted
-            .expires_at
-            .map(|expires| Life::new(now, age, expires.since(server_time), self.system.random.as_ref()));
-        let lifetime = life.map(|life| life.lifetime.as_secs());
-        debug!(scheme = granted.scheme.name(), lifetime, "access token granted");
-        Token::new(granted, self.binding.clone(), life)
-    }
-
-    fn refused<B>(&self, refusal: ExchangeError, answer: &Response<B>, sent: Moment) -> TokenError {
-        let now = self.system.moment();
-        let took = now.elapsed.saturating_sub(sent.elapsed);
-        let clock_offset = ClockOffset::measure_over(answer.headers(), now.date, took)
-            // An offset that the request took into account is not why it was refused.
-            .filter(|offset| !self.servers.is_known(self.grant.target(), *offset));
-        let is_busy =
-            matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-        let retry_after = match rate_limit::wait(answer.headers()) {
-            Wait::For(wait) if is_busy => Some(wait),
-            Wait::TooLong if is_busy => Some(LONGEST_PAUSE),
-            _ => None,
-        };
-        TokenError::Refused { refusal, clock_offset, retry_after }
-    }
-
-    /// The time at the authorization server.
-    fn now(&self) -> NumericDate {
-        self.servers.now(self.grant.target(), self.system.clock.as_ref())
-    }
-
     fn nonces(&self) -> Vec<(String, keybound::Nonce)> {
-        self.servers.nonces(self.grant.target())
+        self.client.servers().nonces(self.endpoint())
     }
 
     /// A thread that panicked while it held the lock left a whole state: nothing in between can panic.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Means {
+    fn with_scopes(&self, scopes: Vec<String>) -> Self {
+        match self {
+            Self::Credentials(request) => {
+                Self::Credentials(Box::new(request.with_grant(Grant::ClientCredentials { scopes })))
+            }
+            Self::Refreshing { refresher, .. } => {
+                Self::Refreshing { refresher: Arc::clone(refresher), scopes }
+            }
+        }
     }
 }
 
@@ -471,7 +485,7 @@ struct Landing {
 
 impl Landing {
     fn land(&self, outcome: Outcome) {
-        let now = self.inner.system.moment();
+        let now = self.inner.system().moment();
         match &outcome {
             Ok(token) => {
                 let mut state = self.inner.lock();
@@ -485,7 +499,7 @@ impl Landing {
 
     fn land_without_token(&self, error: &TokenError, now: Moment) {
         let previous = self.inner.lock().failure.clone();
-        let random = self.inner.system.random.as_ref();
+        let random = self.inner.system().random.as_ref();
         let failure = Failure::new(error.clone(), previous.as_ref(), now.elapsed, Some(random));
         let mut state = self.inner.lock();
         let still_good = state.token.as_ref().is_some_and(|token| token.is_good(now));
@@ -514,8 +528,8 @@ impl fmt::Debug for TokenSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("TokenSource")
-            .field("client_id", &self.inner.grant.client_id)
-            .field("endpoint", self.inner.grant.target())
+            .field("client_id", &self.inner.client_id())
+            .field("endpoint", self.inner.endpoint())
             .finish_non_exhaustive()
     }
 }

@@ -24,8 +24,9 @@ use keybound_client::authorization::{
     Asked as Wanted, AuthorizationError, BrowserAuthorization, Loopback, MAX_REQUEST_BYTES, UserAuthorization,
 };
 use keybound_client::{
-    AuthorizationClient, ClientRegistration, DiscoveryError, NotKept, RefreshTokenStore, Refresher, Sleep,
-    System, TokenBinding, TokenError, Transport, TransportOptions, discover,
+    AuthorizationClient, Begun, CacheLock, ClientRegistration, DiscoveryError, FileTokenCache, NotKept,
+    NotStored, RefreshTokenStore, Refresher, Sleep, System, TokenBinding, TokenError, TokenSource, Transport,
+    TransportOptions, discover,
 };
 use scripted::{Asked, DATE, NOW, NotedSleep, Server, SetClock, answer, refuse};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -556,4 +557,103 @@ async fn a_refresh_token_of_another_key_is_not_sent() {
         "RFC 9449 section 5: {error}"
     );
     assert!(refreshing.server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_source_refreshes_and_its_sources_for_other_scopes_share_the_refresh_token_and_the_nonce() {
+    let Refreshing { server, client, refresher, store } =
+        Refreshing::from(0, 0, |asked| match asked.before {
+            0 => refuse(400, "use_dpop_nonce", &[("dpop-nonce", "n1")]),
+            _ => rotate(asked),
+        })
+        .await;
+    let tokens = TokenSource::refreshing(client, refresher);
+    let (one, two) = tokio::join!(tokens.token(), tokens.token());
+    assert_eq!(one.unwrap().secret(), "t1");
+    assert_eq!(two.unwrap().secret(), "t1", "one exchange for both");
+    let fewer = tokens.with_scopes(vec!["things.read".to_owned()]);
+    assert_eq!(fewer.token().await.unwrap().secret(), "t2");
+    let refused = tokens.token().await.unwrap();
+    assert_eq!(tokens.renew(&refused).await.unwrap().secret(), "t3");
+
+    let asked = server.asked_for_token();
+    let sent: Vec<_> = asked.iter().map(|asked| field(asked, "refresh_token").unwrap()).collect();
+    assert_eq!(sent, ["r0", "r0", "r1", "r2"], "one challenge, and no token twice but for it");
+    assert_eq!(field(&asked[2], "scope").as_deref(), Some("things.read"));
+    assert_eq!(field(&asked[3], "scope"), None, "all that were granted: RFC 6749 section 6");
+    assert_eq!(*store.tokens.lock().unwrap(), ["r1", "r2", "r3"]);
+}
+
+/// A store that another process writes to, and whose lock tells when it is dropped.
+struct Shared {
+    newest: Mutex<Option<RefreshToken>>,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+/// What is dropped with the lock.
+struct Unlocks(Arc<Mutex<Vec<String>>>);
+
+impl Drop for Unlocks {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().push("unlocked".to_owned());
+    }
+}
+
+impl RefreshTokenStore for Shared {
+    fn begin(&self) -> Pin<Box<dyn Future<Output = Result<Begun, NotKept>> + Send + '_>> {
+        self.log.lock().unwrap().push("locked".to_owned());
+        let token = self.newest.lock().unwrap().clone();
+        let lock = Some(CacheLock::new(Unlocks(Arc::clone(&self.log))));
+        Box::pin(std::future::ready(Ok(Begun { token, lock })))
+    }
+
+    fn keep<'a>(
+        &'a self,
+        token: &'a RefreshToken,
+    ) -> Pin<Box<dyn Future<Output = Result<(), NotKept>> + Send + 'a>> {
+        self.log.lock().unwrap().push(token.secret().expose().to_owned());
+        *self.newest.lock().unwrap() = Some(token.clone());
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_another_process_has_replaced_is_not_sent() {
+    let refreshing = Refreshing::from(0, 0, rotate).await;
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let kept =
+        RefreshToken::new(Secret::new("r7"), Some(refreshing.client.binding().key().unwrap().thumbprint()));
+    let store = Shared { newest: Mutex::new(Some(kept)), log: Arc::clone(&log) };
+    let before = refreshing.refresher.refresh_token().await;
+    let endpoint = refreshing.refresher.token_endpoint().clone();
+    let refresher = Refresher::new(endpoint, before, Arc::new(store));
+    refresher.token(&refreshing.client).await.unwrap();
+    assert_eq!(refreshing.sent(), ["r7"], "RFC 9700 section 4.14.2");
+    assert_eq!(*log.lock().unwrap(), ["locked", "r8", "unlocked"], "kept before another process reads it");
+}
+
+#[tokio::test]
+async fn a_users_tokens_are_kept_in_a_cache_where_it_is_known_whose_they_are() {
+    for (users, requests, why) in [
+        ([Some("ada"), Some("ada")], 1, "the same user"),
+        ([Some("ada"), Some("grace")], 2, "another user's token is not taken"),
+        ([None, None], 2, "nobody knows whose they are"),
+    ] {
+        let Refreshing { server, client, refresher, .. } = Refreshing::from(0, 0, |asked| {
+            let granted = r#"{"access_token":"t","token_type":"DPoP","expires_in":3600}"#;
+            assert!(asked.is_for_token());
+            answer(200, &[], granted)
+        })
+        .await;
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Arc::new(FileTokenCache::open(folder.path().join("tokens")).unwrap());
+        for user in users {
+            let (endpoint, token) = (refresher.token_endpoint().clone(), refresher.refresh_token().await);
+            let mut refresher = Refresher::new(endpoint, token, Arc::new(NotStored));
+            refresher.user = user.map(str::to_owned);
+            let tokens = TokenSource::refreshing(client.clone(), refresher).with_cache(cache.clone());
+            tokens.token().await.unwrap();
+        }
+        assert_eq!(server.asked().len(), requests, "{why}");
+    }
 }

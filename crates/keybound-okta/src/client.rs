@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use keybound_client::{CallError, Client, System, Token};
+use keybound_client::{CallError, Client, System, Token, TokenCache, TokenSource};
 
 use crate::api_error::OktaError;
 use crate::error::{Error, Identity};
@@ -60,8 +60,26 @@ impl OktaClient {
     pub fn with_system(settings: Settings, system: System) -> Self {
         let identity = Identity::new(&settings);
         let Settings { org_url, grant, client_key, binding, .. } = settings;
-        let clients = ScopedClients::new(system, grant, client_key, binding);
+        let scopes = grant.scopes.clone();
+        let tokens = TokenSource::new(system.clone(), grant, client_key, binding);
+        let clients = ScopedClients::new(system, tokens, scopes);
         Self { shared: Arc::new(Shared { org_url, clients, identity }) }
+    }
+
+    /// The same client, which keeps its tokens in `cache` between runs, too. Calls that it has made before do
+    /// not use it.
+    #[must_use]
+    pub fn with_cache(self, cache: Arc<dyn TokenCache>) -> Self {
+        self.shared.clients.keep_in(cache);
+        self
+    }
+
+    /// Keeps what was learnt of the servers, for a program that is about to end: its next run begins without a
+    /// challenge. Does nothing without a cache.
+    pub async fn save(&self) {
+        for client in self.shared.clients.all() {
+            client.client.tokens().save().await;
+        }
     }
 
     /// The org.

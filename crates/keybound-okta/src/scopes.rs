@@ -5,9 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use keybound::Signer;
-use keybound::exchange::ClientCredentials;
-use keybound_client::{Client, System, Token, TokenBinding, TokenSource};
+use keybound_client::{Client, System, Token, TokenCache, TokenSource};
 
 use crate::operations::Operation;
 
@@ -17,10 +15,11 @@ const MAX_SOURCES: usize = 16;
 
 /// A client for each set of scopes.
 pub(crate) struct ScopedClients {
+    /// Asks for the scopes that are set; the others are made of it, so that all know the same of the server.
+    tokens: TokenSource,
     system: System,
-    grant: ClientCredentials,
-    client_key: Arc<dyn Signer>,
-    binding: TokenBinding,
+    /// The scopes that are set.
+    set: Vec<String>,
     /// The one that was used last stands last.
     clients: Mutex<Vec<Arc<ScopedClient>>>,
 }
@@ -35,13 +34,9 @@ pub(crate) struct ScopedClient {
 }
 
 impl ScopedClients {
-    pub(crate) fn new(
-        system: System,
-        grant: ClientCredentials,
-        client_key: Arc<dyn Signer>,
-        binding: TokenBinding,
-    ) -> Self {
-        Self { system, grant, client_key, binding, clients: Mutex::default() }
+    /// `tokens` are for the scopes that are `set`.
+    pub(crate) fn new(system: System, tokens: TokenSource, set: Vec<String>) -> Self {
+        Self { tokens, system, set, clients: Mutex::default() }
     }
 
     /// What the clients run on.
@@ -49,10 +44,20 @@ impl ScopedClients {
         &self.system
     }
 
+    /// Keeps the tokens of clients that are made from now on in `cache`.
+    pub(crate) fn keep_in(&self, cache: Arc<dyn TokenCache>) {
+        // The sources of the clients are made of this one.
+        drop(self.tokens.clone().with_cache(cache));
+    }
+
+    /// Every client that there is.
+    pub(crate) fn all(&self) -> Vec<Arc<ScopedClient>> {
+        self.lock().clone()
+    }
+
     /// The client for the scopes that are set, if any are.
     pub(crate) fn of_settings(&self) -> Option<Arc<ScopedClient>> {
-        let scopes = &self.grant.scopes;
-        (!scopes.is_empty()).then(|| self.with_scopes(scopes.clone()))
+        (!self.set.is_empty()).then(|| self.with_scopes(self.set.clone()))
     }
 
     /// The client for calls that need `scopes`: the one that asks for just these, or one whose tokens are
@@ -73,10 +78,7 @@ impl ScopedClients {
     }
 
     fn client(&self, scopes: Vec<String>) -> ScopedClient {
-        let mut grant = self.grant.clone();
-        grant.scopes.clone_from(&scopes);
-        let (key, binding) = (Arc::clone(&self.client_key), self.binding.clone());
-        let tokens = TokenSource::new(self.system.clone(), grant, key, binding);
+        let tokens = self.tokens.with_scopes(scopes.clone());
         ScopedClient { client: Client::new(tokens), asked: scopes, granted: Mutex::default() }
     }
 
@@ -132,7 +134,9 @@ pub(crate) fn missing<'n>(needed: impl Iterator<Item = &'n str>, held: &[String]
 
 #[cfg(test)]
 mod tests {
+    use keybound::exchange::ClientCredentials;
     use keybound::{Algorithm, SigningKey};
+    use keybound_client::TokenBinding;
 
     use super::*;
     use crate::operations;
@@ -141,7 +145,8 @@ mod tests {
         let grant =
             ClientCredentials::new("https://o.example/oauth2/v1/token", "0oa1", scopes.to_vec()).unwrap();
         let key = Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
-        ScopedClients::new(System::default(), grant, key, TokenBinding::Bearer)
+        let tokens = TokenSource::new(System::default(), grant, key, TokenBinding::Bearer);
+        ScopedClients::new(System::default(), tokens, owned(scopes))
     }
 
     fn owned(scopes: &[&str]) -> Vec<String> {

@@ -43,6 +43,30 @@ async fn each_call_asks_for_the_fewest_scopes_and_a_token_that_is_good_for_it_is
 }
 
 #[tokio::test]
+async fn another_set_of_scopes_costs_no_challenge_more() {
+    let org = Server::start(|asked| match (asked.is_for_token(), asked.before) {
+        (true, 0) => refuse(400, "use_dpop_nonce", &[("dpop-nonce", "n1")]),
+        (true, _) => grant("t", "DPoP"),
+        (false, _) => answer(200, &[], "[]"),
+    })
+    .await;
+    let okta = client_without_scopes(&org.origin);
+    for path in ["/api/v1/users", "/api/v1/groups", "/api/v1/apps"] {
+        okta.call(Call::get(path)).await.unwrap();
+    }
+    let asked: Vec<_> =
+        org.asked_for_token().iter().map(|asked| (asked_scopes(asked), asked.nonce())).collect();
+    let n1 = || Some("n1".to_owned());
+    let expected = [
+        ("okta.users.read", None),
+        ("okta.users.read", n1()),
+        ("okta.groups.read", n1()),
+        ("okta.apps.read", n1()),
+    ];
+    assert_eq!(asked, expected.map(|(scopes, nonce)| (scopes.to_owned(), nonce)), "RFC 9449 section 8.2");
+}
+
+#[tokio::test]
 async fn a_token_that_may_manage_is_used_for_reading() {
     let org = org(|_| answer(200, &[], "[]")).await;
     let okta = client_without_scopes(&org.origin);

@@ -70,12 +70,14 @@ pub struct CacheKey {
     pub scopes: Vec<String>,
     /// The resource that the token is for, where it is for one (RFC 8707).
     pub audience: Option<String>,
+    /// Whose token it is; `None` for the client's own.
+    pub user: Option<String>,
     /// The key that it is bound to.
     pub thumbprint: Thumbprint,
 }
 
 impl CacheKey {
-    /// The key of a token for no resource in particular.
+    /// The key of the client's own token for no resource in particular.
     pub fn new(
         token_endpoint: &TargetUri,
         client_id: &str,
@@ -90,6 +92,7 @@ impl CacheKey {
             client_id: client_id.to_owned(),
             scopes,
             audience: None,
+            user: None,
             thumbprint,
         }
     }
@@ -106,8 +109,14 @@ impl CacheKey {
         part(self.client_id.as_bytes());
         part(self.scopes.join(" ").as_bytes());
         part(self.thumbprint.as_bytes());
-        if let Some(audience) = &self.audience {
-            part(audience.as_bytes());
+        match (&self.audience, &self.user) {
+            (None, None) => {}
+            (Some(audience), None) => part(audience.as_bytes()),
+            // With a part more than any token of the client's own.
+            (audience, Some(user)) => {
+                part(audience.as_deref().unwrap_or_default().as_bytes());
+                part(user.as_bytes());
+            }
         }
         hash.finish().as_ref().iter().fold(String::new(), |name, byte| name + &format!("{byte:02x}"))
     }
@@ -340,6 +349,8 @@ mod tests {
             CacheKey::new(&endpoint("token"), "client", &scopes(&["a", "b"]), other).name(),
             CacheKey { audience: Some("https://rs.example".to_owned()), ..key.clone() }.name(),
             CacheKey { audience: Some(String::new()), ..key.clone() }.name(),
+            CacheKey { user: Some("https://rs.example".to_owned()), ..key.clone() }.name(),
+            CacheKey { user: Some(String::new()), ..key.clone() }.name(),
         ];
         let different: std::collections::HashSet<_> = names.iter().collect();
         assert_eq!(different.len(), names.len());

@@ -47,6 +47,8 @@ pub struct Settings {
     /// Whether the key that tokens are bound to was made for these settings alone: with them it is gone, and its
     /// tokens are of no more use.
     pub dpop_key_is_fresh: bool,
+    /// Whether tokens that are bound to a key that stays may be kept between runs.
+    pub keeps_tokens: bool,
     /// Certificate authorities (PEM) to trust beside the system's.
     pub certificate_authorities: Vec<String>,
 }
@@ -67,6 +69,7 @@ impl Settings {
             org_url,
             grant,
             client_key: Arc::new(client_key),
+            keeps_tokens: keeps_tokens(&sources)?,
             dpop_key_is_fresh: binding.key().is_some() && !dpop_key_is_set,
             binding,
             certificate_authorities: certificate_authorities(&sources)?,
@@ -138,6 +141,12 @@ fn scopes(sources: &OpenSources<'_>) -> Result<Vec<String>, SettingsError> {
         Some(scope) => Err(SettingsError::Scope { from: found.source, scope: field::readable(scope) }),
         None => Ok(scopes),
     }
+}
+
+fn keeps_tokens(sources: &OpenSources<'_>) -> Result<bool, SettingsError> {
+    let words = [("on", true), ("true", true), ("off", false), ("false", false)];
+    let found = sources.find(Setting::Cache);
+    Ok(meaning(found, Setting::Cache, "`on` or `off`", &words)?.unwrap_or(true))
 }
 
 /// The app's key, and its id: the one that is set, or else that of its JWK.

@@ -36,6 +36,7 @@ const MEMBERS: &[(&str, Setting)] = &[
     ("dpop_public_key_file", Setting::DpopPublicKey),
     ("ca_file", Setting::CertificateAuthorities),
     ("exposed_keys", Setting::ExposedKeys),
+    ("cache", Setting::Cache),
 ];
 
 /// Why a profile can't be used.

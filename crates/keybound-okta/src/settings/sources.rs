@@ -41,6 +41,8 @@ pub enum Setting {
     CertificateAuthorities,
     /// Whether private keys that other users of the machine can read are taken: `refuse` or `accept`.
     ExposedKeys,
+    /// Whether bound tokens are kept between runs: `on` or `off`.
+    Cache,
 }
 
 impl Setting {
@@ -74,6 +76,7 @@ impl Setting {
             Self::DpopPublicKey => &["OKTA_DPOP_PUBLIC_KEY_FILE"],
             Self::CertificateAuthorities => &["KEYBOUND_CA_FILE"],
             Self::ExposedKeys => &["KEYBOUND_EXPOSED_KEYS"],
+            Self::Cache => &["KEYBOUND_CACHE"],
         }
     }
 
@@ -91,6 +94,7 @@ impl Setting {
             Self::DpopPublicKey => "the public key for DPoP proofs",
             Self::CertificateAuthorities => "the certificate authorities to trust",
             Self::ExposedKeys => "whether private keys that others can read are taken",
+            Self::Cache => "whether tokens are kept between runs",
         }
     }
 

@@ -41,6 +41,7 @@ pub(crate) fn client_with(origin: &str, scopes: &[&str], time: NumericDate) -> (
         client_key: key(),
         binding: TokenBinding::Dpop(DpopKey::new(key())),
         dpop_key_is_fresh: true,
+        keeps_tokens: true,
         certificate_authorities: Vec::new(),
     };
     let mut system = System::new(settings.transport_options());

@@ -185,6 +185,12 @@ impl TokenRequest {
         &self.grant
     }
 
+    /// The same request with `grant` in the place of its own.
+    #[must_use]
+    pub fn with_grant(&self, grant: Grant) -> Self {
+        Self { grant, ..self.clone() }
+    }
+
     pub(super) fn fields(&self) -> Fields {
         let mut fields = Fields::default();
         self.grant.write(&mut fields);
