@@ -17,6 +17,7 @@ mod kept_files;
 mod key_file;
 mod keys;
 mod logging;
+mod login;
 mod operations;
 mod org;
 mod output;
@@ -24,6 +25,7 @@ mod proof;
 mod proxy;
 mod report;
 mod runtime;
+mod session;
 mod signals;
 mod token;
 mod users;
@@ -63,6 +65,9 @@ fn run(verb: Verb, output: Output) -> Outcome {
         Verb::Users(verb) => users::run(&verb, output),
         Verb::Keys(verb) => keys::run(&verb, output),
         Verb::Token(arguments) => token::run(&arguments, output),
+        Verb::Login(arguments) => login::run(&arguments, output),
+        Verb::Logout(arguments) => login::log_out(&arguments, output),
+        Verb::Whoami(arguments) => login::tell_who(&arguments, output),
         Verb::Proof(arguments) => proof::run(&arguments, output),
         Verb::Inspect(arguments) => inspect::run(&arguments, output),
         Verb::Proxy(arguments) => proxy::run(&arguments, output),

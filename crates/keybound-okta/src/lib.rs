@@ -49,6 +49,6 @@ pub use org_url::{NotOfThisOrg, OrgUrl, OrgUrlError};
 pub use pages::Pages;
 pub use settings::{
     EnvFileError, KeyProblem, OktaYamlError, ProfileError, ReadError, Setting, Settings, SettingsError,
-    Source, Sources,
+    Source, Sources, UserSettings,
 };
 pub use users::{Activation, Mail, NewUser, Profile, User, UserChange, UserLink, UserStatus, Users};
