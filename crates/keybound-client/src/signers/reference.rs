@@ -326,6 +326,7 @@ fn open_in_keyring(_: &str, _: &str, _: Option<Algorithm>) -> Result<Arc<dyn Sig
 mod tests {
     use super::*;
 
+    #[allow(clippy::unnecessary_wraps, reason = "it is what the text is read as")]
     fn pkcs11(change: impl FnOnce(&mut Pkcs11Reference)) -> Result<KeyReference, ReferenceError> {
         let mut reference = Pkcs11Reference { module: "/m.so".into(), ..Pkcs11Reference::default() };
         change(&mut reference);
