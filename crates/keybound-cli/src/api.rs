@@ -110,9 +110,8 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
 }
 
 fn preview(call: Call, arguments: &Arguments, output: Output) -> Outcome {
-    let settings = arguments.connection.settings(None)?;
-    let is_bound = settings.binding.key().is_some();
-    let request = arguments.connection.client(settings).request(call)?;
+    let (okta, is_bound) = arguments.connection.open_as()?;
+    let request = okta.request(call)?;
     if arguments.dry_run {
         return preview::dry_run(&request, is_bound, output);
     }

@@ -3,8 +3,8 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::{
-    api, apps, completions, demo, doctor, exit_code, groups, guard, init, inspect, keys, logs, operations,
-    org, proof, proxy, token, users,
+    api, apps, completions, demo, doctor, exit_code, groups, guard, init, inspect, keys, login, logs,
+    operations, org, proof, proxy, token, users,
 };
 
 const EXAMPLES: &str = "\
@@ -66,6 +66,12 @@ pub(crate) enum Verb {
     Keys(keys::Verb),
     /// Get an access token, for use with another HTTP client.
     Token(token::Arguments),
+    /// Log in as a user, in the browser or on another device.
+    Login(login::Arguments),
+    /// Give the login back to the org and forget it.
+    Logout(login::WhichLogin),
+    /// Tell who calls: a user who has logged in, or a service app.
+    Whoami(login::WhichLogin),
     /// Make one proof, for use with another HTTP client.
     Proof(proof::Arguments),
     /// Decode a proof, client assertion or access token and hold it to every rule.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use keybound::NumericDate;
-use keybound_client::{System, TransportOptions};
-use keybound_okta::{OktaClient, Origin, Setting, Settings, Sources};
+use keybound_client::{ClientRegistration, System, TransportOptions};
+use keybound_okta::{OktaClient, Origin, Setting, Settings, SettingsError, Sources, UserSettings};
 
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::kept_files;
 use crate::report::{Failure, Outcome};
+use crate::session::{self, KeptLogin, WantedClient};
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Connection (each has a variable, which may stand in .env)")]
@@ -44,6 +45,9 @@ pub(crate) struct Connection {
     /// A certificate authority to trust beside the system's (KEYBOUND_CA_FILE).
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// Call as the user who has logged in (`keybound login`); so it is without the flag where no private key is set.
+    #[arg(long, conflicts_with_all = ["private_key_file", "no_dpop"])]
+    as_user: bool,
     /// Keep no token between runs. Those that are bound to a key of a file are kept, under ~/.cache/keybound
     /// (KEYBOUND_CACHE=off).
     #[arg(long)]
@@ -52,15 +56,86 @@ pub(crate) struct Connection {
     clock: Clock,
 }
 
+/// In whose name a call is made.
+pub(crate) enum Caller {
+    App(Box<Settings>),
+    User(Box<UserSettings>, KeptLogin),
+}
+
 impl Connection {
     /// A client of the org. Nothing is sent yet.
     pub(crate) fn open(&self) -> Outcome<OktaClient> {
-        Ok(self.client(self.settings(None)?))
+        Ok(self.open_as()?.0)
+    }
+
+    /// A client of the org, and whether its tokens are bound to a key. Nothing is sent yet.
+    pub(crate) fn open_as(&self) -> Outcome<(OktaClient, bool)> {
+        match self.caller()? {
+            Caller::App(settings) => {
+                let is_bound = settings.binding.key().is_some();
+                Ok((self.client(*settings), is_bound))
+            }
+            Caller::User(settings, login) => Ok((self.client_of_user(&settings, login)?, true)),
+        }
+    }
+
+    /// Who calls: the app whose key is set, or else the user who has logged in.
+    pub(crate) fn caller(&self) -> Outcome<Caller> {
+        if self.as_user {
+            let settings = self.user_settings()?;
+            let nobody = session::nobody(&settings.org_url);
+            return self.user(settings)?.ok_or(nobody);
+        }
+        match self.resolve(None, Settings::resolve)? {
+            Ok(settings) => Ok(Caller::App(Box::new(settings))),
+            Err(missing @ SettingsError::Missing { setting: Setting::ClientKey | Setting::ClientId, .. }) => {
+                self.user(self.user_settings()?)?.ok_or_else(|| missing.into())
+            }
+            Err(wrong) => Err(wrong.into()),
+        }
+    }
+
+    /// The user who has logged in, if anybody has.
+    fn user(&self, settings: UserSettings) -> Outcome<Option<Caller>> {
+        let login = KeptLogin::find(&settings.org_url, self.client_id(&settings))?;
+        Ok(login.map(|login| Caller::User(Box::new(settings), login)))
+    }
+
+    /// The settings of a client that a user lets act, by all sources.
+    pub(crate) fn user_settings(&self) -> Outcome<UserSettings> {
+        Ok(self.resolve(None, UserSettings::resolve)??)
+    }
+
+    /// The client id that is given on the command line, or else the one that is set, which may be a service app's.
+    pub(crate) fn client_id<'a>(&'a self, settings: &'a UserSettings) -> WantedClient<'a> {
+        match (&self.client_id, &settings.client_id) {
+            (Some(given), _) => WantedClient::This(given),
+            (None, Some(set)) => WantedClient::Perhaps(set),
+            (None, None) => WantedClient::Any,
+        }
+    }
+
+    pub(crate) fn client_of_user(&self, settings: &UserSettings, login: KeptLogin) -> Outcome<OktaClient> {
+        let session = login.read()?;
+        let (client, key) = (ClientRegistration::public(&session.client_id), session.key()?);
+        let refresher = session.refresher(login)?;
+        let system = self.system(settings.transport_options());
+        // Those of a setting may be a service app's; those of the command line are fewer than were granted.
+        let scopes = if self.scopes.is_empty() { session.scopes } else { self.scopes.clone() };
+        let okta = OktaClient::of_user(settings.org_url.clone(), system, client, key, refresher, scopes);
+        Ok(match settings.keeps_tokens.then(kept_files::token_cache).flatten() {
+            Some(cache) => okta.with_cache(Arc::new(cache)),
+            None => okta,
+        })
     }
 
     /// A client of the org whose tokens outlive it: they are bound to a key that is kept, `key` if there is one
     /// in place of the one that is set, or to none.
     pub(crate) fn open_for_tokens(&self, key: Option<&PathBuf>) -> Outcome<OktaClient> {
+        if self.as_user {
+            return Err(Failure::usage("a user's token is for this program alone")
+                .do_next("call with `keybound api --as-user`, or lend it with `keybound proxy --as-user`"));
+        }
         let settings = self.settings(key)?;
         if settings.dpop_key_is_fresh {
             return Err(Failure::new(ExitCode::Settings, "the token would be of no use")
@@ -102,8 +177,17 @@ impl Connection {
 
     /// The settings by all sources. `dpop_key` is the file of a key for proofs that is given another way.
     pub(crate) fn settings(&self, dpop_key: Option<&PathBuf>) -> Outcome<Settings> {
+        Ok(self.resolve(dpop_key, Settings::resolve)??)
+    }
+
+    /// What `resolve` makes of all sources.
+    fn resolve<T>(
+        &self,
+        dpop_key: Option<&PathBuf>,
+        resolve: impl FnOnce(Sources<'_>) -> Result<T, SettingsError>,
+    ) -> Outcome<Result<T, SettingsError>> {
         let environment = |name: &str| env::var(name).ok();
-        Ok(Settings::resolve(self.sources(&environment, dpop_key)?)?)
+        Ok(resolve(self.sources(&environment, dpop_key)?))
     }
 
     /// What is set, and where.

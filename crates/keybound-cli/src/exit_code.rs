@@ -27,10 +27,11 @@ pub(crate) enum ExitCode {
     Guard = 16,
     CutShort = 17,
     Proxy = 18,
+    Login = 19,
 }
 
 impl ExitCode {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Ok,
         Self::Unexpected,
         Self::Usage,
@@ -50,6 +51,7 @@ impl ExitCode {
         Self::Guard,
         Self::CutShort,
         Self::Proxy,
+        Self::Login,
     ];
 
     pub(crate) const fn number(self) -> u8 {
@@ -81,6 +83,7 @@ impl ExitCode {
                 "guard or proxy ended with requests under way, or a list before its end: told to, or not done in time"
             }
             Self::Proxy => "the proxy can't serve at its address",
+            Self::Login => "nobody is logged in, or the login came to nothing",
         }
     }
 }

@@ -22,6 +22,7 @@ mod key_file;
 mod keys;
 mod listing;
 mod logging;
+mod login;
 mod logs;
 mod operations;
 mod org;
@@ -30,6 +31,7 @@ mod proof;
 mod proxy;
 mod report;
 mod runtime;
+mod session;
 mod signals;
 mod token;
 mod users;
@@ -73,6 +75,9 @@ fn run(verb: Verb, output: Output) -> Outcome {
         Verb::Logs(verb) => logs::run(&verb, output),
         Verb::Keys(verb) => keys::run(&verb, output),
         Verb::Token(arguments) => token::run(&arguments, output),
+        Verb::Login(arguments) => login::run(&arguments, output),
+        Verb::Logout(arguments) => login::log_out(&arguments, output),
+        Verb::Whoami(arguments) => login::tell_who(&arguments, output),
         Verb::Proof(arguments) => proof::run(&arguments, output),
         Verb::Inspect(arguments) => inspect::run(&arguments, output),
         Verb::Proxy(arguments) => proxy::run(&arguments, output),

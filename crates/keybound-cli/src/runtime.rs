@@ -9,12 +9,15 @@ use crate::report::{Failure, Outcome};
 /// Runs the calls of one command by `okta`, and keeps what the next run can do with. One thread is enough for that,
 /// and the soonest to start.
 pub(crate) fn run<T>(okta: &OktaClient, calls: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(unable)?;
-    runtime.block_on(async {
+    one_thread()?.block_on(async {
         let outcome = calls.await;
         okta.save().await;
         outcome
     })
+}
+
+pub(crate) fn one_thread() -> Outcome<Runtime> {
+    Builder::new_current_thread().enable_all().build().map_err(unable)
 }
 
 /// For servers.

@@ -129,6 +129,10 @@ fn on_refusal(error: &str, description: &str, identity: &Identity) -> Option<Str
              the DPoP key: Okta takes RS256, RS384, RS512, ES256, ES384 and ES512."
                 .to_owned()
         }
+        "invalid_grant" => {
+            "The login has ended: it was given back, or not used for too long. Log in again (`keybound login`)."
+                .to_owned()
+        }
         "use_dpop_nonce" => return on_code(error).map(str::to_owned),
         "invalid_request" => format!(
             "Check that {} is an app of {} that authenticates with \"Public key / Private key\".",
@@ -243,6 +247,7 @@ mod tests {
             (400, "unsupported_grant_type", "", "API Services", "no client credentials"),
             (400, "access_denied", "Policy evaluation failed.", "policy", "a policy"),
             (400, "invalid_scope", "", "okta.users.read", "a scope is not granted"),
+            (400, "invalid_grant", "", "keybound login", "a refresh token that is no longer good"),
             (400, "consent_required", "", "Grant the scopes", "nobody has agreed to a scope"),
             (400, "invalid_dpop_proof", "", "KEYBOUND_DPOP", "the proof is missing"),
             (400, "use_dpop_nonce", "", "DPoP-Nonce", "nonces without an end"),

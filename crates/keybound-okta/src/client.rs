@@ -5,7 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use keybound_client::{CallError, Client, System, Token, TokenCache, TokenSource};
+use keybound::proof::DpopKey;
+use keybound_client::{
+    AuthorizationClient, CallError, Client, ClientRegistration, Refresher, System, Token, TokenBinding,
+    TokenCache, TokenSource,
+};
 
 use crate::api_error::OktaError;
 use crate::error::{Error, Identity};
@@ -63,6 +67,28 @@ impl OktaClient {
         let scopes = grant.scopes.clone();
         let tokens = TokenSource::new(system.clone(), grant, client_key, binding);
         let clients = ScopedClients::new(system, tokens, scopes);
+        Self { shared: Arc::new(Shared { org_url, clients, identity }) }
+    }
+
+    /// A client that calls in the name of a user who has logged in, by tokens that `refresher` gets and that are
+    /// bound to `key`. `scopes` are those that were granted.
+    pub fn of_user(
+        org_url: OrgUrl,
+        system: System,
+        registration: ClientRegistration,
+        key: DpopKey,
+        refresher: Refresher,
+        scopes: Vec<String>,
+    ) -> Self {
+        let identity = Identity {
+            org: org_url.origin().to_owned(),
+            client_id: registration.identity().id.clone(),
+            key_id: None,
+            thumbprint: key.thumbprint(),
+            scopes: scopes.clone(),
+        };
+        let client = AuthorizationClient::new(system.clone(), registration, TokenBinding::Dpop(key));
+        let clients = ScopedClients::new(system, TokenSource::refreshing(client, refresher), scopes);
         Self { shared: Arc::new(Shared { org_url, clients, identity }) }
     }
 

@@ -121,7 +121,7 @@ pub struct Identity {
     pub client_id: String,
     /// The key id that assertions name.
     pub key_id: Option<String>,
-    /// The thumbprint of the client's key (RFC 7638).
+    /// The thumbprint of the client's key (RFC 7638); where a user has logged in, of the key for proofs.
     pub thumbprint: Thumbprint,
     /// The scopes that are asked for; none where no token is asked for.
     pub scopes: Vec<String>,

@@ -49,6 +49,6 @@ pub use org_url::{NotOfThisOrg, OrgUrl, OrgUrlError};
 pub use pages::Pages;
 pub use settings::{
     EnvFileError, KeyProblem, OktaYamlError, Origin, ProfileError, ReadError, Setting, Settings,
-    SettingsError, Source, Sources,
+    SettingsError, Source, Sources, UserSettings,
 };
 pub use users::{Activation, Mail, NewUser, Profile, User, UserChange, UserLink, UserStatus, Users};

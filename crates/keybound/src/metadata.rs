@@ -118,6 +118,8 @@ pub struct ServerMetadata {
     pub requires_pushed_authorization_requests: bool,
     /// Where devices begin (`device_authorization_endpoint`, RFC 8628 section 4).
     pub device_authorization_endpoint: Option<Endpoint>,
+    /// Where tokens are given back (`revocation_endpoint`, RFC 8414 section 2).
+    pub revocation_endpoint: Option<Endpoint>,
     /// The algorithms that proofs may have (`dpop_signing_alg_values_supported`, RFC 9449 section 5.1).
     pub proof_algorithms: Option<Vec<String>>,
     /// How clients may authenticate (`token_endpoint_auth_methods_supported`).
@@ -190,6 +192,7 @@ impl ServerMetadata {
                 .endpoint("pushed_authorization_request_endpoint")?,
             requires_pushed_authorization_requests: document.flag("require_pushed_authorization_requests")?,
             device_authorization_endpoint: document.endpoint("device_authorization_endpoint")?,
+            revocation_endpoint: document.endpoint("revocation_endpoint")?,
             proof_algorithms: document.names("dpop_signing_alg_values_supported")?,
             client_authentications: document.names("token_endpoint_auth_methods_supported")?,
             code_challenge_methods: document.names("code_challenge_methods_supported")?,

@@ -84,6 +84,43 @@ impl Settings {
     }
 }
 
+/// All that is needed to call an org as a user who has logged in, but for the login.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct UserSettings {
+    /// The org.
+    pub org_url: OrgUrl,
+    /// The client id that is set; it may be that of a service app.
+    pub client_id: Option<String>,
+    /// The scopes that are set.
+    pub scopes: Vec<String>,
+    /// Whether bound tokens may be kept between runs.
+    pub keeps_tokens: bool,
+    /// Certificate authorities (PEM) to trust beside the system's.
+    pub certificate_authorities: Vec<String>,
+}
+
+impl UserSettings {
+    /// Finds, reads and checks what a user's client needs; keys are not looked for.
+    pub fn resolve(sources: Sources<'_>) -> Result<Self, SettingsError> {
+        let sources = sources.open()?;
+        Ok(Self {
+            org_url: org_url(&sources)?.0,
+            client_id: sources.find(Setting::ClientId).map(|_| client_id(&sources)).transpose()?,
+            scopes: scopes(&sources)?,
+            keeps_tokens: keeps_tokens(&sources)?,
+            certificate_authorities: certificate_authorities(&sources)?,
+        })
+    }
+
+    /// A network that trusts what these settings trust.
+    pub fn transport_options(&self) -> TransportOptions {
+        let mut options = TransportOptions::default();
+        options.certificate_authorities.clone_from(&self.certificate_authorities);
+        options
+    }
+}
+
 impl std::fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -111,12 +148,18 @@ fn about_app(sources: &OpenSources<'_>, setting: Setting) -> Option<Found> {
 
 /// The org, and what is asked of its token endpoint.
 fn grant(sources: &OpenSources<'_>) -> Result<(OrgUrl, ClientCredentials), SettingsError> {
-    let found = sources.require(Setting::OrgUrl)?;
-    let wrong = |problem| SettingsError::OrgUrl { from: found.source.clone(), problem };
-    let org_url = OrgUrl::parse(&found.value).map_err(wrong)?;
+    let (org_url, from) = org_url(sources)?;
     let grant = ClientCredentials::new(&org_url.token_endpoint(), client_id(sources)?, scopes(sources)?)
-        .map_err(|error| wrong(error.into()))?;
+        .map_err(|error| SettingsError::OrgUrl { from, problem: error.into() })?;
     Ok((org_url, grant))
+}
+
+fn org_url(sources: &OpenSources<'_>) -> Result<(OrgUrl, Source), SettingsError> {
+    let found = sources.require(Setting::OrgUrl)?;
+    match OrgUrl::parse(&found.value) {
+        Ok(org_url) => Ok((org_url, found.source)),
+        Err(problem) => Err(SettingsError::OrgUrl { from: found.source, problem }),
+    }
 }
 
 fn client_id(sources: &OpenSources<'_>) -> Result<String, SettingsError> {
