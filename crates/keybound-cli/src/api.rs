@@ -115,7 +115,8 @@ fn preview(call: Call, arguments: &Arguments, output: Output) -> Outcome {
     if arguments.dry_run {
         return preview::dry_run(&request, is_bound, output);
     }
-    preview::curl(&request, is_bound, arguments.connection.ca_file().as_deref(), output)
+    let (authority, key) = arguments.connection.files()?;
+    preview::curl(&request, is_bound.then_some(key.as_deref()), authority.as_deref(), output)
 }
 
 /// Prints answers as the command line wants them.

@@ -150,9 +150,14 @@ impl Connection {
         self.clock.now()
     }
 
-    /// The certificate authority that is given for the org, where it is given on the command line.
-    pub(crate) fn ca_file(&self) -> Option<String> {
-        self.ca_file.as_ref().map(|path| path.display().to_string())
+    /// The files that another program needs for the same calls: the certificate authority's that is trusted beside the
+    /// system's, and that of the key for proofs; as they are set, wherever that is.
+    pub(crate) fn files(&self) -> Outcome<(Option<String>, Option<String>)> {
+        let origins = self.origins()?;
+        let shown = |setting: Setting| {
+            origins.iter().find(|origin| origin.setting == setting).and_then(|origin| origin.shown.clone())
+        };
+        Ok((shown(Setting::CertificateAuthorities), shown(Setting::DpopKey)))
     }
 
     /// A client by `settings`. Nothing is sent yet.

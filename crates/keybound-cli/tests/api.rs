@@ -107,7 +107,8 @@ fn the_command_for_curl_makes_the_same_call() {
     let shown = api(&service, &["/api/v1/users?limit=2", "-H", "X-Note: it's $(here)", "--curl"]);
     assert!(!shown.stdout.contains("eyJ"), "no token, no proof: {}", shown.stdout);
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_keybound")).parent().unwrap();
-    let script = format!("KEY=dpop_private_key.pem\n{}", shown.stdout.replace("curl -X", "curl -sS -X"));
+    assert!(shown.stdout.starts_with("KEY=dpop_private_key.pem "), "one that can be made: {}", shown.stdout);
+    let script = shown.stdout.replace("curl -X", "curl -sS -X");
     let ran = Command::new("sh")
         .args(["-euc", &script])
         .current_dir(workspace.path(""))
@@ -116,6 +117,20 @@ fn the_command_for_curl_makes_the_same_call() {
         .unwrap();
     let users: Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
     assert_eq!(users.as_array().unwrap().len(), 2);
+
+    let files = format!(
+        "{}KEYBOUND_CA_FILE=ca.pem\nOKTA_DPOP_PRIVATE_KEY_FILE=dpop_private_key.pem\n",
+        service.settings()
+    );
+    workspace.write(".env", &files);
+    workspace.write("ca.pem", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n");
+    let shown = api(&service, &[USERS, "--curl"]).stdout;
+    assert!(
+        shown.contains("dpop_private_key.pem\n")
+            && !shown.contains("keys new")
+            && shown.contains("--cacert ca.pem"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -30,19 +30,28 @@ pub(super) fn dry_run(request: &Request<Bytes>, is_bound: bool, output: Output) 
     output.line("")
 }
 
-/// Prints a command line for curl that makes the same call, with a token in `$TOKEN` and its key in `$KEY`.
+/// Where no key for proofs is set, one that has yet to be made.
+const KEY_TO_BE_MADE: &str = "dpop_private_key.pem";
+
+/// Prints commands that make the same call with curl. `bound_to` is there for a token that is bound, with the file of
+/// its key if one is set.
 pub(super) fn curl(
     request: &Request<Bytes>,
-    is_bound: bool,
+    bound_to: Option<Option<&str>>,
     authority: Option<&str>,
     output: Output,
 ) -> Outcome {
     let (uri, method) = (request.uri().to_string(), request.method());
-    let (key, scheme) = if is_bound { (" --key \"$KEY\"", "DPoP") } else { ("", "Bearer") };
-    let mut command = format!("TOKEN=$(keybound token{key})\ncurl -X {method} {}", quoted(&uri));
+    let (option, scheme) = if bound_to.is_some() { (" --key \"$KEY\"", "DPoP") } else { ("", "Bearer") };
+    let mut command = match bound_to {
+        Some(Some(file)) => format!("KEY={}\n", quoted(file)),
+        Some(None) => format!("KEY={KEY_TO_BE_MADE}   # keybound keys new --alg ES256 --out dpop\n"),
+        None => String::new(),
+    };
     // Writing to a string does not fail.
+    let _ = write!(command, "TOKEN=$(keybound token{option})\ncurl -X {method} {}", quoted(&uri));
     let _ = write!(command, " \\\n  -H \"Authorization: {scheme} $TOKEN\"");
-    if is_bound {
+    if bound_to.is_some() {
         let proof = format!("keybound proof --key \"$KEY\" -X {method} --url {}", quoted(&uri));
         let _ = write!(command, " \\\n  -H \"DPoP: $({proof} --access-token \"$TOKEN\")\"");
     }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,7 +18,9 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use keybound_guard::server::ListenAddress;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Programs' connections, at most; further ones wait.
@@ -35,12 +38,18 @@ const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
 /// Where programs come.
 pub(super) enum Listener {
     Tcp(TcpListener),
-    Unix { listener: UnixListener, _file: SocketFile },
+    #[cfg(unix)]
+    Unix {
+        listener: UnixListener,
+        _file: SocketFile,
+    },
 }
 
 /// The file of a socket, removed when nobody listens any more.
+#[cfg(unix)]
 pub(super) struct SocketFile(PathBuf);
 
+#[cfg(unix)]
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Nothing can be done about a file that is gone already.
@@ -52,8 +61,13 @@ impl Listener {
     pub(super) async fn bind(address: &ListenAddress) -> io::Result<Self> {
         match address {
             ListenAddress::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
+            #[cfg(unix)]
             ListenAddress::Unix(path) => {
                 Ok(Self::Unix { listener: bind_for_owner(path)?, _file: SocketFile(path.clone()) })
+            }
+            #[cfg(not(unix))]
+            ListenAddress::Unix(_) => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
             }
         }
     }
@@ -62,6 +76,7 @@ impl Listener {
     pub(super) fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(listener) => listener.local_addr().ok(),
+            #[cfg(unix)]
             Self::Unix { .. } => None,
         }
     }
@@ -117,6 +132,7 @@ impl Listener {
                 stream.set_nodelay(true)?;
                 Ok(Box::new(stream))
             }
+            #[cfg(unix)]
             Self::Unix { listener, .. } => Ok(Box::new(listener.accept().await?.0)),
         }
     }
@@ -144,6 +160,7 @@ fn http() -> auto::Builder<TokioExecutor> {
 
 /// A socket that only its owner may open, from the first moment on: it is made in a folder that nobody else may enter,
 /// and moved to its place. What is there already stays, unless it is a socket at which nobody listens.
+#[cfg(unix)]
 fn bind_for_owner(path: &Path) -> io::Result<UnixListener> {
     use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 
