@@ -116,7 +116,12 @@ fn preview(call: Call, arguments: &Arguments, output: Output) -> Outcome {
         return preview::dry_run(&request, is_bound, output);
     }
     let (authority, key) = arguments.connection.files()?;
-    preview::curl(&request, is_bound.then_some(key.as_deref()), authority.as_deref(), output)
+    let token = match key.as_deref() {
+        _ if !is_bound => preview::Token::Bearer,
+        Some(file) => preview::Token::BoundTo(file),
+        None => preview::Token::BoundToNewKey,
+    };
+    preview::curl(&request, token, authority.as_deref(), output)
 }
 
 /// Prints answers as the command line wants them.

@@ -33,25 +33,37 @@ pub(super) fn dry_run(request: &Request<Bytes>, is_bound: bool, output: Output) 
 /// Where no key for proofs is set, one that has yet to be made.
 const KEY_TO_BE_MADE: &str = "dpop_private_key.pem";
 
-/// Prints commands that make the same call with curl. `bound_to` is there for a token that is bound, with the file of
-/// its key if one is set.
+/// Whose token the commands ask for.
+#[derive(Clone, Copy)]
+pub(super) enum Token<'a> {
+    Bearer,
+    /// Bound to the key in this file.
+    BoundTo(&'a str),
+    /// Bound to a key for which no file is set.
+    BoundToNewKey,
+}
+
+/// Prints commands that make the same call with curl.
 pub(super) fn curl(
     request: &Request<Bytes>,
-    bound_to: Option<Option<&str>>,
+    token: Token<'_>,
     authority: Option<&str>,
     output: Output,
 ) -> Outcome {
     let (uri, method) = (request.uri().to_string(), request.method());
-    let (option, scheme) = if bound_to.is_some() { (" --key \"$KEY\"", "DPoP") } else { ("", "Bearer") };
-    let mut command = match bound_to {
-        Some(Some(file)) => format!("KEY={}\n", quoted(file)),
-        Some(None) => format!("KEY={KEY_TO_BE_MADE}   # keybound keys new --alg ES256 --out dpop\n"),
-        None => String::new(),
+    let is_bound = !matches!(token, Token::Bearer);
+    let (option, scheme) = if is_bound { (" --key \"$KEY\"", "DPoP") } else { ("", "Bearer") };
+    let mut command = match token {
+        Token::BoundTo(file) => format!("KEY={}\n", quoted(file)),
+        Token::BoundToNewKey => {
+            format!("KEY={KEY_TO_BE_MADE}   # keybound keys new --alg ES256 --out dpop\n")
+        }
+        Token::Bearer => String::new(),
     };
     // Writing to a string does not fail.
     let _ = write!(command, "TOKEN=$(keybound token{option})\ncurl -X {method} {}", quoted(&uri));
     let _ = write!(command, " \\\n  -H \"Authorization: {scheme} $TOKEN\"");
-    if bound_to.is_some() {
+    if is_bound {
         let proof = format!("keybound proof --key \"$KEY\" -X {method} --url {}", quoted(&uri));
         let _ = write!(command, " \\\n  -H \"DPoP: $({proof} --access-token \"$TOKEN\")\"");
     }
