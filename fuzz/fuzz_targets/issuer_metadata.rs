@@ -2,7 +2,6 @@
 #![no_main]
 
 use keybound::TargetUri;
-use keybound_client::is_loopback;
 use keybound_guard::tokens::IssuerMetadata;
 use libfuzzer_sys::fuzz_target;
 
@@ -11,7 +10,7 @@ fuzz_target!(|json: &[u8]| {
         Ok(metadata) => {
             for uri in metadata.jwks_uri.iter().chain(&metadata.introspection_endpoint) {
                 let target = TargetUri::parse(&uri.to_string()).unwrap();
-                assert!(target.as_str().starts_with("https://") || is_loopback(&target));
+                assert!(target.as_str().starts_with("https://") || target.is_loopback());
             }
         }
         Err(error) => assert!(!error.to_string().chars().any(char::is_control)),

@@ -3,14 +3,13 @@
 
 use keybound::TargetUri;
 use keybound::metadata::{ServerMetadata, WellKnown};
-use keybound_client::is_loopback;
 use libfuzzer_sys::fuzz_target;
 
 const ISSUER: &str = "https://as.example.com";
 
 fn is_secure(uri: &str) -> bool {
     let target = TargetUri::parse(uri).unwrap();
-    target.as_str().starts_with("https://") || is_loopback(&target)
+    target.as_str().starts_with("https://") || target.is_loopback()
 }
 
 fuzz_target!(|text: &[u8]| {

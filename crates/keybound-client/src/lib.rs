@@ -84,5 +84,5 @@ pub use token_cache::{
 pub use token_source::{TokenError, TokenSource};
 pub use transport::{
     CONNECT_TIMEOUT, IDLE_TIMEOUT, MAX_RESPONSE_BYTES, Observer, Proxy, TIMEOUT, Transport, TransportError,
-    TransportOptions, is_loopback,
+    TransportOptions,
 };

@@ -5,7 +5,6 @@
 //! a new proof, so nothing is sent again here either.
 
 use std::mem;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -229,7 +228,7 @@ impl Transport {
 
     fn client_for(&self, target: &TargetUri) -> Result<&reqwest::Client, TransportError> {
         refuse_insecure(target)?;
-        let loopback = is_loopback(target);
+        let loopback = target.is_loopback();
         let client = if loopback { &self.direct } else { &self.outward };
         client.get_or_init(|| build_client(&self.options, loopback)).as_ref().map_err(Clone::clone)
     }
@@ -394,21 +393,10 @@ fn build_client(options: &TransportOptions, loopback: bool) -> Result<reqwest::C
 
 /// Refuses what would go over a network without TLS.
 pub(crate) fn refuse_insecure(target: &TargetUri) -> Result<(), TransportError> {
-    if target.as_str().starts_with("https://") || is_loopback(target) {
+    if target.is_secure() {
         return Ok(());
     }
     Err(TransportError::NotSecure { origin: target.origin().to_owned() })
-}
-
-/// Whether a request to `target` stays on this machine; `localhost` does by RFC 6761 section 6.3.
-pub fn is_loopback(target: &TargetUri) -> bool {
-    let authority = target.origin().split_once("://").map_or("", |(_, authority)| authority);
-    if let Some(bracketed) = authority.strip_prefix('[') {
-        let address = bracketed.split(']').next().unwrap_or_default();
-        return address.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback());
-    }
-    let host = authority.split(':').next().unwrap_or_default();
-    host == "localhost" || host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
 }
 
 fn refuse_redirect(response: Response<Bytes>, origin: &str) -> Result<Response<Bytes>, TransportError> {

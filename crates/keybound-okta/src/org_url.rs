@@ -4,7 +4,6 @@ use std::fmt;
 
 use http::Uri;
 use keybound::{TargetUri, TargetUriError};
-use keybound_client::is_loopback;
 use url::Url;
 
 /// The path of the org authorization server's token endpoint.
@@ -90,7 +89,7 @@ impl OrgUrl {
             return Err(OrgUrlError::NoScheme);
         }
         let given = TargetUri::parse(text)?;
-        if !given.as_str().starts_with("https://") && !is_loopback(&given) {
+        if !given.is_secure() {
             return Err(OrgUrlError::NotHttps);
         }
         if let Some(org) = org_of_admin_console(&given) {

@@ -1,7 +1,6 @@
 //! An endpoint of an authorization server: a URL that secrets may be sent to (RFC 6749 section 3).
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
 
@@ -44,7 +43,7 @@ impl Endpoint {
     /// ```
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
         let endpoint = Self::parse_insecure(url)?;
-        if endpoint.is_secure() { Ok(endpoint) } else { Err(EndpointError::NotSecure) }
+        if endpoint.target.is_secure() { Ok(endpoint) } else { Err(EndpointError::NotSecure) }
     }
 
     /// As [`Endpoint::parse`], and leaves it to whoever sends the request to refuse plain http.
@@ -66,21 +65,6 @@ impl Endpoint {
     pub fn target(&self) -> &TargetUri {
         &self.target
     }
-
-    fn is_secure(&self) -> bool {
-        self.target.as_str().starts_with("https://") || is_loopback(&self.target)
-    }
-}
-
-/// Whether a request to `target` stays on this machine; `localhost` does by RFC 6761 section 6.3.
-fn is_loopback(target: &TargetUri) -> bool {
-    let authority = target.origin().split_once("://").map_or("", |(_, authority)| authority);
-    if let Some(bracketed) = authority.strip_prefix('[') {
-        let address = bracketed.split(']').next().unwrap_or_default();
-        return address.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback());
-    }
-    let host = authority.split(':').next().unwrap_or_default();
-    host == "localhost" || host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
 }
 
 impl fmt::Display for Endpoint {

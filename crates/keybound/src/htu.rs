@@ -10,7 +10,7 @@
 //! that goes over the wire.
 
 use std::fmt::{self, Write as _};
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Bytes of a URI, at most: what common servers take for a whole request line.
 pub const MAX_TARGET_URI_BYTES: usize = 8 * 1024;
@@ -107,6 +107,22 @@ impl TargetUri {
     /// (RFC 9449 section 8.2).
     pub fn origin(&self) -> &str {
         self.text.get(..self.origin_bytes).unwrap_or_default()
+    }
+
+    /// Whether nobody on the way can read what is sent there: by https, or because it stays on this machine.
+    pub fn is_secure(&self) -> bool {
+        self.text.starts_with("https://") || self.is_loopback()
+    }
+
+    /// Whether a request to it stays on this machine; `localhost` does by RFC 6761 section 6.3.
+    pub fn is_loopback(&self) -> bool {
+        let authority = self.origin().split_once("://").map_or("", |(_, authority)| authority);
+        if let Some(bracketed) = authority.strip_prefix('[') {
+            let address = bracketed.split(']').next().unwrap_or_default();
+            return address.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback());
+        }
+        let host = authority.split(':').next().unwrap_or_default();
+        host == "localhost" || host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
     }
 
     /// The path in normal form; starts with `/`.

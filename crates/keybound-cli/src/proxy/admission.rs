@@ -12,8 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, Uri};
-use keybound::base64url;
 use keybound::random::{OperatingSystem, Random as _};
+use keybound::{TargetUri, base64url};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
@@ -131,9 +131,7 @@ fn is_from_a_page(headers: &HeaderMap) -> bool {
 fn names_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
     let field = || headers.get(HOST)?.to_str().ok()?.parse::<Authority>().ok();
     let Some(authority) = uri.authority().cloned().or_else(field) else { return false };
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    TargetUri::parse(&format!("http://{authority}")).is_ok_and(|target| target.is_loopback())
 }
 
 #[cfg(test)]

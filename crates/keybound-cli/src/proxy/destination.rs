@@ -4,7 +4,6 @@
 use http::Uri;
 use http::uri::{Authority, PathAndQuery};
 use keybound::TargetUri;
-use keybound_client::is_loopback;
 
 use crate::report::{Failure, Outcome};
 
@@ -129,7 +128,7 @@ fn destination(text: &str) -> Outcome<Destination> {
     if has_user.is_some_and(|authority| authority.contains('@')) || url.contains(['?', '#']) {
         return Err(failed("an origin has no user, no query and no fragment"));
     }
-    if !target.as_str().starts_with("https://") && !is_loopback(&target) {
+    if !target.is_secure() {
         return Err(failed("without https anyone on the way could read the answers"));
     }
     Ok(Destination {

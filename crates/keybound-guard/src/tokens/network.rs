@@ -7,7 +7,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use keybound::metadata::MetadataError;
 use keybound::{KeyError, MAX_JWK_SET_BYTES, TargetUri};
-use keybound_client::{Transport, TransportError, TransportOptions, is_loopback};
+use keybound_client::{Transport, TransportError, TransportOptions};
 use zeroize::Zeroizing;
 
 /// Why an issuer's answer is not there or can't be used. It goes into the log, and holds neither token nor
@@ -123,7 +123,7 @@ fn ok(uri: &Uri, response: Response<Bytes>) -> Result<Bytes, FetchError> {
 /// A URI that may be asked: https, or http to this machine, without user information.
 pub(super) fn askable(text: &str) -> Result<Uri, String> {
     let target = TargetUri::parse(text).map_err(|reason| reason.to_string())?;
-    if !target.as_str().starts_with("https://") && !is_loopback(&target) {
+    if !target.is_secure() {
         return Err("it is neither https nor on this machine: anyone on the way could answer".to_owned());
     }
     text.parse().map_err(|reason: http::uri::InvalidUri| reason.to_string())
