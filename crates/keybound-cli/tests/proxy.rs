@@ -67,6 +67,11 @@ fn nothing_is_changed_unless_it_is_allowed() {
         let answer = reading.send(method, path, &reading.credentials(), b"");
         assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
     }
+    let all = Sidecar::start(&service.workspace, &["--to", &to, "--allow", "* /**"]);
+    for (method, status, why) in [("TRACE", 501, "it would show the token"), ("PATCH", 200, "any other")] {
+        let answer = all.send(method, "/echo/a", &all.credentials(), b"");
+        assert_eq!(answer.status, status, "{method}: {why}: {answer:?}");
+    }
     let allowed = ["--to", &to, "--allow", "POST /echo/things/*", "--allow", "GET /echo"];
     let some = Sidecar::start(&service.workspace, &allowed);
     for (method, path, status) in [

@@ -88,7 +88,9 @@ impl NotRelayed {
             Self::Stranger(Stranger::WebPage) => {
                 "call it as localhost or 127.0.0.1, from a program; or start it with a secret"
             }
-            Self::NotHttp => "no CONNECT, no upgrade (WebSocket): call the origin's paths at this address",
+            Self::NotHttp => {
+                "no CONNECT, no TRACE, no upgrade (WebSocket): call the origin's paths at this address"
+            }
             Self::NoPath => "send a path that begins with a slash",
             Self::NoOrigin => "start `keybound proxy` with --to PREFIX=URL for it",
             Self::NotAllowed(NotAllowed::NoRule) => {

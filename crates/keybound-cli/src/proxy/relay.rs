@@ -88,9 +88,10 @@ impl Relay {
     }
 }
 
-/// The path of a request that is one for HTTP, and for nothing else.
+/// The path of a request that is one for HTTP, and for nothing else. `TRACE` would show the program the token, which is
+/// in the request that it repeats (RFC 9110 section 9.3.8).
 fn plain_request(head: &Parts) -> Result<PathAndQuery, NotRelayed> {
-    if head.method == Method::CONNECT || head.headers.contains_key(UPGRADE) {
+    if [Method::CONNECT, Method::TRACE].contains(&head.method) || head.headers.contains_key(UPGRADE) {
         return Err(NotRelayed::NotHttp);
     }
     head.uri.path_and_query().filter(|asked| asked.path().starts_with('/')).cloned().ok_or(NotRelayed::NoPath)
