@@ -10,13 +10,15 @@ export class Org {
   #child;
   #apps = 0;
 
-  /** Starts an org with 200 made-up users; over https unless `http`. */
-  static async start({ http = true } = {}) {
+  /** Starts an org with 200 made-up users; over https unless `http`. Its log is kept if `verbose`. */
+  static async start({ http = true, verbose = false, requestsPerMinute } = {}) {
     const org = new Org();
     org.#workspace = await Workspace.create();
     org.#child = org.#workspace.start([
       ...['org', 'start', '--listen', '127.0.0.1:0', '--data', org.#workspace.path('data')],
       ...(http ? ['--http'] : []),
+      ...(verbose ? ['-v'] : []),
+      ...(requestsPerMinute === undefined ? [] : ['--requests-per-minute', String(requestsPerMinute)]),
     ]);
     try {
       const { url, ca_file: authority } = await firstLine(org.#child);
@@ -28,15 +30,20 @@ export class Org {
   }
 
   /** Registers a service app while the org runs; returns its client id. */
-  async createApp({ key, dpop = 'required', scopes = [SCOPE] }) {
+  async createApp({ key, dpop = 'required', scopes = [SCOPE], role = 'READ_ONLY_ADMIN' }) {
     const label = `app ${++this.#apps}`;
     const jwk = await key.writePublicJwk(this.#workspace.path(`${label}.json`));
     const { client_id: clientId } = await this.#workspace.json([
       ...['org', 'app', 'create', '--data', this.#workspace.path('data'), '--label', label, '--public-jwk', jwk],
       ...scopes.flatMap((scope) => ['--scope', scope]),
-      ...['--role', 'READ_ONLY_ADMIN', '--dpop', dpop],
+      ...['--role', role, '--dpop', dpop],
     ]);
     return clientId;
+  }
+
+  /** What it has logged so far. */
+  get log() {
+    return this.#child.complaints;
   }
 
   stop() {

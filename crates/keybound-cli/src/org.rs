@@ -50,6 +50,12 @@ pub(crate) struct Start {
     /// Folder of the database, the certificate authority and the keys; made if it is not there.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// Made-up users that a new org begins with.
+    #[arg(long, value_name = "N", default_value_t = OrgSettings::default().seed_users)]
+    seed_users: usize,
+    /// Requests that the management API takes in a minute, before it answers 429.
+    #[arg(long, value_name = "N", default_value_t = OrgSettings::default().requests_per_minute)]
+    requests_per_minute: u32,
 }
 
 #[derive(Debug, Subcommand)]
@@ -130,6 +136,8 @@ fn start(arguments: &Start, output: Output) -> Outcome {
         scheme: if arguments.http { Scheme::Http } else { Scheme::Https },
         listen_beyond_loopback: arguments.listen_beyond_loopback,
         data: Data::Directory(arguments.data.clone()),
+        seed_users: arguments.seed_users,
+        requests_per_minute: arguments.requests_per_minute,
         ..OrgSettings::default()
     };
     let unable =
