@@ -181,8 +181,10 @@ fn head(response: &Response<Bytes>, output: Output) -> Outcome {
 
 /// As it came; on a terminal JSON is indented.
 fn body(body: &Bytes, output: Output) -> Outcome {
-    match serde_json::from_slice::<Value>(body) {
-        Ok(value) if output.is_terminal() => output.json(&value),
-        _ => output.bytes(body),
+    if output.is_terminal()
+        && let Ok(value) = serde_json::from_slice::<Value>(body)
+    {
+        return output.json(&value);
     }
+    output.bytes(body)
 }

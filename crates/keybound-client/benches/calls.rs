@@ -1,10 +1,11 @@
 //! What the client costs beside the HTTP library that it stands on and the one signature that each call needs.
 //!
 //! 64 and 1,000 calls at a time go to a server of hyper on loopback, which has a thread of its own and answers
-//! with a few bytes: by the client, and by bare reqwest with one raw ES256 signature, by the cryptographic library,
-//! for each request and header fields of the same length. Both run on one thread, by the same connections over and
-//! over, in turns within one run. What is compared is the time that a turn takes by the clock, and the time that
-//! the client's thread has a processor; the figures are medians over the pairs.
+//! with a few bytes: by the client, by bare reqwest, and by hyper's own client, which the client stands on. The bare
+//! ones make one raw ES256 signature, by the cryptographic library, for each request and send header fields of the
+//! same length. All run on one thread, by the same connections over and over, in turns within one run. What is
+//! compared is the time that a turn takes by the clock, and the time that the client's thread has a processor; the
+//! figures are medians over the turns.
 //!
 //! `cargo bench -p keybound-client --bench calls`
 
@@ -31,18 +32,20 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use keybound::exchange::ClientCredentials;
 use keybound::proof::DpopKey;
 use keybound::{Algorithm, SigningKey};
 use keybound_client::{Client, System, TokenBinding, TokenSource};
 use stopwatch::Stopwatch;
 
-/// Pairs of turns, of which the median is taken.
-const PAIRS: usize = 21;
+/// Turns of each side, of which the median is taken.
+const ROUNDS: usize = 21;
 /// Calls of one turn.
 const CALLS: usize = 6_000;
 /// What a proof's signature is over, about: header and claims in base64url.
@@ -54,30 +57,33 @@ fn main() {
     let server = serve();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     println!(
-        "{:>8} {:>12} {:>12} {:>18} {:>24}",
-        "at once", "bare", "client", "throughput, ratio", "processor time, ratio"
+        "{:>8} {:>12} {:>12} {:>12} {:>24} {:>24}",
+        "at once", "reqwest", "hyper", "client", "throughput, of reqwest", "throughput, of hyper"
     );
     for at_once in [64, 1_000] {
-        let (bare, client) = (Bare::new(server), Ours::new(server));
+        let (reqwest, hyper, client) = (BareReqwest::new(server), BareHyper::new(server), Ours::new(server));
+        let turns = || {
+            [
+                runtime.block_on(turn(at_once, || reqwest.call())),
+                runtime.block_on(turn(at_once, || hyper.call())),
+                runtime.block_on(turn(at_once, || client.call())),
+            ]
+        };
         // Connections, the token, and what is warmed by use.
-        runtime.block_on(async {
-            turn(at_once, || bare.call()).await;
-            turn(at_once, || client.call()).await;
-        });
-        let pairs: Vec<_> = (0..PAIRS)
-            .map(|_| {
-                let bare = runtime.block_on(turn(at_once, || bare.call()));
-                (bare, runtime.block_on(turn(at_once, || client.call())))
-            })
-            .collect();
-        let micros = |time: Duration| time.as_secs_f64() * 1e6 / CALLS as f64;
-        let figure = |of: &dyn Fn(&(Turn, Turn)) -> f64| median(pairs.iter().map(of).collect());
+        turns();
+        let rounds: Vec<_> = (0..ROUNDS).map(|_| turns()).collect();
+        let figure = |of: &dyn Fn(&[Turn; 3]) -> f64| median(rounds.iter().map(of).collect());
+        let micros = |side: usize| figure(&|turns| turns[side].clock.as_secs_f64() * 1e6 / CALLS as f64);
+        let ratio = |side: usize, time: &dyn Fn(&Turn) -> Duration| {
+            figure(&|turns| time(&turns[side]).as_secs_f64() / time(&turns[2]).as_secs_f64())
+        };
+        let ratios = |side| (ratio(side, &|turn| turn.clock), ratio(side, &|turn| turn.processor));
+        let ((reqwest, reqwest_cpu), (hyper, hyper_cpu)) = (ratios(0), ratios(1));
         println!(
-            "{at_once:>8} {:>9.1} µs {:>9.1} µs {:>18.3} {:>24.3}",
-            figure(&|(bare, _)| micros(bare.clock)),
-            figure(&|(_, client)| micros(client.clock)),
-            figure(&|(bare, client)| bare.clock.as_secs_f64() / client.clock.as_secs_f64()),
-            figure(&|(bare, client)| bare.processor.as_secs_f64() / client.processor.as_secs_f64()),
+            "{at_once:>8} {:>9.1} µs {:>9.1} µs {:>9.1} µs {reqwest:>9.3} ({reqwest_cpu:.3} by cpu) {hyper:>9.3} ({hyper_cpu:.3} by cpu)",
+            micros(0),
+            micros(1),
+            micros(2),
         );
     }
 }
@@ -108,35 +114,74 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-/// The HTTP library, and a signature.
-struct Bare {
-    client: reqwest::Client,
+/// What a call has beside the HTTP library: a signature, and header fields that are as long as the client's.
+struct Signed {
     key: EcdsaKeyPair,
     random: SystemRandom,
-    url: String,
     authorization: String,
     proof: String,
 }
 
-impl Bare {
-    fn new(server: SocketAddr) -> Self {
+impl Signed {
+    fn new() -> Self {
         Self {
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
             key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(),
             random: SystemRandom::new(),
-            url: format!("http://{server}/things"),
             authorization: format!("DPoP {}", "t".repeat(TOKEN_BYTES)),
             proof: "p".repeat(SIGNED_BYTES + 87),
         }
     }
 
-    async fn call(&self) {
+    fn sign(&self) {
         let signed = &self.proof.as_bytes()[..SIGNED_BYTES];
         black_box(self.key.sign(&self.random, black_box(signed)).unwrap());
-        let request = self.client.get(&self.url).header("authorization", &self.authorization);
-        let answer = request.header("dpop", &self.proof).send().await.unwrap();
+    }
+}
+
+/// An HTTP library that many use, and a signature.
+struct BareReqwest {
+    client: reqwest::Client,
+    signed: Signed,
+    url: String,
+}
+
+impl BareReqwest {
+    fn new(server: SocketAddr) -> Self {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { client, signed: Signed::new(), url: format!("http://{server}/things") }
+    }
+
+    async fn call(&self) {
+        self.signed.sign();
+        let request = self.client.get(&self.url).header("authorization", &self.signed.authorization);
+        let answer = request.header("dpop", &self.signed.proof).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         black_box(answer.bytes().await.unwrap());
+    }
+}
+
+/// The HTTP library below, and a signature.
+struct BareHyper {
+    client: legacy::Client<HttpConnector, Full<Bytes>>,
+    signed: Signed,
+    url: String,
+}
+
+impl BareHyper {
+    fn new(server: SocketAddr) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = legacy::Client::builder(TokioExecutor::new()).build(connector);
+        Self { client, signed: Signed::new(), url: format!("http://{server}/things") }
+    }
+
+    async fn call(&self) {
+        self.signed.sign();
+        let request = Request::get(&self.url).header("authorization", &self.signed.authorization);
+        let request = request.header("dpop", &self.signed.proof).header("accept", "*/*");
+        let answer = self.client.request(request.body(Full::default()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        black_box(answer.into_body().collect().await.unwrap().to_bytes());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bodies: what a request sends, which says how often it can, and what an answer streams.
 
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -10,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::transport::TransportError;
@@ -140,19 +142,50 @@ pub(crate) enum AttemptBody {
     Streamed(StreamedBody),
 }
 
+impl Body for AttemptBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => {
+                let bytes = mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Self::Streamed(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Streamed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Streamed(body) => body.size_hint(),
+        }
+    }
+}
+
 /// A body on its way. It leaves its slot with the first piece, and not before: an attempt that found no
 /// connection has not spent it.
 pub(crate) struct StreamedBody {
     slot: Slot,
     size: SizeHint,
-    /// In a lock so that it can be shared, as the HTTP library wants it; nobody does.
-    taken: Mutex<Option<Stream>>,
+    taken: Option<Stream>,
     pub(crate) progress: Progress,
 }
 
 impl StreamedBody {
     fn new(slot: Slot, size: SizeHint) -> Self {
-        Self { slot, size, taken: Mutex::new(None), progress: Progress::begin() }
+        Self { slot, size, taken: None, progress: Progress::begin() }
     }
 }
 
@@ -165,11 +198,10 @@ impl Body for StreamedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        let taken = this.taken.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if taken.is_none() {
-            *taken = lock(&this.slot).take();
+        if this.taken.is_none() {
+            this.taken = lock(&this.slot).take();
         }
-        let Some(stream) = taken else { return Poll::Ready(None) };
+        let Some(stream) = &mut this.taken else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(stream).poll_frame(context));
         this.progress.made();
         Poll::Ready(frame.map(|frame| frame.map_err(|error| Box::new(NoMoreBody(error)) as BoxError)))
@@ -215,8 +247,7 @@ impl Progress {
 ///
 /// It may be endless; [`read_whole`](Self::read_whole) and [`limited`](Self::limited) bound it.
 pub struct ResponseBody {
-    /// In a lock so that it can be shared; nobody does.
-    inner: Mutex<reqwest::Body>,
+    inner: Incoming,
     origin: Arc<str>,
     idle_timeout: Duration,
     /// Set while a piece is waited for.
@@ -228,16 +259,8 @@ pub struct ResponseBody {
 }
 
 impl ResponseBody {
-    pub(crate) fn new(inner: reqwest::Body, origin: &str, idle_timeout: Duration) -> Self {
-        Self {
-            inner: Mutex::new(inner),
-            origin: origin.into(),
-            idle_timeout,
-            pause: None,
-            limit: None,
-            read: 0,
-            ended: false,
-        }
+    pub(crate) fn new(inner: Incoming, origin: &str, idle_timeout: Duration) -> Self {
+        Self { inner, origin: origin.into(), idle_timeout, pause: None, limit: None, read: 0, ended: false }
     }
 
     /// The same body, that ends with an error after `limit` bytes.
@@ -308,13 +331,12 @@ impl Body for ResponseBody {
         if this.ended {
             return Poll::Ready(None);
         }
-        let inner = this.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let outcome = match Pin::new(inner).poll_frame(context) {
+        let outcome = match Pin::new(&mut this.inner).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 this.pause = None;
                 this.count(frame.data_ref().map_or(0, Bytes::len)).map(|()| Some(frame))
             }
-            Poll::Ready(Some(Err(error))) => Err(TransportError::broken(error, &this.origin)),
+            Poll::Ready(Some(Err(error))) => Err(TransportError::broken(&error, &this.origin)),
             Poll::Ready(None) => Ok(None),
             Poll::Pending => Err(ready!(this.poll_pause(context))),
         };
@@ -323,11 +345,11 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended || lock(&self.inner).is_end_stream()
+        self.ended || self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        lock(&self.inner).size_hint()
+        self.inner.size_hint()
     }
 }
 

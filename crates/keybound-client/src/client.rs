@@ -222,13 +222,14 @@ impl Client {
             status = field::Empty,
         );
         let mut call = Call::new(&self.shared, wire, request, content)?;
-        let origin = call.target().origin().to_owned();
-        span.record("origin", &origin);
+        span.record("origin", call.target().origin());
         call.wait_for_turn().instrument(span.clone()).await;
         let limit = self.shared.options.total_timeout;
         let outcome = tokio::time::timeout(limit, call.run()).instrument(span.clone()).await;
-        let finished = outcome
-            .unwrap_or_else(|_| Err(CallError::from(TransportError::Timeout { origin, limit }).into()))?;
+        let finished = outcome.unwrap_or_else(|_| {
+            let origin = call.target().origin().to_owned();
+            Err(CallError::from(TransportError::Timeout { origin, limit }).into())
+        })?;
         span.record("status", finished.response.status().as_u16());
         Ok(finished)
     }

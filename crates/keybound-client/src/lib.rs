@@ -37,6 +37,7 @@ mod call;
 mod challenge;
 mod client;
 mod clock;
+mod connections;
 mod discovery;
 pub mod field;
 mod kept_token;
@@ -57,6 +58,7 @@ mod token_cache;
 pub mod token_metrics;
 mod token_source;
 mod transport;
+mod trust;
 mod wire;
 
 pub use authorization_client::AuthorizationClient;

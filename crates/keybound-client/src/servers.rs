@@ -66,8 +66,10 @@ impl Servers {
         if let Some(nonce) = newest_nonce(answer) {
             self.with_server(target.origin(), |server| server.nonce = Some(nonce));
         }
-        if ClockOffset::of_answer(answer, self.clock.now()).is_some_and(ClockOffset::is_tolerated)
-            && let Some(server) = self.lock().get_mut(target.origin())
+        // The date of each answer is read only where it can make a difference.
+        if let Some(server) = self.lock().get_mut(target.origin())
+            && server.correction.is_some()
+            && ClockOffset::of_answer(answer, self.clock.now()).is_some_and(ClockOffset::is_tolerated)
         {
             server.correction = None;
         }

@@ -9,10 +9,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response, StatusCode};
+use http::header::{ACCEPT, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
 use keybound::{TargetUri, TargetUriError};
+use tokio::time::error::Elapsed;
 
 use crate::body::{AttemptBody, NoMoreBody, Progress, ResponseBody};
+use crate::connections::{HttpClient, PRODUCT, http_client};
 use crate::redirect::{self, RedirectFault};
 use crate::wire::{Fault, Repeat};
 
@@ -29,8 +35,8 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// hostile server can't fill the memory.
 pub const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
-/// What goes out in `User-Agent`.
-const USER_AGENT: &str = concat!("keybound/", env!("CARGO_PKG_VERSION"));
+/// What goes out in `Accept`, unless the request has its own.
+const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 
 /// Sees every request as it goes out and every answer as it comes in.
 ///
@@ -190,16 +196,36 @@ pub enum TransportError {
 /// Sends requests over HTTP/1.1 or HTTP/2, with connections kept open between them.
 pub struct Transport {
     options: TransportOptions,
-    /// To this machine: never by way of a proxy, which would see what the loopback interface hides.
-    direct: OnceLock<Result<reqwest::Client, TransportError>>,
-    /// To other machines: by way of [`TransportOptions::proxy`].
-    outward: OnceLock<Result<reqwest::Client, TransportError>>,
+    plain: OnceLock<Result<HttpClient, TransportError>>,
+    direct: OnceLock<Result<HttpClient, TransportError>>,
+    outward: OnceLock<Result<HttpClient, TransportError>>,
+}
+
+/// The way that a request takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By `http` to this machine: no certificate is looked at.
+    Plain,
+    /// By `https` to this machine: by no proxy, which would see what the loopback interface hides.
+    Direct,
+    /// To other machines: by [`TransportOptions::proxy`].
+    Outward,
+}
+
+impl Way {
+    fn to(target: &TargetUri) -> Self {
+        match target.is_loopback() {
+            false => Self::Outward,
+            true if target.as_str().starts_with("http://") => Self::Plain,
+            true => Self::Direct,
+        }
+    }
 }
 
 impl Transport {
     /// A transport; connections are made when they are needed.
     pub fn new(options: TransportOptions) -> Self {
-        Self { options, direct: OnceLock::new(), outward: OnceLock::new() }
+        Self { options, plain: OnceLock::new(), direct: OnceLock::new(), outward: OnceLock::new() }
     }
 
     /// Sends `request` once and reads the answer whole, whatever its status; only a redirect is an error.
@@ -213,55 +239,54 @@ impl Transport {
     pub(crate) async fn exchange(
         &self,
         target: &TargetUri,
-        request: Request<Bytes>,
+        mut request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Fault<TransportError>> {
         let client = self.client_for(target).map_err(Fault::last)?;
+        introduce(request.headers_mut());
         if let Some(observer) = &self.options.observer {
             observer.sent(&request);
         }
-        let response = self.read_whole(client, request, target.origin()).await?;
+        let (origin, limit) = (target.origin(), self.options.timeout);
+        let response = tokio::time::timeout(limit, self.read_whole(client, request, origin)).await;
+        let response = response.unwrap_or_else(|_| Err(timed_out(origin, limit)))?;
         if let Some(observer) = &self.options.observer {
             observer.received(&response);
         }
         Ok(response)
     }
 
-    fn client_for(&self, target: &TargetUri) -> Result<&reqwest::Client, TransportError> {
+    fn client_for(&self, target: &TargetUri) -> Result<&HttpClient, TransportError> {
         refuse_insecure(target)?;
-        let loopback = target.is_loopback();
-        let client = if loopback { &self.direct } else { &self.outward };
-        client.get_or_init(|| build_client(&self.options, loopback)).as_ref().map_err(Clone::clone)
+        let way = Way::to(target);
+        let client = match way {
+            Way::Plain => &self.plain,
+            Way::Direct => &self.direct,
+            Way::Outward => &self.outward,
+        };
+        let set_up = || http_client(&self.options, way).map_err(|detail| TransportError::SetUp { detail });
+        client.get_or_init(set_up).as_ref().map_err(Clone::clone)
     }
 
     /// Sends `request` once and gives the answer as soon as its head is there, whatever its status.
     pub(crate) async fn open(
         &self,
         target: &TargetUri,
-        request: Request<AttemptBody>,
+        mut request: Request<AttemptBody>,
     ) -> Result<Response<ResponseBody>, Fault<TransportError>> {
         let client = self.client_for(target).map_err(Fault::last)?;
+        introduce(request.headers_mut());
         if let Some(observer) = &self.options.observer {
             observer.sent(&shown(&request));
         }
-        let origin = target.origin();
-        let failure = |error: reqwest::Error| self.failure(error, origin);
-        let mut progress = Progress::begin();
-        let request = request.map(|body| match body {
-            AttemptBody::Whole(bytes) => bytes.into(),
-            AttemptBody::Streamed(body) => {
-                progress = body.progress.clone();
-                reqwest::Body::wrap(body)
-            }
-        });
-        let request = reqwest::Request::try_from(request).map_err(failure)?;
-        let limit = self.options.timeout;
-        let answer = tokio::select! {
-            answer = client.execute(request) => answer.map_err(failure)?,
-            () = progress.stalls_for(limit) => {
-                return Err(Fault::last(TransportError::Timeout { origin: origin.to_owned(), limit }));
-            }
+        let (origin, limit) = (target.origin(), self.options.timeout);
+        let progress = match request.body() {
+            AttemptBody::Whole(_) => Progress::begin(),
+            AttemptBody::Streamed(body) => body.progress.clone(),
         };
-        let answer = http::Response::from(answer);
+        let answer = tokio::select! {
+            answer = client.request(request) => answer.map_err(|error| self.failure(&error, origin))?,
+            () = progress.stalls_for(limit) => return Err(timed_out(origin, limit)),
+        };
         if let Some(observer) = &self.options.observer {
             observer.received(&without_body(&answer));
         }
@@ -270,74 +295,72 @@ impl Transport {
 
     async fn read_whole(
         &self,
-        client: &reqwest::Client,
+        client: &HttpClient,
         request: Request<Bytes>,
         origin: &str,
     ) -> Result<Response<Bytes>, Fault<TransportError>> {
-        let failure = |error: reqwest::Error| self.failure(error, origin);
-        let mut request = reqwest::Request::try_from(request).map_err(failure)?;
-        *request.timeout_mut() = Some(self.options.timeout);
-        let mut answer = client.execute(request).await.map_err(failure)?;
-
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = answer.status();
-        *response.version_mut() = answer.version();
-        *response.headers_mut() = std::mem::take(answer.headers_mut());
-
-        *response.body_mut() = self.read_body(answer, origin).await?;
-        Ok(response)
+        let answer = client.request(request.map(AttemptBody::Whole)).await;
+        let (head, body) = answer.map_err(|error| self.failure(&error, origin))?.into_parts();
+        Ok(Response::from_parts(head, self.read_body(body, origin).await?))
     }
 
     /// The body of an answer. One that comes in one piece, as most do, is not copied.
-    async fn read_body(
-        &self,
-        mut answer: reqwest::Response,
-        origin: &str,
-    ) -> Result<Bytes, Fault<TransportError>> {
+    async fn read_body(&self, mut body: Incoming, origin: &str) -> Result<Bytes, Fault<TransportError>> {
         let limit = self.options.max_response_bytes;
         let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
-        while let Some(chunk) = answer.chunk().await.map_err(|error| self.failure(error, origin))? {
-            if first.len() + whole.len() + chunk.len() > limit {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| self.failure(&error, origin))?;
+            let Ok(piece) = frame.into_data() else { continue };
+            if first.len() + whole.len() + piece.len() > limit {
                 return Err(Fault::last(TransportError::TooLong { origin: origin.to_owned(), limit }));
             }
             if first.is_empty() && whole.is_empty() {
-                first = chunk;
+                first = piece;
                 continue;
             }
             whole.extend_from_slice(&mem::take(&mut first));
-            whole.extend_from_slice(&chunk);
+            whole.extend_from_slice(&piece);
         }
         Ok(if whole.is_empty() { first } else { whole.freeze() })
     }
 
-    /// What went wrong, in our words; the URL is left out, since a query may hold what is private.
-    fn failure(&self, error: reqwest::Error, origin: &str) -> Fault<TransportError> {
-        let error = error.without_url();
+    /// What went wrong, in our words.
+    fn failure(&self, error: Cause<'_>, origin: &str) -> Fault<TransportError> {
         let origin = origin.to_owned();
-        if let Some(problem) = certificate_problem(&error) {
+        if let Some(problem) = certificate_problem(error) {
             use rustls::CertificateError::{NotValidYet, NotValidYetContext};
             let not_valid_yet = matches!(problem, NotValidYet | NotValidYetContext { .. });
             let detail = problem.to_string();
             return Fault::last(TransportError::Certificate { origin, detail, not_valid_yet });
         }
-        let detail = innermost(&error);
-        if causes(&error).any(<dyn std::error::Error>::is::<NoMoreBody>) {
+        let detail = innermost(error);
+        if causes(error).any(<dyn std::error::Error>::is::<NoMoreBody>) {
             return Fault::last(TransportError::RequestBody { origin, detail });
         }
-        let (error, repeat) = match (error.is_connect(), error.is_timeout()) {
+        let took_too_long = causes(error).any(<dyn std::error::Error>::is::<Elapsed>);
+        let (error, repeat) = match (is_about_connecting(error), took_too_long) {
             (true, true) => {
                 (TransportError::Timeout { origin, limit: self.options.connect_timeout }, Repeat::Unsent)
             }
             (true, false) => (TransportError::Connect { origin, detail }, Repeat::Unsent),
-            // The time that there was is used up.
-            (false, true) => (TransportError::Timeout { origin, limit: self.options.timeout }, Repeat::No),
-            (false, false) if was_not_processed(&error) => {
+            (false, _) if was_not_processed(error) => {
                 (TransportError::Broken { origin, detail }, Repeat::Unsent)
             }
-            (false, false) => (TransportError::Broken { origin, detail }, Repeat::IfIdempotent),
+            (false, _) => (TransportError::Broken { origin, detail }, Repeat::IfIdempotent),
         };
         Fault { error, repeat }
     }
+}
+
+/// The time that there was is used up.
+fn timed_out(origin: &str, limit: Duration) -> Fault<TransportError> {
+    Fault::last(TransportError::Timeout { origin: origin.to_owned(), limit })
+}
+
+/// Says who asks, and that any answer will do, unless the request says otherwise.
+fn introduce(headers: &mut HeaderMap) {
+    headers.entry(ACCEPT).or_insert(ANYTHING);
+    headers.entry(USER_AGENT).or_insert(PRODUCT);
 }
 
 /// A request as an observer is shown it.
@@ -359,36 +382,6 @@ fn without_body<B>(answer: &Response<B>) -> Response<Bytes> {
     *shown.version_mut() = answer.version();
     *shown.headers_mut() = answer.headers().clone();
     shown
-}
-
-fn build_client(options: &TransportOptions, loopback: bool) -> Result<reqwest::Client, TransportError> {
-    let set_up = |error: reqwest::Error| TransportError::SetUp { detail: innermost(&error) };
-    let mut authorities = Vec::new();
-    for pem in &options.certificate_authorities {
-        authorities.extend(reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(set_up)?);
-    }
-    let proxies = match &options.proxy {
-        Proxy::Through(uri) => vec![reqwest::Proxy::all(uri).map_err(set_up)?],
-        Proxy::Environment | Proxy::Direct => Vec::new(),
-    };
-    let builder = || {
-        let builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(options.connect_timeout);
-        match &options.proxy {
-            _ if loopback => builder.no_proxy(),
-            Proxy::Direct => builder.no_proxy(),
-            Proxy::Environment => builder,
-            Proxy::Through(_) => proxies.iter().cloned().fold(builder, reqwest::ClientBuilder::proxy),
-        }
-    };
-    // A machine without any certificate authority of its own can still talk to itself.
-    let client = builder().tls_certs_merge(authorities.clone()).build();
-    if loopback { client.or_else(|_| builder().tls_certs_only(authorities).build()) } else { client }
-        .map_err(set_up)
 }
 
 /// Refuses what would go over a network without TLS.
@@ -416,8 +409,8 @@ impl TransportError {
     }
 
     /// A connection that broke in the middle of an answer.
-    pub(crate) fn broken(error: reqwest::Error, origin: &str) -> Self {
-        Self::Broken { origin: origin.to_owned(), detail: innermost(&error.without_url()) }
+    pub(crate) fn broken(error: &hyper::Error, origin: &str) -> Self {
+        Self::Broken { origin: origin.to_owned(), detail: innermost(error) }
     }
 }
 
@@ -435,13 +428,18 @@ fn causes(error: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
 }
 
 /// The reason at the bottom of a chain of errors; those above it say "error sending request".
-fn innermost(error: &reqwest::Error) -> String {
+fn innermost(error: Cause<'_>) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Whether no connection came about.
+fn is_about_connecting(error: Cause<'_>) -> bool {
+    error.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect)
 }
 
 /// Whether a server says that it did not act on a request: it is about to close the connection, or refused
 /// the stream (RFC 9113 section 8.7).
-fn was_not_processed(error: &reqwest::Error) -> bool {
+fn was_not_processed(error: Cause<'_>) -> bool {
     causes(error).filter_map(<dyn std::error::Error>::downcast_ref::<h2::Error>).any(|error| {
         let goes_away = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
         let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
@@ -450,7 +448,7 @@ fn was_not_processed(error: &reqwest::Error) -> bool {
 }
 
 /// What TLS has against the server's certificate, if that is why the request failed.
-fn certificate_problem(error: &reqwest::Error) -> Option<&rustls::CertificateError> {
+fn certificate_problem(error: Cause<'_>) -> Option<&rustls::CertificateError> {
     causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>() {
         Some(rustls::Error::InvalidCertificate(problem)) => Some(problem),
         _ => None,

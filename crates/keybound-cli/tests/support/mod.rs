@@ -188,9 +188,14 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// Over plain http.
     pub(crate) fn start() -> Self {
+        Self::start_with(&["--http"])
+    }
+
+    pub(crate) fn start_with(flags: &[&str]) -> Self {
         let workspace = Workspace::new();
-        let org = Org::start(&workspace);
+        let org = Org::start_with(&workspace, flags);
         let made = workspace.run(&["keys", "new", "--alg", "ES256", "--out", "cc"]);
         assert_eq!(made.code, Some(0), "{made:?}");
         let client_id = org.create_app(&workspace, &workspace.path("cc_public_key.json"), "required");
