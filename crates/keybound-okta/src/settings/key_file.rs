@@ -93,7 +93,7 @@ impl KeyProblem {
             ),
             Self::Elsewhere { .. } => {
                 "See that the device or the service is there and the reference names the right key; \
-                 docs/signers.md has commands that show what is in it."
+                 docs/signers.md has more on each kind."
                     .to_owned()
             }
             Self::PinExposed { path, .. } => format!(
