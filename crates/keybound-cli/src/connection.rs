@@ -30,14 +30,14 @@ pub(crate) struct Connection {
     /// A scope to ask for; may be given several times; those that the call needs, if not given (OKTA_SCOPES).
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// The app's private key, PEM or JWK (OKTA_CC_PRIVATE_KEY_FILE).
-    #[arg(long, value_name = "FILE")]
+    /// The app's private key: a file (PEM or JWK), or a reference to a key elsewhere (OKTA_CC_PRIVATE_KEY_FILE).
+    #[arg(long, value_name = "FILE|REFERENCE")]
     private_key_file: Option<PathBuf>,
     /// The id under which that key is registered (OKTA_CLIENT_KID).
     #[arg(long, value_name = "KID")]
     key_id: Option<String>,
-    /// The key for proofs; a fresh ES256 key, if not given (OKTA_DPOP_PRIVATE_KEY_FILE).
-    #[arg(long, value_name = "FILE", conflicts_with = "no_dpop")]
+    /// The key for proofs, likewise; a fresh ES256 key, if not given (OKTA_DPOP_PRIVATE_KEY_FILE).
+    #[arg(long, value_name = "FILE|REFERENCE", conflicts_with = "no_dpop")]
     dpop_private_key_file: Option<PathBuf>,
     /// Ask for a Bearer token, which anyone who gets hold of it can use (KEYBOUND_DPOP=off).
     #[arg(long)]

@@ -1,10 +1,13 @@
-//! Key files: read with limits and a look at their mode, written whole or not at all, never overwritten.
+//! Key files: read with limits and a look at their mode, written whole or not at all, never overwritten; and keys
+//! that are in no file, which a reference names in the place of a path.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use keybound::{Algorithm, PrivateKey, PublicKey};
+use keybound::{Algorithm, PrivateKey, PublicKey, Signer, SigningKey};
+use keybound_client::signers::KeyReference;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
@@ -103,6 +106,31 @@ pub(crate) fn read_private(path: &Path) -> Outcome<PrivateKey> {
         .because(error)
         .do_next("give a PEM (PKCS#8, PKCS#1 or SEC1) or a JWK; `keybound keys new` makes one")
     })
+}
+
+/// The key that `place` refers to, if it is a reference and no path.
+pub(crate) fn open_reference(place: &Path, algorithm: Option<Algorithm>) -> Outcome<Option<Arc<dyn Signer>>> {
+    let Some(text) = place.to_str().filter(|text| KeyReference::is_meant_by(text)) else { return Ok(None) };
+    let next = "docs/signers.md says how keys in a token, a TPM, AWS KMS and the keyring are named";
+    let reference: KeyReference =
+        text.parse().map_err(|error| Failure::new(ExitCode::KeyFile, error).do_next(next))?;
+    let unusable = || format!("the key in {} cannot be used", reference.place());
+    let opened = reference.open(algorithm);
+    opened.map(Some).map_err(|error| Failure::new(ExitCode::KeyFile, unusable()).because(error).do_next(next))
+}
+
+/// The private key that `place` names, a file or a reference, for `algorithm` or the usual one.
+pub(crate) fn open_private(
+    place: &Path,
+    algorithm: Option<Algorithm>,
+    usual: impl FnOnce(&PrivateKey) -> Algorithm,
+) -> Outcome<Arc<dyn Signer>> {
+    if let Some(key) = open_reference(place, algorithm)? {
+        return Ok(key);
+    }
+    let key = read_private(place)?;
+    let algorithm = algorithm.unwrap_or_else(|| usual(&key));
+    Ok(Arc::new(SigningKey::new(key, algorithm).map_err(|error| Failure::new(ExitCode::KeyFile, error))?))
 }
 
 /// Another secret, from a file that only its owner may read.

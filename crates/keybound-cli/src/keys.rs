@@ -41,6 +41,8 @@ pub(crate) struct New {
 
 #[derive(Args, Debug)]
 pub(crate) struct Show {
+    /// The key: PEM or JWK, private or public; or a reference to a key elsewhere, such as handle:0x81010001.
+    #[arg(value_name = "FILE|REFERENCE")]
     file: PathBuf,
 }
 
@@ -48,9 +50,11 @@ pub(crate) struct Show {
 #[command(after_help = "\
 Examples:
   keybound keys thumbprint dpop_private_key.pem
-  keybound keys thumbprint cc_public_key.json")]
+  keybound keys thumbprint cc_public_key.json
+  keybound keys thumbprint keyring:keybound/dpop")]
 pub(crate) struct Thumbprint {
-    /// The key: PEM or JWK, private or public.
+    /// The key: PEM or JWK, private or public; or a reference to a key elsewhere, such as handle:0x81010001.
+    #[arg(value_name = "FILE|REFERENCE")]
     file: PathBuf,
 }
 
@@ -125,6 +129,9 @@ pub(crate) struct Shown {
 impl Shown {
     /// What the file holds decides, not its name.
     pub(crate) fn read(file: &Path) -> Outcome<Self> {
+        if let Some(key) = key_file::open_reference(file, None)? {
+            return Ok(Self { public: key.public_key().clone(), private: true });
+        }
         let text = key_file::read(file)?;
         let private = if key_file::is_json(&text) {
             serde_json::from_str::<Value>(&text).is_ok_and(|jwk| jwk.get("d").is_some())

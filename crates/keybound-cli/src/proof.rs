@@ -1,13 +1,12 @@
 //! `keybound proof`: makes one proof (RFC 9449 section 4.2), for use with another HTTP client.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use http::Method;
 use keybound::proof::{AccessTokenHash, DpopKey, ProofRequest};
 use keybound::random::OperatingSystem;
-use keybound::{Algorithm, KeyKind, Nonce, PrivateKey, SigningKey, TargetUri};
+use keybound::{Algorithm, KeyKind, Nonce, PrivateKey, TargetUri};
 
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -21,8 +20,8 @@ Examples:
   keybound proof --key dpop_private_key.pem --method GET --url https://api.example/orders --access-token \"$TOKEN\"
   curl -H \"Authorization: DPoP $TOKEN\" -H \"DPoP: $(keybound proof …)\" https://api.example/orders")]
 pub(crate) struct Arguments {
-    /// Private key of the proof: PEM or JWK.
-    #[arg(long, value_name = "FILE")]
+    /// Private key of the proof: a file (PEM or JWK), or a reference to a key elsewhere, such as handle:0x81010001.
+    #[arg(long, value_name = "FILE|REFERENCE")]
     key: PathBuf,
     /// Algorithm; without it RS256 for RSA, and the one that fits any other key.
     #[arg(long)]
@@ -44,16 +43,14 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
-    let key = key_file::read_private(&arguments.key)?;
-    let algorithm = arguments.alg.unwrap_or_else(|| usual_algorithm(&key));
-    let key = SigningKey::new(key, algorithm).map_err(|error| Failure::new(ExitCode::KeyFile, error))?;
+    let key = key_file::open_private(&arguments.key, arguments.alg, usual_algorithm)?;
     let request = ProofRequest {
         method: &arguments.method,
         target: &arguments.url,
         access_token: arguments.access_token.as_deref().map(AccessTokenHash::of),
         nonce: arguments.nonce.as_ref(),
     };
-    let proof = DpopKey::new(Arc::new(key))
+    let proof = DpopKey::new(key)
         .prove(&request, arguments.clock.now(), &OperatingSystem)
         .map_err(|error| Failure::new(ExitCode::Unexpected, error))?;
     output.line(proof)

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use keybound::{Algorithm, KeyError, KeyKind, PrivateKey};
 use keybound_client::TokenBinding;
+use keybound_client::signers::{KeyReference, OpenError, ReferenceError};
 use keybound_okta::{
-    EnvFileError, KeyProblem, OrgUrlError, ReadError, Setting, Settings, SettingsError, Source, Sources,
+    EnvFileError, KeyProblem, OrgUrlError, Origin, ReadError, Setting, Settings, SettingsError, Source,
+    Sources,
 };
 use tempfile::TempDir;
 
@@ -64,6 +66,13 @@ impl Place {
 
     fn resolve(&self) -> Result<Settings, SettingsError> {
         self.resolve_with(|sources| sources)
+    }
+
+    fn origins(&self) -> Vec<Origin> {
+        let environment = |name: &str| {
+            self.environment.iter().find(|(given, _)| *given == name).map(|(_, value)| value.clone())
+        };
+        Sources::new(self.path(), &environment).origins().unwrap()
     }
 
     fn resolve_with(&self, more: impl FnOnce(Sources<'_>) -> Sources<'_>) -> Result<Settings, SettingsError> {
@@ -387,6 +396,97 @@ fn the_two_halves_of_the_dpop_key_must_be_of_one_pair() {
 }
 
 #[test]
+fn a_reference_that_is_none_is_told_wherever_a_private_key_can_be_set() {
+    let missing_module = ReferenceError::Missing {
+        part: "module",
+        form: "pkcs11:token=LABEL;object=LABEL?module-path=PATH&pin-source=file:PATH",
+    };
+    for (value, expected, why) in [
+        ("pkcs11:token=services", missing_module, "a token of no module"),
+        (
+            "pkcs11:?module-path=/m.so&pin-value=8642",
+            ReferenceError::PinValue { scheme: "pkcs11:" },
+            "the PIN itself",
+        ),
+        (
+            "handle:0x80000001?pin-source=8642",
+            ReferenceError::Handle { found: "0x80000001".to_owned() },
+            "a handle that does not last",
+        ),
+    ] {
+        for (setting, name) in [
+            (Setting::ClientKey, "OKTA_CC_PRIVATE_KEY_FILE"),
+            (Setting::DpopKey, "OKTA_DPOP_PRIVATE_KEY_FILE"),
+        ] {
+            let place = Place::new().set(name, value);
+            let error = place.resolve().unwrap_err();
+            let SettingsError::Key { setting: told, path: None, problem, .. } = &error else {
+                panic!("{why}: {error:?}")
+            };
+            assert_eq!((*told, &**problem), (setting, &KeyProblem::Reference(expected.clone())), "{why}");
+            assert!(error.is_about_key(), "{why}");
+            let text = format!("{error} {error:?} {} {:?}", error.advice(), place.origins());
+            assert!(text.contains(name) && !text.contains("8642"), "{why}: {text}");
+        }
+    }
+    let path = "okta: {client: {privateKey: \"keyring:alone\"}}";
+    let error =
+        Place::new().unset("OKTA_CC_PRIVATE_KEY_FILE").with_file("okta.yaml", path).resolve().unwrap_err();
+    assert!(error.to_string().contains("keyring:SERVICE/ACCOUNT"), "{error}");
+}
+
+#[test]
+fn a_key_of_a_kind_that_was_not_built_in_is_told_with_the_feature_that_has_it() {
+    for (value, feature, built) in [
+        ("pkcs11:?module-path=/nowhere/m.so", "pkcs11", cfg!(feature = "pkcs11")),
+        ("handle:0x81010001?tcti=none", "tpm2", cfg!(feature = "tpm2")),
+        ("tss2:nowhere.pem?tcti=none", "tpm2", cfg!(feature = "tpm2")),
+        ("awskms:a\"b", "aws-kms", cfg!(feature = "aws-kms")),
+    ] {
+        let error = Place::new().set("OKTA_CC_PRIVATE_KEY_FILE", value).resolve().unwrap_err();
+        let SettingsError::Key { problem, .. } = &error else { panic!("{value}: {error:?}") };
+        let KeyProblem::Elsewhere { error: found, .. } = &**problem else { panic!("{value}: {problem:?}") };
+        assert_eq!(*found == OpenError::NotBuilt { feature }, !built, "{value}: {found}");
+        assert!(built || error.advice().contains(&format!("--features {feature}")), "{}", error.advice());
+    }
+}
+
+#[test]
+fn a_pin_that_others_can_read_is_refused_before_it_is_used() {
+    let place = Place::new()
+        .with_file("pin", "8642\n")
+        .set("OKTA_CC_PRIVATE_KEY_FILE", "handle:0x81010001?tcti=none&pin-source=pin");
+    let problem = |place: &Place| match place.resolve().unwrap_err() {
+        SettingsError::Key { problem, .. } => *problem,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(problem(&place), KeyProblem::Elsewhere { .. }), "{:?}", problem(&place));
+    set_mode(&place.path().join("pin"), 0o640);
+    let path = place.path().join("pin");
+    assert_eq!(problem(&place), KeyProblem::PinExposed { path, mode: 0o640 });
+    let place = place.set("KEYBOUND_EXPOSED_KEYS", "accept");
+    assert!(matches!(problem(&place), KeyProblem::Elsewhere { .. }), "{:?}", problem(&place));
+}
+
+#[test]
+fn a_key_file_of_a_tpm_is_named_by_a_reference() {
+    let file = "-----BEGIN TSS2 PRIVATE KEY-----\nMIHwBgZngQUKAQM=\n-----END TSS2 PRIVATE KEY-----\n";
+    let error = Place::new().with_file("cc.pem", file).resolve().unwrap_err();
+    let SettingsError::Key { problem, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(**problem, KeyProblem::OfTpm);
+    assert!(error.advice().contains("tss2:") && error.advice().contains("cc.pem"), "{}", error.advice());
+}
+
+#[test]
+fn a_reference_is_shown_where_what_is_set_is_told() {
+    let reference = "handle:0x81010001?pin-source=file:/run/pin";
+    let origins = Place::new().set("OKTA_DPOP_PRIVATE_KEY_FILE", reference).origins();
+    let origin = origins.iter().find(|origin| origin.setting == Setting::DpopKey).unwrap();
+    assert_eq!((origin.shown.as_deref(), origin.key_file.as_ref()), (Some(reference), None));
+    assert_eq!(origin.key_reference, Some(reference.parse::<KeyReference>().unwrap()));
+}
+
+#[test]
 fn certificate_authorities_are_read_from_their_file() {
     let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let place = Place::new().set("KEYBOUND_CA_FILE", "ca.pem");
@@ -414,10 +514,7 @@ fn what_is_set_is_told_with_its_place_and_without_keys() {
     ] {
         let place =
             Place::new().set("OKTA_CC_PRIVATE_KEY_FILE", value).with_file(".env", "OKTA_CLIENT_KID=k1\n");
-        let environment = |name: &str| {
-            place.environment.iter().find(|(given, _)| *given == name).map(|(_, value)| value.clone())
-        };
-        let origins = Sources::new(place.path(), &environment).origins().unwrap();
+        let origins = place.origins();
         let of = |setting| origins.iter().find(|origin| origin.setting == setting);
         assert_eq!(of(Setting::ClientKey).unwrap().shown.is_some(), shown, "{why}");
         assert_eq!(of(Setting::ClientKey).unwrap().key_file.is_some(), shown, "{why}");

@@ -47,7 +47,7 @@ fn examine_keys(settings: &Settings, origins: &[Origin], diagnosis: &mut Diagnos
     let found = format!(
         "client key {}, thumbprint {client_key}{}",
         settings.client_key.algorithm(),
-        mode_of(origins, Setting::ClientKey)
+        place_of(origins, Setting::ClientKey)
     );
     let Some(dpop_key) = settings.binding.key() else {
         let found = format!("{found}; no DPoP key: tokens are asked for as Bearer");
@@ -58,7 +58,7 @@ fn examine_keys(settings: &Settings, origins: &[Origin], diagnosis: &mut Diagnos
     let origin = if settings.dpop_key_is_fresh {
         ", made for this run".to_owned()
     } else {
-        mode_of(origins, Setting::DpopKey)
+        place_of(origins, Setting::DpopKey)
     };
     let found = format!("{found}; DPoP key {}, thumbprint {thumbprint}{origin}", dpop_key.algorithm());
     if thumbprint == client_key {
@@ -72,9 +72,13 @@ fn examine_keys(settings: &Settings, origins: &[Origin], diagnosis: &mut Diagnos
     diagnosis.good(KEYS, found)
 }
 
-fn mode_of(origins: &[Origin], setting: Setting) -> String {
-    let origin = origins.iter().find(|origin| origin.setting == setting);
-    let mode = origin.and_then(|origin| mode(origin.key_file.as_deref()?));
+/// The mode of a key's file, or where else the key is.
+fn place_of(origins: &[Origin], setting: Setting) -> String {
+    let Some(origin) = origins.iter().find(|origin| origin.setting == setting) else { return String::new() };
+    if let Some(reference) = &origin.key_reference {
+        return format!(", in {}", reference.place());
+    }
+    let mode = origin.key_file.as_deref().and_then(mode);
     mode.map(|mode| format!(", file mode {mode:04o}")).unwrap_or_default()
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use keybound_client::signers::KeyReference;
 use keybound_okta::{Origin, Setting, Source};
 use zeroize::Zeroizing;
 
@@ -33,10 +34,23 @@ struct Place {
     line: usize,
 }
 
+/// A key is replaced by one that is made here, and what makes keys elsewhere is not this program.
+fn not_in_a_file(reference: &KeyReference) -> Failure {
+    Failure::new(ExitCode::KeyFile, format_args!("the client key is in {}, where it is not rotated", reference.place()))
+        .because("new keys are made in files")
+        .do_next(
+            "make a key there (docs/signers.md), register its public half (`keybound apps add-key`, of what `keybound \
+             keys show REFERENCE` prints), and set OKTA_CC_PRIVATE_KEY_FILE to its reference",
+        )
+}
+
 impl EnvSwitch {
     /// Nothing is changed yet. The key's file has to be named by `.env`, or nobody would know of the new one.
     pub(super) fn prepare(origins: &[Origin]) -> Outcome<Self> {
         let find = |setting| origins.iter().find(|origin: &&Origin| origin.setting == setting);
+        if let Some(reference) = find(Setting::ClientKey).and_then(|origin| origin.key_reference.as_ref()) {
+            return Err(not_in_a_file(reference));
+        }
         let key = find(Setting::ClientKey).filter(|origin| origin.key_file.is_some());
         let Some((path, key)) = key.and_then(place) else {
             return Err(elsewhere("the file of the client key"));

@@ -86,8 +86,8 @@ struct Replaced {
 impl<'a> Rotation<'a> {
     fn prepare(arguments: &'a Arguments) -> Outcome<Self> {
         let connection = &arguments.connection;
-        let settings = connection.settings(None)?;
         let env = EnvSwitch::prepare(&connection.origins()?)?;
+        let settings = connection.settings(None)?;
         let algorithm = arguments.alg.unwrap_or(settings.client_key.algorithm());
         let key = generate(algorithm)?;
         let public = key_file::registrable(key.public_key(), algorithm);

@@ -1,12 +1,19 @@
 //! Where a key is, in one line, as settings have it. What of the line is not understood could mean another key,
 //! and is refused.
 
-use std::path::PathBuf;
+mod attributes;
+mod pkcs11;
+mod tpm2;
+
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use keybound::excerpt::{NAME, excerpt};
 use keybound::{Algorithm, Signer};
+
+pub use pkcs11::Pkcs11Reference;
+pub use tpm2::{Tpm2Place, Tpm2Reference};
 
 /// Bytes of a reference, at most: a few names and paths.
 pub const MAX_REFERENCE_BYTES: usize = 4096;
@@ -16,6 +23,8 @@ pub const MAX_REFERENCE_BYTES: usize = 4096;
 /// | line | key |
 /// | --- | --- |
 /// | `pkcs11:token=services;object=dpop?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin` | in a PKCS#11 token (RFC 7512) |
+/// | `handle:0x81010001?pin-source=file:/run/pin` | in the TPM, under a persistent handle, as OpenSSL's provider names it |
+/// | `tss2:/etc/keybound/dpop.pem?tcti=device:/dev/tpm0` | in a file that only the TPM can use (`BEGIN TSS2 PRIVATE KEY`) |
 /// | `awskms:arn:aws:kms:eu-central-1:111122223333:key/1234abcd` | in AWS KMS: the ARN, the id or `alias/NAME` |
 /// | `keyring:keybound/dpop` | in the keyring: service and account |
 ///
@@ -31,6 +40,8 @@ pub const MAX_REFERENCE_BYTES: usize = 4096;
 pub enum KeyReference {
     /// In a PKCS#11 token.
     Pkcs11(Pkcs11Reference),
+    /// In a TPM 2.0.
+    Tpm2(Tpm2Reference),
     /// In AWS KMS.
     AwsKms {
         /// Its ARN, its id or an alias.
@@ -43,26 +54,6 @@ pub enum KeyReference {
         /// Which of the program's keys.
         account: String,
     },
-}
-
-/// A key in a PKCS#11 token, as RFC 7512 says which.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Pkcs11Reference {
-    /// The module (`module-path`).
-    pub module: PathBuf,
-    /// The token's label (`token`).
-    pub token: Option<String>,
-    /// The token's serial number (`serial`).
-    pub serial: Option<String>,
-    /// The slot's number (`slot-id`).
-    pub slot: Option<u64>,
-    /// The key's label (`object`).
-    pub object: Option<String>,
-    /// The key's id (`id`).
-    pub id: Option<Vec<u8>>,
-    /// Where the PIN is (`pin-source`); without one, it is typed on the token.
-    pub pin: Option<PinSource>,
 }
 
 /// Where a PIN is.
@@ -86,7 +77,9 @@ pub enum ReferenceError {
         found: usize,
     },
     /// It begins otherwise.
-    #[error("`{found}` refers to no key: it begins with none of `pkcs11:`, `awskms:` and `keyring:`")]
+    #[error(
+        "`{found}` refers to no key: it begins with none of `pkcs11:`, `handle:`, `tss2:`, `awskms:` and `keyring:`"
+    )]
     UnknownScheme {
         /// Its beginning.
         found: String,
@@ -100,34 +93,48 @@ pub enum ReferenceError {
         form: &'static str,
     },
     /// An attribute that is not known, or by which keys are not chosen here.
-    #[error(
-        "the attribute `{found}` of a pkcs11: URI is not understood; token, serial, slot-id, object, id, type=private, \
-         and after the `?` module-path and pin-source are (RFC 7512 section 2.3)"
-    )]
+    #[error("the attribute `{found}` of a {scheme} reference is not understood; {known} are")]
     UnknownAttribute {
+        /// How the reference begins.
+        scheme: &'static str,
         /// Its name, cut to 64 characters.
         found: String,
+        /// Those that are.
+        known: &'static str,
     },
     /// An attribute is there twice.
-    #[error("the attribute `{attribute}` of a pkcs11: URI is there twice (RFC 7512 section 2.3)")]
+    #[error("the attribute `{attribute}` of a {scheme} reference is there twice (RFC 7512 section 2.3)")]
     Twice {
+        /// How the reference begins.
+        scheme: &'static str,
         /// Its name.
         attribute: String,
     },
     /// An attribute's value is none.
-    #[error("the value of the attribute `{attribute}` of a pkcs11: URI is not {expected}")]
+    #[error("the value of the attribute `{attribute}` of a {scheme} reference is not {expected}")]
     Value {
+        /// How the reference begins.
+        scheme: &'static str,
         /// Its name.
         attribute: String,
         /// What it should be.
         expected: &'static str,
     },
+    /// What follows `handle:` is no number, or not one under which a TPM keeps keys.
+    #[error("`{found}` is no persistent handle of a TPM: those are 0x81000000 to 0x81ffffff")]
+    Handle {
+        /// Its beginning.
+        found: String,
+    },
     /// The PIN itself is there.
     #[error(
-        "a pkcs11: URI in settings must not have the PIN itself (`pin-value`, RFC 7512 section 7); put it into a file \
-         that only this program's user can read, and name that: pin-source=file:PATH"
+        "a {scheme} reference in settings must not have the PIN itself (`pin-value`, RFC 7512 section 7); put it \
+         into a file that only this program's user can read, and name that: pin-source=file:PATH"
     )]
-    PinValue,
+    PinValue {
+        /// How the reference begins.
+        scheme: &'static str,
+    },
 }
 
 impl FromStr for KeyReference {
@@ -139,6 +146,8 @@ impl FromStr for KeyReference {
         }
         match text.split_once(':') {
             Some(("pkcs11", uri)) => Pkcs11Reference::parse(uri).map(Self::Pkcs11),
+            Some(("handle", handle)) => Tpm2Reference::parse_handle(handle).map(Self::Tpm2),
+            Some(("tss2", file)) => Tpm2Reference::parse_file(file).map(Self::Tpm2),
             Some(("awskms", "")) => Err(ReferenceError::Missing {
                 part: "name of a key",
                 form: "awskms:ARN, or awskms:alias/NAME",
@@ -160,48 +169,6 @@ fn keyring_place(place: &str) -> Result<KeyReference, ReferenceError> {
     }
 }
 
-impl Pkcs11Reference {
-    /// Reads what follows `pkcs11:` (RFC 7512 section 2.3).
-    fn parse(uri: &str) -> Result<Self, ReferenceError> {
-        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
-        let mut reference = Self::default();
-        let mut seen = Vec::new();
-        let parts =
-            path.split(';').map(|part| (part, false)).chain(query.split('&').map(|part| (part, true)));
-        for (part, in_query) in parts.filter(|(part, _)| !part.is_empty()) {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            let attribute = || excerpt(name, NAME);
-            if seen.contains(&name) {
-                return Err(ReferenceError::Twice { attribute: attribute() });
-            }
-            seen.push(name);
-            let refused = |expected| ReferenceError::Value { attribute: attribute(), expected };
-            let octets = decode(value).ok_or_else(|| refused("percent-encoded"))?;
-            let text = || String::from_utf8(octets.clone()).map_err(|_| refused("UTF-8"));
-            match (name, in_query) {
-                ("token", false) => reference.token = Some(text()?),
-                ("serial", false) => reference.serial = Some(text()?),
-                ("slot-id", false) => {
-                    reference.slot = Some(text()?.parse().map_err(|_| refused("a number"))?);
-                }
-                ("object", false) => reference.object = Some(text()?),
-                ("id", false) => reference.id = Some(octets),
-                ("type", false) if value == "private" => {}
-                ("type", false) => return Err(refused("`private`")),
-                ("module-path", true) => reference.module = text()?.into(),
-                ("pin-source", true) => reference.pin = Some(PinSource::from(text()?)),
-                ("pin-value", true) => return Err(ReferenceError::PinValue),
-                _ => return Err(ReferenceError::UnknownAttribute { found: attribute() }),
-            }
-        }
-        if reference.module.as_os_str().is_empty() {
-            let form = "pkcs11:token=LABEL;object=LABEL?module-path=PATH&pin-source=file:PATH";
-            return Err(ReferenceError::Missing { part: "module", form });
-        }
-        Ok(reference)
-    }
-}
-
 impl From<String> for PinSource {
     fn from(source: String) -> Self {
         match source.split_once(':') {
@@ -212,22 +179,6 @@ impl From<String> for PinSource {
     }
 }
 
-/// Undoes percent-encoding (RFC 3986 section 2.1).
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut octets = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        octets.push(match byte {
-            b'%' => {
-                let mut digit = || char::from(bytes.next()?).to_digit(16);
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            other => other,
-        });
-    }
-    Some(octets)
-}
-
 /// Why the key that a reference names can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -235,13 +186,17 @@ pub enum OpenError {
     /// The program was built without what is needed.
     #[error("this program was built without keys of that kind: build it with the feature `{feature}`")]
     NotBuilt {
-        /// The feature of `keybound-client`.
+        /// The feature, of `keybound-client` and of what is built on it.
         feature: &'static str,
     },
     /// The token.
     #[cfg(feature = "pkcs11")]
     #[error(transparent)]
     Pkcs11(#[from] super::pkcs11::Pkcs11Error),
+    /// The TPM.
+    #[cfg(feature = "tpm2")]
+    #[error(transparent)]
+    Tpm2(#[from] super::tpm2::Tpm2Error),
     /// AWS KMS.
     #[cfg(feature = "aws-kms")]
     #[error(transparent)]
@@ -256,6 +211,52 @@ pub enum OpenError {
 }
 
 impl KeyReference {
+    /// How each reference begins.
+    const SCHEMES: [&'static str; 5] = ["pkcs11:", "handle:", "tss2:", "awskms:", "keyring:"];
+
+    /// Whether `text` begins as a reference does, and so is meant to be one.
+    pub fn is_meant_by(text: &str) -> bool {
+        Self::SCHEMES.iter().any(|scheme| text.starts_with(scheme))
+    }
+
+    /// Where such keys are, in a few words.
+    pub fn place(&self) -> &'static str {
+        match self {
+            Self::Pkcs11(_) => "a PKCS#11 token",
+            Self::Tpm2(_) => "the TPM",
+            Self::AwsKms { .. } => "AWS KMS",
+            Self::Keyring { .. } => "the keyring of the operating system",
+        }
+    }
+
+    /// The file that has the PIN, if one has.
+    pub fn pin_file(&self) -> Option<&Path> {
+        let pin = match self {
+            Self::Pkcs11(reference) => reference.pin.as_ref(),
+            Self::Tpm2(reference) => reference.pin.as_ref(),
+            Self::AwsKms { .. } | Self::Keyring { .. } => None,
+        };
+        if let Some(PinSource::File(path)) = pin { Some(path) } else { None }
+    }
+
+    /// The same key, with the relative paths of its files (of the key, of the PIN) starting in `folder`. A module
+    /// is a library, which the system looks for in its own way.
+    #[must_use]
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        if let Self::Tpm2(Tpm2Reference { place: Tpm2Place::File(path), .. }) = &mut self {
+            *path = folder.join(&path);
+        }
+        let pin = match &mut self {
+            Self::Pkcs11(reference) => reference.pin.as_mut(),
+            Self::Tpm2(reference) => reference.pin.as_mut(),
+            Self::AwsKms { .. } | Self::Keyring { .. } => None,
+        };
+        if let Some(PinSource::File(path)) = pin {
+            *path = folder.join(&path);
+        }
+        self
+    }
+
     /// The signer with that key, for `algorithm`; without one for RS256 with RSA, and for the one that fits
     /// any other key.
     ///
@@ -263,34 +264,20 @@ impl KeyReference {
     pub fn open(&self, algorithm: Option<Algorithm>) -> Result<Arc<dyn Signer>, OpenError> {
         match self {
             Self::Pkcs11(reference) => reference.open(algorithm),
+            Self::Tpm2(reference) => reference.open(algorithm),
             Self::AwsKms { key_id } => open_in_kms(key_id, algorithm),
             Self::Keyring { service, account } => open_in_keyring(service, account, algorithm),
         }
     }
 }
 
-impl Pkcs11Reference {
-    #[cfg(feature = "pkcs11")]
-    fn open(&self, algorithm: Option<Algorithm>) -> Result<Arc<dyn Signer>, OpenError> {
-        use super::pkcs11::{KeyChoice, Pin, Pkcs11Options, Pkcs11Signer, TokenChoice};
-
-        let pin = match &self.pin {
-            Some(PinSource::File(path)) => Pin::File(path.clone()),
-            Some(PinSource::Environment(name)) => Pin::Environment(name.clone()),
-            None => Pin::Keypad,
-        };
-        let mut options = Pkcs11Options::new(&self.module, pin);
-        options.token =
-            TokenChoice { label: self.token.clone(), serial: self.serial.clone(), slot: self.slot };
-        options.key = KeyChoice { label: self.object.clone(), id: self.id.clone() };
-        options.algorithm = algorithm;
-        Ok(Arc::new(Pkcs11Signer::open(options)?))
-    }
-
-    #[cfg(not(feature = "pkcs11"))]
-    #[expect(clippy::unused_self, reason = "with the feature it is used")]
-    fn open(&self, _: Option<Algorithm>) -> Result<Arc<dyn Signer>, OpenError> {
-        Err(OpenError::NotBuilt { feature: "pkcs11" })
+#[cfg(any(feature = "pkcs11", feature = "tpm2"))]
+impl From<&PinSource> for super::pin::Pin {
+    fn from(source: &PinSource) -> Self {
+        match source {
+            PinSource::File(path) => Self::File(path.clone()),
+            PinSource::Environment(name) => Self::Environment(name.clone()),
+        }
     }
 }
 
@@ -332,6 +319,12 @@ mod tests {
         KeyReference::Pkcs11(reference)
     }
 
+    fn tpm2(place: Tpm2Place, change: impl FnOnce(&mut Tpm2Reference)) -> KeyReference {
+        let mut reference = Tpm2Reference { place, tcti: None, pin: None };
+        change(&mut reference);
+        KeyReference::Tpm2(reference)
+    }
+
     #[test]
     fn a_reference_says_which_key() {
         for (text, expected, why) in [
@@ -361,6 +354,26 @@ mod tests {
                 "a path alone is a file",
             ),
             (
+                "handle:0x81010001",
+                tpm2(Tpm2Place::Handle(0x8101_0001), |_| {}),
+                "as OpenSSL's provider has it",
+            ),
+            (
+                "handle:0x81FFFFFF?tcti=swtpm:host=127.0.0.1,port=2321&pin-source=env:PIN",
+                tpm2(Tpm2Place::Handle(0x81ff_ffff), |key| {
+                    key.tcti = Some("swtpm:host=127.0.0.1,port=2321".to_owned());
+                    key.pin = Some(PinSource::Environment("PIN".to_owned()));
+                }),
+                "another TPM, and a PIN",
+            ),
+            (
+                "tss2:/etc/my%20key.pem?pin-source=file:/run/pin",
+                tpm2(Tpm2Place::File("/etc/my key.pem".into()), |key| {
+                    key.pin = Some(PinSource::File("/run/pin".into()));
+                }),
+                "a key file",
+            ),
+            (
                 "awskms:arn:aws:kms:eu-west-1:111122223333:key/1234",
                 KeyReference::AwsKms { key_id: "arn:aws:kms:eu-west-1:111122223333:key/1234".to_owned() },
                 "an ARN has colons",
@@ -377,9 +390,18 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        let value =
-            |attribute: &str, expected| ReferenceError::Value { attribute: attribute.to_owned(), expected };
-        let unknown = |found: &str| ReferenceError::UnknownAttribute { found: found.to_owned() };
+        let value = |attribute: &str, expected| ReferenceError::Value {
+            scheme: "pkcs11:",
+            attribute: attribute.to_owned(),
+            expected,
+        };
+        let unknown_of = |scheme, known, found: &str| ReferenceError::UnknownAttribute {
+            scheme,
+            found: found.to_owned(),
+            known,
+        };
+        let unknown = |found| unknown_of("pkcs11:", pkcs11::KNOWN, found);
+        let handle = |found: &str| ReferenceError::Handle { found: found.to_owned() };
         let long = format!("awskms:{}", "a".repeat(MAX_REFERENCE_BYTES));
         for (text, expected, why) in [
             (long.as_str(), ReferenceError::TooLong { found: long.len() }, "no key has such a name"),
@@ -391,7 +413,7 @@ mod tests {
             ("pkcs11:?token=a&module-path=/m.so", unknown("token"), "it belongs before the ?"),
             (
                 "pkcs11:object=a;object=b?module-path=/m.so",
-                ReferenceError::Twice { attribute: "object".to_owned() },
+                ReferenceError::Twice { scheme: "pkcs11:", attribute: "object".to_owned() },
                 "which of the two?",
             ),
             ("pkcs11:type=public?module-path=/m.so", value("type", "`private`"), "it signs nothing"),
@@ -399,13 +421,78 @@ mod tests {
             ("pkcs11:object=%f?module-path=/m.so", value("object", "percent-encoded"), "cut short"),
             ("pkcs11:object=%+f?module-path=/m.so", value("object", "percent-encoded"), "no digits"),
             ("pkcs11:object=%ff?module-path=/m.so", value("object", "UTF-8"), "no text"),
-            ("pkcs11:?module-path=/m.so&pin-value=8642", ReferenceError::PinValue, "a secret in settings"),
+            (
+                "pkcs11:?module-path=/m.so&pin-value=8642",
+                ReferenceError::PinValue { scheme: "pkcs11:" },
+                "a secret in settings",
+            ),
+            (
+                "handle:0x81010001?pin-value=8642",
+                ReferenceError::PinValue { scheme: "handle:" },
+                "a secret in settings",
+            ),
+            ("handle:0x81010001?pass", unknown_of("handle:", tpm2::KNOWN, "pass"), "nobody is asked"),
+            ("tss2:/k?handle=1", unknown_of("tss2:", tpm2::KNOWN, "handle"), "which of the two?"),
+            (
+                "tss2:/k?tcti=device&tcti=swtpm",
+                ReferenceError::Twice { scheme: "tss2:", attribute: "tcti".to_owned() },
+                "which of the two?",
+            ),
+            ("handle:81010001", handle("81010001"), "a decimal number that is meant otherwise"),
+            ("handle:0x80000001", handle("0x80000001"), "gone with the next reset"),
+            ("handle:0x82000000", handle("0x82000000"), "beyond the last"),
+            ("handle:0x+1010001", handle("0x+1010001"), "a sign"),
+            ("handle:0x8101000100", handle("0x8101000100"), "too long"),
+            (
+                "tss2:%f",
+                ReferenceError::Value {
+                    scheme: "tss2:",
+                    attribute: "path".to_owned(),
+                    expected: "percent-encoded",
+                },
+                "cut short",
+            ),
         ] {
             assert_eq!(text.parse::<KeyReference>(), Err(expected), "{why}");
         }
-        for text in ["pkcs11:object=a", "awskms:", "keyring:", "keyring:a", "keyring:/a", "keyring:a/"] {
+        for text in [
+            "pkcs11:object=a",
+            "tss2:",
+            "tss2:?tcti=device",
+            "awskms:",
+            "keyring:",
+            "keyring:a",
+            "keyring:/a",
+            "keyring:a/",
+        ] {
             let outcome = text.parse::<KeyReference>();
             assert!(matches!(outcome, Err(ReferenceError::Missing { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn relative_paths_start_in_a_folder_that_is_given() {
+        for (text, key, pin, why) in [
+            ("tss2:a.pem?pin-source=file:pin", Some("/w/a.pem"), Some("/w/pin"), "both"),
+            ("tss2:/a.pem?pin-source=/run/pin", Some("/a.pem"), Some("/run/pin"), "from the root"),
+            ("handle:0x81010001?pin-source=pin", None, Some("/w/pin"), "no file of the key"),
+            ("pkcs11:?module-path=m.so&pin-source=pin", None, Some("/w/pin"), "a module"),
+            ("handle:0x81010001?pin-source=env:PIN", None, None, "a variable"),
+            ("keyring:a/b", None, None, "no files"),
+        ] {
+            let reference = text.parse::<KeyReference>().unwrap().in_folder(Path::new("/w"));
+            assert_eq!(reference.pin_file(), pin.map(Path::new), "{why}");
+            let file = match &reference {
+                KeyReference::Tpm2(Tpm2Reference { place: Tpm2Place::File(path), .. }) => {
+                    Some(path.as_path())
+                }
+                KeyReference::Pkcs11(reference) => {
+                    assert_eq!(reference.module, Path::new("m.so"), "{why}");
+                    None
+                }
+                _ => None,
+            };
+            assert_eq!(file, key.map(Path::new), "{why}");
         }
     }
 
@@ -413,6 +500,7 @@ mod tests {
     fn what_was_not_built_is_told() {
         for (text, feature, built) in [
             ("pkcs11:?module-path=/nowhere.so", "pkcs11", cfg!(feature = "pkcs11")),
+            ("tss2:/nowhere.pem?tcti=none", "tpm2", cfg!(feature = "tpm2")),
             ("awskms:a\"b", "aws-kms", cfg!(feature = "aws-kms")),
         ] {
             let error = text.parse::<KeyReference>().unwrap().open(None).err().unwrap();

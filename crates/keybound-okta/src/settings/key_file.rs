@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use keybound::json::Object;
 use keybound::{Algorithm, KeyError, KeyKind, PrivateKey, PublicKey, SigningKey, UnsupportedAlgorithm};
+use keybound_client::signers::{KeyReference, OpenError, ReferenceError};
 use zeroize::Zeroizing;
 
 use super::file::{self, ReadError};
@@ -37,6 +38,30 @@ pub enum KeyProblem {
     /// Not a key, or not one that can be used.
     #[error("holds no key that can be used: {0}")]
     NotUsable(#[from] KeyError),
+    /// The file has a key of a TPM, which is named by a reference.
+    #[error("holds a key that only a TPM can use")]
+    OfTpm,
+    /// The value begins as a reference to a key does, and is none.
+    #[error("is no reference to a key: {0}")]
+    Reference(#[from] ReferenceError),
+    /// The key that a reference names can't be used.
+    #[error("names a key in {place} that can't be used: {error}")]
+    Elsewhere {
+        /// Where it is, in a few words.
+        place: &'static str,
+        /// What is wrong.
+        error: OpenError,
+    },
+    /// Other users of the machine can read the PIN.
+    #[error(
+        "names a PIN in {} that can be read by other users of this machine (mode {mode:04o})", .path.display()
+    )]
+    PinExposed {
+        /// The file that has the PIN.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// The JWK's `alg` is unknown.
     #[error("names an algorithm that can't be used: {0}")]
     Algorithm(#[from] UnsupportedAlgorithm),
@@ -55,6 +80,25 @@ impl KeyProblem {
             Self::Exposed { .. } => format!(
                 "chmod 600 {path}   (or set KEYBOUND_EXPOSED_KEYS=accept where the mode is not yours to \
                  choose)"
+            ),
+            Self::OfTpm => format!("Name it by a reference: tss2:{path}   (docs/signers.md has the rest)"),
+            Self::Reference(_) => {
+                "Write pkcs11:…, handle:0x…, tss2:PATH, awskms:… or keyring:SERVICE/ACCOUNT, as docs/signers.md \
+                 describes them; or name a file."
+                    .to_owned()
+            }
+            Self::Elsewhere { error: OpenError::NotBuilt { feature }, .. } => format!(
+                "Build the program with it: cargo install --path crates/keybound-cli --features {feature}; or name a \
+                 file."
+            ),
+            Self::Elsewhere { .. } => {
+                "See that the device or the service is there and the reference names the right key; \
+                 docs/signers.md has more on each kind."
+                    .to_owned()
+            }
+            Self::PinExposed { path, .. } => format!(
+                "chmod 600 {}   (or set KEYBOUND_EXPOSED_KEYS=accept where the mode is not yours to choose)",
+                path.display()
             ),
             Self::Encrypted => format!(
                 "Take the password off and keep the file to yourself: openssl pkey -in {path} -out key.pem && \
@@ -85,7 +129,7 @@ pub(super) struct KeyOfSettings {
 /// Where the key is that a setting names.
 pub(super) fn path_of(found: &Found) -> Option<PathBuf> {
     let value = found.value.trim();
-    (!is_key(value)).then(|| found.folder.join(value))
+    (!is_key(value) && !KeyReference::is_meant_by(value)).then(|| found.folder.join(value))
 }
 
 /// The same, unless the value may be a key by mistake, which is never shown.
@@ -117,6 +161,9 @@ impl KeyText {
 
     /// The private key that the text holds.
     pub(super) fn private_key(&self) -> Result<KeyOfSettings, KeyProblem> {
+        if self.text.contains("-----BEGIN TSS2 PRIVATE KEY-----") {
+            return Err(KeyProblem::OfTpm);
+        }
         let key = match self.jwk()? {
             Some(jwk) => PrivateKey::from_jwk(jwk)?,
             None => PrivateKey::from_pem(&self.text).map_err(|error| match error {

@@ -5,6 +5,7 @@ mod env_file;
 mod error;
 mod file;
 mod key_file;
+mod key_reference;
 mod okta_yaml;
 mod profile;
 mod settings_file;
@@ -56,7 +57,7 @@ pub struct Settings {
 impl Settings {
     /// Finds, reads and checks every setting. The first that is wrong is the error.
     ///
-    /// Files are read while this runs; it blocks for as long as that takes.
+    /// Files are read while this runs, and keys that are elsewhere are opened; it blocks for as long as that takes.
     pub fn resolve(sources: Sources<'_>) -> Result<Self, SettingsError> {
         let sources = sources.open()?;
         check_authorization_mode(&sources)?;
@@ -68,7 +69,7 @@ impl Settings {
         Ok(Self {
             org_url,
             grant,
-            client_key: Arc::new(client_key),
+            client_key,
             keeps_tokens: keeps_tokens(&sources)?,
             dpop_key_is_fresh: binding.key().is_some() && !dpop_key_is_set,
             binding,
@@ -193,13 +194,16 @@ fn keeps_tokens(sources: &OpenSources<'_>) -> Result<bool, SettingsError> {
 }
 
 /// The app's key, and its id: the one that is set, or else that of its JWK.
-fn client_key(sources: &OpenSources<'_>) -> Result<(SigningKey, Option<String>), SettingsError> {
+fn client_key(sources: &OpenSources<'_>) -> Result<(Arc<dyn Signer>, Option<String>), SettingsError> {
     let found = sources.require(Setting::ClientKey)?;
-    let key = private_key(sources, Setting::ClientKey, &found)?;
     let set = sources.find_about(Setting::KeyId, &found).map(|found| found.value.trim().to_owned());
+    if let Some(key) = key_elsewhere(sources, Setting::ClientKey, &found, None)? {
+        return Ok((key, set));
+    }
+    let key = private_key(sources, Setting::ClientKey, &found)?;
     let key_id = set.or_else(|| key.key_id.clone());
     let key = key.into_signing_key(None).map_err(|problem| key_error(Setting::ClientKey, &found, problem))?;
-    Ok((key, key_id))
+    Ok((Arc::new(key), key_id))
 }
 
 /// The key that tokens are bound to: the one that is set, or a fresh one, for which a P-256 key is made in
@@ -212,13 +216,13 @@ fn binding(sources: &OpenSources<'_>) -> Result<TokenBinding, SettingsError> {
         return Ok(TokenBinding::Bearer);
     }
     let key = match (sources.find(Setting::DpopKey), sources.find(Setting::DpopPublicKey)) {
-        (None, None) => SigningKey::generate(Algorithm::ES256)?,
+        (None, None) => Arc::new(SigningKey::generate(Algorithm::ES256)?),
         (None, Some(_)) => {
             sources.require(Setting::DpopKey).and_then(|found| dpop_key(sources, &found, None))?
         }
         (Some(private), public) => dpop_key(sources, &private, public.as_ref())?,
     };
-    Ok(TokenBinding::Dpop(DpopKey::new(Arc::new(key))))
+    Ok(TokenBinding::Dpop(DpopKey::new(key)))
 }
 
 /// The DPoP key that is set, once it is known to be of one pair with the public key, if that is set too.
@@ -226,19 +230,27 @@ fn dpop_key(
     sources: &OpenSources<'_>,
     private: &Found,
     public: Option<&Found>,
-) -> Result<SigningKey, SettingsError> {
-    let key = private_key(sources, Setting::DpopKey, private)?;
-    let mut algorithm = None;
-    if let Some(found) = public {
-        let (public_key, reserved_for) =
-            public_key(found).map_err(|problem| key_error(Setting::DpopPublicKey, found, problem))?;
-        if public_key.thumbprint() != key.key.public_key().thumbprint() {
+) -> Result<Arc<dyn Signer>, SettingsError> {
+    let half = |found: &Found| {
+        public_key(found).map_err(|problem| key_error(Setting::DpopPublicKey, found, problem))
+    };
+    let (public_half, reserved_for) = public.map(half).transpose()?.unzip();
+    let reserved_for = reserved_for.flatten();
+    let refuse_other = |key: &PublicKey| match (public, &public_half) {
+        (Some(found), Some(half)) if half.thumbprint() != key.thumbprint() => {
             let (private, public) = (private.source.clone(), found.source.clone());
-            return Err(SettingsError::KeyPair { private, public });
+            Err(SettingsError::KeyPair { private, public })
         }
-        algorithm = reserved_for;
+        _ => Ok(()),
+    };
+    if let Some(key) = key_elsewhere(sources, Setting::DpopKey, private, reserved_for)? {
+        refuse_other(key.public_key())?;
+        return Ok(key);
     }
-    key.into_signing_key(algorithm).map_err(|problem| key_error(Setting::DpopKey, private, problem))
+    let key = private_key(sources, Setting::DpopKey, private)?;
+    refuse_other(key.key.public_key())?;
+    let key = key.into_signing_key(reserved_for);
+    Ok(Arc::new(key.map_err(|problem| key_error(Setting::DpopKey, private, problem))?))
 }
 
 fn public_key(found: &Found) -> Result<(PublicKey, Option<Algorithm>), KeyProblem> {
@@ -252,10 +264,7 @@ fn private_key(
     setting: Setting,
     found: &Found,
 ) -> Result<KeyOfSettings, SettingsError> {
-    let words = [("refuse", false), ("accept", true)];
-    let exposed = sources.find(Setting::ExposedKeys);
-    let accept_exposed =
-        meaning(exposed, Setting::ExposedKeys, "`refuse` or `accept`", &words)?.unwrap_or(false);
+    let accept_exposed = accepts_exposed_keys(sources)?;
     KeyText::read(found)
         .and_then(|text| {
             let key = text.private_key()?;
@@ -265,6 +274,25 @@ fn private_key(
             Ok(key)
         })
         .map_err(|problem| key_error(setting, found, problem))
+}
+
+/// The key that is not in a file, if the setting refers to one.
+fn key_elsewhere(
+    sources: &OpenSources<'_>,
+    setting: Setting,
+    found: &Found,
+    algorithm: Option<Algorithm>,
+) -> Result<Option<Arc<dyn Signer>>, SettingsError> {
+    let Some(reference) = key_reference::of(found) else { return Ok(None) };
+    let accept_exposed = accepts_exposed_keys(sources)?;
+    let opened = reference.and_then(|reference| key_reference::open(&reference, algorithm, accept_exposed));
+    opened.map(Some).map_err(|problem| key_error(setting, found, problem))
+}
+
+fn accepts_exposed_keys(sources: &OpenSources<'_>) -> Result<bool, SettingsError> {
+    let words = [("refuse", false), ("accept", true)];
+    let exposed = sources.find(Setting::ExposedKeys);
+    Ok(meaning(exposed, Setting::ExposedKeys, "`refuse` or `accept`", &words)?.unwrap_or(false))
 }
 
 fn certificate_authorities(sources: &OpenSources<'_>) -> Result<Vec<String>, SettingsError> {

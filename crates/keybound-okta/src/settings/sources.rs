@@ -5,12 +5,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use keybound_client::field;
+use keybound_client::signers::KeyReference;
 use zeroize::Zeroizing;
 
 use super::env_file::EnvFile;
 use super::error::SettingsError;
 use super::settings_file::SettingsFile;
-use super::{key_file, okta_yaml, profile};
+use super::{key_file, key_reference, okta_yaml, profile};
 
 /// The variable that chooses a profile.
 const PROFILE: &str = "KEYBOUND_PROFILE";
@@ -25,7 +26,8 @@ pub enum Setting {
     ClientId,
     /// The scopes to ask for, with spaces or commas between them; not set, each call asks for what it needs.
     Scopes,
-    /// The private key of the service app: a file (PEM or JWK), or the key itself.
+    /// The private key of the service app: a file (PEM or JWK), the key itself, or a reference to one that is
+    /// elsewhere ([`KeyReference`]).
     ClientKey,
     /// The id under which the app's public key is registered.
     KeyId,
@@ -33,7 +35,8 @@ pub enum Setting {
     AuthorizationMode,
     /// Whether tokens are bound to a key: `required` or `off`.
     Dpop,
-    /// The private key that tokens are bound to: a file (PEM or JWK), or the key itself.
+    /// The private key that tokens are bound to: a file (PEM or JWK), the key itself, or a reference to one that is
+    /// elsewhere ([`KeyReference`]).
     DpopKey,
     /// The public half of it, to be checked against the private one.
     DpopPublicKey,
@@ -111,8 +114,8 @@ impl Setting {
                  between them: OKTA_SCOPES=okta.users.read; or leave it out, and each call asks for what it needs."
             }
             Self::ClientKey => {
-                "Set OKTA_CC_PRIVATE_KEY_FILE to the file that has the app's private key, PEM or JWK; its \
-                 public key is registered with the app (admin console → Applications → the app → Client \
+                "Set OKTA_CC_PRIVATE_KEY_FILE to the file that has the app's private key, PEM or JWK, or to a \
+                 reference to a key elsewhere; its public key is registered with the app (admin console → Applications → the app → Client \
                  Credentials)."
             }
             Self::DpopKey => {
@@ -184,10 +187,13 @@ pub struct Origin {
     pub setting: Setting,
     /// Where.
     pub source: Source,
-    /// The value; of a key the path of its file, and nothing of a key that stands there itself.
+    /// The value; of a key the path of its file or the reference to it, and nothing of a key that stands there
+    /// itself.
     pub shown: Option<String>,
     /// The file of a key that is one.
     pub key_file: Option<PathBuf>,
+    /// Which key, if it is in no file.
+    pub key_reference: Option<KeyReference>,
 }
 
 /// What settings are looked for in, from the first to the last.
@@ -275,12 +281,14 @@ impl Origin {
     fn of(setting: Setting, found: Found) -> Self {
         let is_key = matches!(setting, Setting::ClientKey | Setting::DpopKey | Setting::DpopPublicKey);
         let key_file = if is_key { key_file::shown_path_of(&found) } else { None };
-        let shown = if is_key {
-            key_file.as_ref().map(|path| field::readable(&path.display().to_string()))
-        } else {
-            Some(field::readable(found.value.trim()))
+        // What is no reference may have the PIN in it, and is not shown.
+        let key_reference = key_reference::of(&found).filter(|_| is_key).and_then(Result::ok);
+        let shown = match &key_file {
+            Some(path) => Some(field::readable(&path.display().to_string())),
+            None if is_key && key_reference.is_none() => None,
+            None => Some(field::readable(found.value.trim())),
         };
-        Self { setting, source: found.source, shown, key_file }
+        Self { setting, source: found.source, shown, key_file, key_reference }
     }
 }
 

@@ -7,6 +7,8 @@ use cryptoki::error::{Error, RvError};
 use keybound::random::RandomUnavailable;
 use keybound::{Algorithm, KeyError, KeyKind};
 
+use super::super::pin::PinUnreadable;
+
 /// Why a key in a PKCS#11 token can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -166,6 +168,12 @@ pub enum Pkcs11Error {
     /// No randomness for the id of a new key.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
+}
+
+impl From<PinUnreadable> for Pkcs11Error {
+    fn from(PinUnreadable { from, detail }: PinUnreadable) -> Self {
+        Self::PinUnreadable { from, detail }
+    }
 }
 
 impl Pkcs11Error {

@@ -26,7 +26,6 @@ mod error;
 mod key_object;
 mod mechanism;
 mod module;
-mod pin;
 mod public_half;
 mod token;
 
@@ -42,8 +41,8 @@ use self::mechanism::Mechanism;
 use self::token::Token;
 use super::algorithm_for;
 
+pub use super::pin::Pin;
 pub use error::Pkcs11Error;
-pub use pin::Pin;
 
 /// Which key in which token, and how to get at it.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@ use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
+use cryptoki::types::RawAuthPin;
 use keybound::Algorithm;
 
 use super::mechanism::{self, Mechanism};
@@ -58,7 +59,11 @@ impl Token {
             return Ok(session);
         }
         let outcome = match pin.read()? {
-            Some(pin) => session.login_with_raw(UserType::User, &pin),
+            // The bytes move and are not copied; the new owner wipes them.
+            Some(mut pin) => {
+                let pin = RawAuthPin::new(Box::new(std::mem::take(&mut *pin).into_bytes()));
+                session.login_with_raw(UserType::User, &pin)
+            }
             None => session.login(UserType::User, None),
         };
         let token = || self.info.label().to_owned();

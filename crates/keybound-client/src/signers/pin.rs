@@ -1,16 +1,14 @@
-//! The PIN: read when it is needed, wiped when it has been.
+//! The PIN of a token, or the authorization value of a key in a TPM: read when it is needed, wiped when it has
+//! been.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cryptoki::types::RawAuthPin;
 use zeroize::Zeroizing;
 
-use super::Pkcs11Error;
-
-/// Where the PIN of a token comes from. It is read each time that the token is opened.
+/// Where a PIN comes from. It is read each time that the key is opened.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Pin {
@@ -21,13 +19,21 @@ pub enum Pin {
     Environment(String),
     /// What this gives: asked of a person, or of a service that keeps secrets.
     Ask(Arc<dyn Fn() -> io::Result<Zeroizing<String>> + Send + Sync>),
-    /// It is typed on the token itself, or the token needs none.
+    /// It is typed on the token itself, or none is needed.
     Keypad,
+}
+
+/// A PIN that could not be read.
+pub(super) struct PinUnreadable {
+    /// Where it should have come from.
+    pub(super) from: String,
+    /// What the system said.
+    pub(super) detail: String,
 }
 
 impl Pin {
     /// The PIN, if this process is the one to give it.
-    pub(super) fn read(&self) -> Result<Option<RawAuthPin>, Pkcs11Error> {
+    pub(super) fn read(&self) -> Result<Option<Zeroizing<String>>, PinUnreadable> {
         let read = match self {
             Self::File(path) => std::fs::read_to_string(path).map(|text| first_line(Zeroizing::new(text))),
             // The error of a value that is no Unicode would repeat it.
@@ -37,12 +43,9 @@ impl Pin {
             Self::Ask(ask) => ask(),
             Self::Keypad => return Ok(None),
         };
-        let mut pin = read.map_err(|error| Pkcs11Error::PinUnreadable {
-            from: self.to_string(),
-            detail: error.to_string(),
-        })?;
-        // The bytes move and are not copied; the new owner wipes them.
-        Ok(Some(RawAuthPin::new(Box::new(std::mem::take(&mut *pin).into_bytes()))))
+        let unreadable =
+            |error: io::Error| PinUnreadable { from: self.to_string(), detail: error.to_string() };
+        read.map(Some).map_err(unreadable)
     }
 }
 
