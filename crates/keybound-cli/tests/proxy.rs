@@ -154,6 +154,10 @@ fn it_counts_and_says_that_it_lives_and_logs_no_request() {
     assert_eq!(sidecar.admin("/healthz").status, 200);
     let metrics = String::from_utf8(sidecar.admin("/metrics").body).unwrap();
     assert!(metrics.contains("keybound_proxy_requests_total{outcome=\"2xx\"} 1"), "{metrics}");
+    for counted in ["keybound_client_requests_total{origin=", "keybound_client_token_exchanges_total{"] {
+        assert!(metrics.contains(counted), "{metrics}");
+    }
+    assert!(!metrics.contains("canary") && !metrics.contains("/api/v1"), "no path, no query: {metrics}");
     let (status, log) = sidecar.end_with_log();
     assert_eq!(status.code(), Some(0));
     assert!(!log.is_empty());
