@@ -195,3 +195,19 @@ fn what_can_not_be_served_is_told_at_the_start() {
         service.workspace.run(&[&["proxy"], listen, arguments].concat()).assert_failed(code, &[words]);
     }
 }
+
+#[test]
+fn without_scopes_each_request_asks_for_what_its_operation_needs() {
+    let service = Service::start();
+    let settings = service.settings();
+    service.workspace.write(".env", &settings.replace("OKTA_SCOPES=okta.users.read\n", ""));
+    let sidecar = Sidecar::start(&service.workspace, &[]);
+    assert_eq!(sidecar.get("/api/v1/users?limit=1").status, 200);
+    let unknown = sidecar.get("/no/operation");
+    assert_eq!(unknown.status, 501, "{unknown:?}");
+    assert!(unknown.json()["detail"].as_str().unwrap().contains("--scope"), "{unknown:?}");
+
+    let elsewhere = ["proxy", "--listen", "127.0.0.1:0", "--to", "/more=https://more.example"];
+    let refused = service.workspace.run(&elsewhere);
+    refused.assert_failed(3, &["no scopes are set", "https://more.example has none", "--scope"]);
+}
