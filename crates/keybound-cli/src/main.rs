@@ -27,6 +27,7 @@ mod logs;
 mod operations;
 mod org;
 mod output;
+mod passphrase;
 mod probe;
 mod proof;
 mod proxy;
