@@ -116,12 +116,23 @@ impl Connection {
     }
 
     pub(crate) fn client_of_user(&self, settings: &UserSettings, login: KeptLogin) -> Outcome<OktaClient> {
+        // Those of a setting may be a service app's; those of the command line are fewer than were granted.
+        let fewer = (!self.scopes.is_empty()).then(|| self.scopes.clone());
+        self.client_of_login(settings, login, fewer)
+    }
+
+    /// A client in the name of the user of `login`, with the scopes that were granted or with `fewer`.
+    pub(crate) fn client_of_login(
+        &self,
+        settings: &UserSettings,
+        login: KeptLogin,
+        fewer: Option<Vec<String>>,
+    ) -> Outcome<OktaClient> {
         let session = login.read()?;
         let (client, key) = (ClientRegistration::public(&session.client_id), session.key()?);
         let refresher = session.refresher(login)?;
         let system = self.system(settings.transport_options());
-        // Those of a setting may be a service app's; those of the command line are fewer than were granted.
-        let scopes = if self.scopes.is_empty() { session.scopes } else { self.scopes.clone() };
+        let scopes = fewer.unwrap_or(session.scopes);
         let okta = OktaClient::of_user(settings.org_url.clone(), system, client, key, refresher, scopes);
         Ok(match settings.keeps_tokens.then(kept_files::token_cache).flatten() {
             Some(cache) => okta.with_cache(Arc::new(cache)),

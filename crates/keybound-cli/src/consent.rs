@@ -1,16 +1,13 @@
 //! A person's yes to what can't be taken back.
 
 use std::fmt::Display;
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use clap::Args;
 
 use crate::exit_code::ExitCode;
 use crate::output::TITLE;
+use crate::question;
 use crate::report::{Failure, Outcome};
-
-/// Bytes of an answer that are read, at most.
-const MAX_ANSWER_BYTES: u64 = 1024;
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Consent {
@@ -25,17 +22,17 @@ impl Consent {
         if self.yes {
             return Ok(());
         }
-        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        if !question::can_be_asked() {
             return Err(Failure::usage(format_args!("nobody can be asked whether to {what}"))
                 .because("there is no terminal")
                 .do_next("add --yes, if that is what you want"));
         }
-        let mut stderr = anstream::stderr();
-        write!(stderr, "{TITLE}This will {what}.{TITLE:#} Go on? [y/N] ")?;
-        stderr.flush()?;
-        let mut answer = String::new();
-        io::Read::take(io::stdin().lock(), MAX_ANSWER_BYTES).read_line(&mut answer)?;
-        if is_yes(&answer) { Ok(()) } else { Err(Failure::new(ExitCode::Unexpected, "nothing was done")) }
+        let answer = question::ask(format_args!("{TITLE}This will {what}.{TITLE:#} Go on? [y/N]"))?;
+        if is_yes(&answer.unwrap_or_default()) {
+            Ok(())
+        } else {
+            Err(Failure::new(ExitCode::Unexpected, "nothing was done"))
+        }
     }
 }
 

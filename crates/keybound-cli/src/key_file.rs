@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use crate::exit_code::ExitCode;
+use crate::passphrase;
 use crate::report::{Failure, Outcome};
 
 /// A PEM file of an RSA key of 8192 bits has 6.5 KB; its JWK somewhat more.
@@ -93,9 +94,14 @@ pub(crate) fn registrable(key: &PublicKey, algorithm: Algorithm) -> PublicKey {
 }
 
 /// A private key, PEM or JWK, from a file that only its owner may read.
+///
+/// One that is encrypted others may read: it is of no use without its passphrase.
 pub(crate) fn read_private(path: &Path) -> Outcome<PrivateKey> {
-    refuse_readable_by_others(path)?;
     let text = read(path)?;
+    if is_encrypted(&text) {
+        return decrypted(path, &text);
+    }
+    refuse_readable_by_others(path)?;
     let key =
         if is_json(&text) { PrivateKey::from_jwk(text.as_bytes()) } else { PrivateKey::from_pem(&text) };
     key.map_err(|error| {
@@ -131,6 +137,19 @@ pub(crate) fn open_private(
     let key = read_private(place)?;
     let algorithm = algorithm.unwrap_or_else(|| usual(&key));
     Ok(Arc::new(SigningKey::new(key, algorithm).map_err(|error| Failure::new(ExitCode::KeyFile, error))?))
+}
+
+/// PKCS#8, encrypted (RFC 7468 section 11).
+fn is_encrypted(text: &str) -> bool {
+    text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+}
+
+fn decrypted(path: &Path, text: &str) -> Outcome<PrivateKey> {
+    PrivateKey::from_encrypted_pem(text, passphrase::of(path)?.as_bytes()).map_err(|error| {
+        Failure::new(ExitCode::KeyFile, format_args!("{} cannot be decrypted", path.display()))
+            .because(error)
+            .do_next(format_args!("check the passphrase ({})", passphrase::VARIABLE))
+    })
 }
 
 /// Another secret, from a file that only its owner may read.

@@ -10,12 +10,13 @@ use clap::Args;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request};
 use keybound::endpoint::Endpoint;
-use keybound::exchange::GrantedToken;
-use keybound::json::Object;
+use keybound::id_token::IdToken;
 use keybound::metadata::ServerMetadata;
 use keybound::proof::DpopKey;
-use keybound::{Algorithm, SigningKey, base64url};
-use keybound_client::authorization::{Asked, AuthorizationError, Loopback, UserAuthorization};
+use keybound::{Algorithm, SigningKey};
+use keybound_client::authorization::{
+    Asked, AuthorizationError, KeysFault, Loopback, SignedIn, UserAuthorization,
+};
 use keybound_client::{
     ClientRegistration, DiscoveryError, System, TokenBinding, TokenError, discover, field,
 };
@@ -26,6 +27,7 @@ use zeroize::Zeroizing;
 
 use crate::connection::{Caller, Connection};
 use crate::exit_code::ExitCode;
+use crate::kept_files;
 use crate::output::Output;
 use crate::report::{Failure, Outcome};
 use crate::runtime;
@@ -78,13 +80,35 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
     let session = runtime::one_thread()?.block_on(async {
         let metadata = discover(&system.transport, &issuer).await.map_err(not_found)?;
         let pending = Pending::new(metadata, client_id)?;
-        let granted = pending.authorize(arguments, &settings, system).await?;
-        let session = pending.session(&granted, asked_scopes(&settings))?;
-        let _lock = lock(&login).await?;
-        login.write(&session)?;
+        let signed_in = pending.authorize(arguments, &settings, system).await?;
+        let session = pending.session(&signed_in, asked_scopes(&settings))?;
+        keep(&session, &login).await?;
+        // The token that came with the login is there for the first call.
+        let okta = arguments.connection.client_of_login(&settings, login, None)?;
+        okta.begin_with(signed_in.token).await?;
         Ok::<_, Failure>(session)
     })?;
     output.json(&described(&session, &settings))
+}
+
+/// Keeps a login in the place of the one before, whose tokens are of no more use.
+async fn keep(session: &Session, login: &KeptLogin) -> Outcome {
+    let _lock = lock(login).await?;
+    let before = login.read().ok();
+    login.write(session)?;
+    match before {
+        Some(before) => forget_tokens(&before),
+        None => Ok(()),
+    }
+}
+
+/// Drops the access tokens that are kept of a login.
+fn forget_tokens(session: &Session) -> Outcome {
+    let Some(cache) = kept_files::token_cache() else { return Ok(()) };
+    let forgotten = cache.forget_bound_to(session.key()?.thumbprint());
+    forgotten.map(drop).map_err(|error| {
+        Failure::new(ExitCode::Login, "the access tokens of the login can't be removed").because(error)
+    })
 }
 
 /// A login before anybody has approved it, with a key of its own.
@@ -108,7 +132,7 @@ impl Pending {
         arguments: &Arguments,
         settings: &UserSettings,
         system: System,
-    ) -> Outcome<GrantedToken> {
+    ) -> Outcome<SignedIn> {
         let binding = TokenBinding::Dpop(DpopKey::new(Arc::<SigningKey>::clone(&self.key)));
         let client = ClientRegistration::public(&self.client_id);
         let authorization = UserAuthorization::new(system, self.metadata.clone(), client, binding)
@@ -121,7 +145,8 @@ impl Pending {
         }
     }
 
-    fn session(&self, granted: &GrantedToken, asked: Vec<String>) -> Outcome<Session> {
+    fn session(&self, signed_in: &SignedIn, asked: Vec<String>) -> Outcome<Session> {
+        let (granted, user) = (&signed_in.token, signed_in.user.as_ref());
         let Some(refresh_token) = &granted.refresh_token else {
             return Err(Failure::new(ExitCode::Login, "the login can't be kept")
                 .because("the server gave no refresh token")
@@ -136,7 +161,8 @@ impl Pending {
         Ok(Session {
             issuer: self.metadata.issuer.clone(),
             client_id: self.client_id.clone(),
-            user: granted.id_token.as_ref().and_then(|token| self.user(token.expose())),
+            user: user.map(shown),
+            subject: user.map(|user| user.subject.clone()),
             scopes: granted.scopes.clone().unwrap_or(asked),
             token_endpoint: endpoint.to_string(),
             revocation_endpoint: self.metadata.revocation_endpoint.as_ref().map(ToString::to_string),
@@ -146,25 +172,18 @@ impl Pending {
             refresh_token: refresh_token.secret().clone(),
         })
     }
+}
 
-    /// Who the ID token says that the user is, to be shown and for nothing else. It comes from the token endpoint
-    /// itself, whose certificate stands for its signature (OpenID Connect Core section 3.1.3.7, number 6).
-    fn user(&self, id_token: &str) -> Option<String> {
-        let claims = base64url::decode(id_token.split('.').nth(1)?).ok()?;
-        let claims = Object::parse(&claims).ok()?;
-        if claims.string("iss").ok()? != self.metadata.issuer {
-            return None;
-        }
-        let name = |name| claims.optional_string(name).ok().flatten();
-        name("preferred_username").or_else(|| name("email")).or_else(|| name("sub")).map(field::readable)
-    }
+/// Who the user is, to be shown and for nothing else.
+fn shown(user: &IdToken) -> String {
+    field::readable(user.preferred_username.as_deref().or(user.email.as_deref()).unwrap_or(&user.subject))
 }
 
 async fn in_browser(
     authorization: &UserAuthorization,
     asked: Asked,
     arguments: &Arguments,
-) -> Outcome<GrantedToken> {
+) -> Outcome<SignedIn> {
     let mut place = Loopback::default();
     place.port = arguments.port;
     let browser = authorization.begin(asked, &place).await.map_err(failed)?;
@@ -175,7 +194,7 @@ async fn in_browser(
     browser.finish().await.map_err(failed)
 }
 
-async fn on_device(authorization: &UserAuthorization, asked: Asked) -> Outcome<GrantedToken> {
+async fn on_device(authorization: &UserAuthorization, asked: Asked) -> Outcome<SignedIn> {
     let device = authorization.begin_on_device(asked).await.map_err(failed)?;
     let shown = device.authorization();
     eprintln!(
@@ -226,7 +245,10 @@ pub(crate) fn log_out(arguments: &WhichLogin, output: Output) -> Outcome {
         let session = login.read();
         // Forgotten whatever the server says: the user wants it gone.
         login.forget()?;
-        revoke(&session?, &system).await
+        let session = session?;
+        let forgotten = forget_tokens(&session);
+        let revoked = revoke(&session, &system).await?;
+        forgotten.map(|()| revoked)
     })?;
     output.json(&json!({ "logged_out": true, "revoked": revoked }))
 }
@@ -286,6 +308,7 @@ fn described(session: &Session, settings: &UserSettings) -> serde_json::Value {
     json!({
         "kind": "user",
         "user": session.user,
+        "subject": session.subject,
         "org_url": settings.org_url.origin(),
         "issuer": session.issuer,
         "client_id": session.client_id,
@@ -306,7 +329,8 @@ fn not_found(error: DiscoveryError) -> Failure {
 
 fn failed(error: AuthorizationError) -> Failure {
     let code = match &error {
-        AuthorizationError::Token(TokenError::Transport(_)) => ExitCode::Connection,
+        AuthorizationError::Keys { reason: KeysFault::Transport(_), .. }
+        | AuthorizationError::Token(TokenError::Transport(_)) => ExitCode::Connection,
         AuthorizationError::Token(refused) if refused.clock_offset().is_some() => ExitCode::Clock,
         _ => ExitCode::Login,
     };

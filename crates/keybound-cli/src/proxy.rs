@@ -17,11 +17,12 @@ use std::time::Duration;
 
 use clap::Args;
 use keybound_guard::server::ListenAddress;
+use keybound_okta::OktaClient;
 use serde_json::json;
 
 use self::admission::{LocalAccess, Secret};
 use self::allowed::Allowed;
-use self::destination::Destinations;
+use self::destination::{Destination, Destinations};
 use self::relay::Relay;
 use self::serve::Listener;
 use crate::connection::Connection;
@@ -76,8 +77,8 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         refuse_other_machines(address)?;
     }
     let okta = arguments.connection.open()?;
-    let client = okta.client()?;
     let destinations = Destinations::parse(&arguments.to, okta.org_url().origin())?;
+    refuse_unknown_scopes(&okta, &destinations)?;
     let (access, allowed) = (arguments.access()?, Allowed::parse(&arguments.allow)?);
     runtime::start()?.block_on(async {
         // Listened for from the start, so that no signal is missed.
@@ -89,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         let local = listener.local_addr().map(|address| format!("http://{address}"));
         metrics::start();
         let told = told(arguments, &access, &destinations, local.as_deref(), &admin);
-        let relay = Arc::new(Relay { client, access, destinations, allowed, local });
+        let relay = Arc::new(Relay { okta, access, destinations, allowed, local });
         let relayed = move |request| {
             let relay = Arc::clone(&relay);
             async move { relay.answer(request).await }
@@ -149,6 +150,19 @@ async fn bind(address: &ListenAddress) -> Outcome<Listener> {
             .because(error)
             .do_next("end what listens there, or choose another address; port 0 takes a free one")
     })
+}
+
+/// Where no scopes are set, the operation of each request tells which it needs; other origins have no such operations.
+fn refuse_unknown_scopes(okta: &OktaClient, destinations: &Destinations) -> Outcome {
+    let Err(error) = okta.client() else { return Ok(()) };
+    let is_org = |destination: &&Destination| destination.url() == okta.org_url().origin();
+    match destinations.iter().find(|destination| !is_org(destination)) {
+        Some(other) => Err(Failure::from(error).because(format_args!(
+            "the org's operations tell which they need, and {} has none of them",
+            other.url()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// What comes in is in the clear, and what goes out has the rights of the app.

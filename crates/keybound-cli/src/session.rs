@@ -53,8 +53,10 @@ pub(crate) enum WantedClient<'a> {
 pub(crate) struct Session {
     pub(crate) issuer: String,
     pub(crate) client_id: String,
-    /// Who has logged in, by the words of the server; `None` if it did not say.
+    /// Who has logged in, by the words of a verified ID token; `None` if it did not say.
     pub(crate) user: Option<String>,
+    /// The same by the name that the server never gives to another; `None` if it did not say.
+    pub(crate) subject: Option<String>,
     /// The scopes that were granted.
     pub(crate) scopes: Vec<String>,
     pub(crate) token_endpoint: String,
@@ -71,6 +73,8 @@ struct Written<'a> {
     client_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
     scopes: &'a [String],
     token_endpoint: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -224,6 +228,7 @@ impl Session {
             issuer: text("issuer")?,
             client_id: text("client_id")?,
             user: optional("user")?,
+            subject: optional("subject")?,
             scopes: scopes.into_iter().map(str::to_owned).collect(),
             token_endpoint: text("token_endpoint")?,
             revocation_endpoint: optional("revocation_endpoint")?,
@@ -239,6 +244,7 @@ impl Session {
             issuer: &self.issuer,
             client_id: &self.client_id,
             user: self.user.as_deref(),
+            subject: self.subject.as_deref(),
             scopes: &self.scopes,
             token_endpoint: &self.token_endpoint,
             revocation_endpoint: self.revocation_endpoint.as_deref(),

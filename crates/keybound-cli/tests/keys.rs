@@ -133,6 +133,14 @@ fn an_encrypted_key_is_decrypted_with_the_passphrase_of_the_environment() {
     assert_eq!(public.stdout, key.public_key().to_pem());
     convert("pem", &[]).assert_failed(4, &["locked.pem is encrypted", "KEYBOUND_KEY_PASSPHRASE"]);
     convert("pem", &[("KEYBOUND_KEY_PASSPHRASE", "closed")]).assert_failed(4, &["check the passphrase"]);
+
+    // Wherever a private key is read; in a pipe nobody is asked.
+    let proof = ["proof", "--key", "locked.pem", "--url", "https://api.example/"];
+    workspace.run(&proof).assert_failed(4, &["locked.pem is encrypted", "KEYBOUND_KEY_PASSPHRASE"]);
+    let environment = [("KEYBOUND_KEY_PASSPHRASE", "open")];
+    let thumbprint = workspace.run_with(&["keys", "thumbprint", "locked.pem"], &environment, "");
+    assert_eq!(thumbprint.stdout.trim(), key.public_key().thumbprint().to_string());
+    assert_eq!(workspace.run_with(&proof, &environment, "").code, Some(0));
 }
 
 #[test]

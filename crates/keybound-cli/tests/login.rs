@@ -11,9 +11,10 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use keybound::base64url;
-use serde_json::Value;
+use keybound::{Algorithm, JwkSet, Signer as _, SigningKey, base64url};
+use serde_json::{Value, json};
 use support::{Ended, Workspace};
 
 /// A request as the server got it.
@@ -39,6 +40,36 @@ impl Asked {
 struct Server {
     origin: String,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// The nonce of the authorization request, which the test as the browser has seen.
+    nonce: Arc<Mutex<Option<String>>>,
+}
+
+/// What it signs ID tokens with.
+struct Issuer {
+    origin: String,
+    key: SigningKey,
+    nonce: Arc<Mutex<Option<String>>>,
+    script: Script,
+}
+
+impl Issuer {
+    fn id_token(&self) -> String {
+        let (header, now) = (json!({ "alg": "ES256", "kid": "k1" }), SystemTime::now());
+        let now = now.duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let audience = if self.script.mistakes_the_client { "another" } else { "native" };
+        let claims = json!({
+            "iss": self.origin, "aud": audience, "sub": "00u1", "preferred_username": "ada@example.com",
+            "iat": now, "exp": now + 60, "nonce": *self.nonce.lock().unwrap(),
+        });
+        let input =
+            format!("{}.{}", base64url::encode(header.to_string()), base64url::encode(claims.to_string()));
+        let signature = self.key.sign(input.as_bytes()).unwrap();
+        format!("{input}.{}", base64url::encode(signature.as_bytes()))
+    }
+
+    fn keys(&self) -> String {
+        JwkSet::from_keys(vec![self.key.public_key().clone().with_key_id("k1")]).to_json()
+    }
 }
 
 /// What differs between servers.
@@ -47,21 +78,25 @@ struct Script {
     /// The user has taken the leave back.
     ended: bool,
     revocation_status: u16,
+    /// ID tokens are for another client.
+    mistakes_the_client: bool,
 }
 
 impl Server {
     fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (log, here) = (Arc::clone(&asked), origin.clone());
+        let (asked, nonce) = (Arc::new(Mutex::new(Vec::new())), Arc::default());
+        let key = SigningKey::generate(Algorithm::ES256).unwrap();
+        let issuer = Arc::new(Issuer { origin: origin.clone(), key, nonce: Arc::clone(&nonce), script });
+        let log = Arc::clone(&asked);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (log, here) = (Arc::clone(&log), here.clone());
-                thread::spawn(move || serve(stream.unwrap(), &log, &here, script));
+                let (log, issuer) = (Arc::clone(&log), Arc::clone(&issuer));
+                thread::spawn(move || serve(stream.unwrap(), &log, &issuer));
             }
         });
-        Self { origin, asked }
+        Self { origin, asked, nonce }
     }
 
     /// The requests to `path` so far.
@@ -77,7 +112,7 @@ impl Server {
     }
 }
 
-fn serve(mut stream: TcpStream, log: &Mutex<Vec<Asked>>, origin: &str, script: Script) {
+fn serve(mut stream: TcpStream, log: &Mutex<Vec<Asked>>, issuer: &Issuer) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -94,7 +129,7 @@ fn serve(mut stream: TcpStream, log: &Mutex<Vec<Asked>>, origin: &str, script: S
     let (status, body) = {
         let mut log = log.lock().unwrap();
         log.push(asked.clone());
-        answer(&asked, &log, origin, script)
+        answer(&asked, &log, issuer)
     };
     let answer = format!(
         "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -103,7 +138,8 @@ fn serve(mut stream: TcpStream, log: &Mutex<Vec<Asked>>, origin: &str, script: S
     let _ = stream.write_all(answer.as_bytes());
 }
 
-fn answer(asked: &Asked, log: &[Asked], origin: &str, script: Script) -> (u16, String) {
+fn answer(asked: &Asked, log: &[Asked], issuer: &Issuer) -> (u16, String) {
+    let Issuer { origin, script, .. } = issuer;
     match asked.path.as_str() {
         "/.well-known/oauth-authorization-server" => {
             let revocation = match script.revocation_status {
@@ -112,7 +148,8 @@ fn answer(asked: &Asked, log: &[Asked], origin: &str, script: Script) -> (u16, S
             };
             let metadata = format!(
                 r#"{{"issuer":"{origin}","token_endpoint":"{origin}/token","authorization_endpoint":"{origin}/authorize",
-                "device_authorization_endpoint":"{origin}/device"{revocation}}}"#
+                "device_authorization_endpoint":"{origin}/device","jwks_uri":"{origin}/keys",
+                "id_token_signing_alg_values_supported":["ES256"]{revocation}}}"#
             );
             (200, metadata)
         }
@@ -125,15 +162,14 @@ fn answer(asked: &Asked, log: &[Asked], origin: &str, script: Script) -> (u16, S
         }
         "/token" => {
             let number = log.iter().filter(|asked| asked.path == "/token").count();
-            let claims =
-                format!(r#"{{"iss":"{origin}","sub":"00u1","preferred_username":"ada@example.com"}}"#);
-            let id_token = format!("e30.{}.e30", base64url::encode(claims.as_bytes()));
+            let id_token = issuer.id_token();
             let granted = format!(
                 r#"{{"access_token":"t{number}","token_type":"DPoP","expires_in":3600,"refresh_token":"r{number}",
                 "scope":"okta.users.read openid offline_access","id_token":"{id_token}"}}"#
             );
             (200, granted)
         }
+        "/keys" => (200, issuer.keys()),
         "/revoke" => (script.revocation_status, String::new()),
         "/api/v1/users" => (200, "[]".to_owned()),
         path => panic!("{path}"),
@@ -169,6 +205,10 @@ impl Place {
 
     /// Logs in, as the user does in the browser.
     fn log_in(&self) -> Value {
+        self.try_to_log_in().json()
+    }
+
+    fn try_to_log_in(&self) -> Ended {
         let mut child = self.start_login(&["--no-browser"]);
         let url = printed_url(&mut child);
         let query = |name: &str| parameter(&url, name);
@@ -176,15 +216,26 @@ impl Place {
             query("dpop_jkt").is_some() && query("code_challenge_method") == Some("S256".to_owned()),
             "{url}"
         );
+        *self.server.nonce.lock().unwrap() = query("nonce");
         assert_eq!(query("scope").as_deref(), Some("okta.users.read openid offline_access"));
         let page =
             get(&query("redirect_uri").unwrap(), &format!("code=abc&state={}", query("state").unwrap()));
         assert!(page.starts_with("HTTP/1.1 200"), "{page}");
-        ended(child).json()
+        ended(child)
     }
 
+    /// The logins that are kept.
     fn files(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(self.workspace.path(".local/state/keybound")) else {
+        self.files_in(".local/state/keybound")
+    }
+
+    /// The access tokens that are kept.
+    fn tokens(&self) -> Vec<PathBuf> {
+        self.files_in(".cache/keybound")
+    }
+
+    fn files_in(&self, folder: &str) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(self.workspace.path(folder)) else {
             return Vec::new();
         };
         let paths = entries.map(|entry| entry.unwrap().path());
@@ -246,10 +297,13 @@ fn a_user_logs_in_calls_and_logs_out() {
     let calls = place.server.asked("/api/v1/users");
     assert_eq!(
         calls.iter().map(|call| call.header("authorization").unwrap()).collect::<Vec<_>>(),
-        ["DPoP t2"; 2]
+        ["DPoP t1"; 2],
+        "the token that came with the login"
     );
     assert!(calls.iter().all(|call| call.header("dpop").is_some()));
+    assert_eq!(place.server.refresh_tokens(), [""; 0], "nothing was refreshed so far");
     let told = place.run(&["whoami"]).json();
+    assert_eq!(told["subject"], "00u1");
     assert_eq!((&told["user"], &told["client_id"]), (&"ada@example.com".into(), &"native".into()));
     assert!(told["token_expires_at"].is_u64() && told["scopes"][0] == "okta.users.read", "{told}");
 
@@ -257,15 +311,17 @@ fn a_user_logs_in_calls_and_logs_out() {
     for _ in 0..2 {
         place.run(&["api", "/api/v1/users", "--no-cache"]).json();
     }
-    assert_eq!(place.server.refresh_tokens(), ["r1", "r2", "r3"], "RFC 9700 section 4.14.2");
+    assert_eq!(place.server.refresh_tokens(), ["r1", "r2"], "RFC 9700 section 4.14.2");
 
+    place.run(&["api", "/api/v1/users", "--scope", "okta.users.read"]).json();
+    assert_eq!(place.tokens().len(), 2, "one for fewer scopes, too");
     assert_eq!(place.run(&["logout"]).json()["revoked"], true);
     let revoked = place.server.asked("/revoke");
     assert_eq!(
         revoked[0].form, "token=r4&token_type_hint=refresh_token&client_id=native",
         "RFC 7009 section 2.1"
     );
-    assert!(place.files().is_empty());
+    assert!(place.files().is_empty() && place.tokens().is_empty(), "{:?}", place.tokens());
     place.run(&["logout"]).assert_failed(19, &["nobody is logged in", "keybound login"]);
     place.run(&["api", "/api/v1/users", "--as-user"]).assert_failed(19, &["keybound login"]);
     place.run(&["api", "/api/v1/users"]).assert_failed(3, &["OKTA_CLIENT_ID"]);
@@ -301,7 +357,27 @@ fn what_a_server_refuses_is_told() {
 
     let ended = Place::new(Script { ended: true, ..Script::default() });
     ended.log_in();
-    ended.run(&["api", "/api/v1/users"]).assert_failed(7, &["invalid_grant", "keybound login"]);
+    ended.run(&["api", "/api/v1/users", "--no-cache"]).assert_failed(7, &["invalid_grant", "keybound login"]);
+}
+
+#[test]
+fn an_id_token_that_does_not_hold_ends_the_login() {
+    let place = Place::new(Script { mistakes_the_client: true, ..Script::default() });
+    let refused = place.try_to_log_in();
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(19), ""), "{refused:?}");
+    assert!(refused.stderr.contains("was not issued for native alone: its `aud` is another"), "{refused:?}");
+    assert!(place.files().is_empty() && place.tokens().is_empty());
+}
+
+#[test]
+fn a_new_login_takes_the_tokens_of_the_one_before() {
+    let place = Place::new(Script::default());
+    place.log_in();
+    let before = place.tokens();
+    place.log_in();
+    let after = place.tokens();
+    assert_eq!((before.len(), after.len()), (1, 1));
+    assert_ne!(before, after, "each login has a key of its own");
 }
 
 #[test]

@@ -154,6 +154,10 @@ fn it_counts_and_says_that_it_lives_and_logs_no_request() {
     assert_eq!(sidecar.admin("/healthz").status, 200);
     let metrics = String::from_utf8(sidecar.admin("/metrics").body).unwrap();
     assert!(metrics.contains("keybound_proxy_requests_total{outcome=\"2xx\"} 1"), "{metrics}");
+    for counted in ["keybound_client_requests_total{origin=", "keybound_client_token_exchanges_total{"] {
+        assert!(metrics.contains(counted), "{metrics}");
+    }
+    assert!(!metrics.contains("canary") && !metrics.contains("/api/v1"), "no path, no query: {metrics}");
     let (status, log) = sidecar.end_with_log();
     assert_eq!(status.code(), Some(0));
     assert!(!log.is_empty());
@@ -190,4 +194,20 @@ fn what_can_not_be_served_is_told_at_the_start() {
         let listen = if arguments.contains(&"--listen") { &[][..] } else { &elsewhere[..] };
         service.workspace.run(&[&["proxy"], listen, arguments].concat()).assert_failed(code, &[words]);
     }
+}
+
+#[test]
+fn without_scopes_each_request_asks_for_what_its_operation_needs() {
+    let service = Service::start();
+    let settings = service.settings();
+    service.workspace.write(".env", &settings.replace("OKTA_SCOPES=okta.users.read\n", ""));
+    let sidecar = Sidecar::start(&service.workspace, &[]);
+    assert_eq!(sidecar.get("/api/v1/users?limit=1").status, 200);
+    let unknown = sidecar.get("/no/operation");
+    assert_eq!(unknown.status, 501, "{unknown:?}");
+    assert!(unknown.json()["detail"].as_str().unwrap().contains("--scope"), "{unknown:?}");
+
+    let elsewhere = ["proxy", "--listen", "127.0.0.1:0", "--to", "/more=https://more.example"];
+    let refused = service.workspace.run(&elsewhere);
+    refused.assert_failed(3, &["no scopes are set", "https://more.example has none", "--scope"]);
 }

@@ -91,14 +91,15 @@ fn registration(client_id: String) -> ClientRegistration {
 async fn in_browser(authorization: &UserAuthorization, asked: Asked) -> Outcome<GrantedToken> {
     let browser = authorization.begin(asked, &Loopback::default()).await?;
     print(&json!({"open": browser.url()}));
-    Ok(browser.finish().await?)
+    // The ID token has been verified by now, if one was asked for.
+    Ok(browser.finish().await?.token)
 }
 
 async fn on_device(authorization: &UserAuthorization, asked: Asked) -> Outcome<GrantedToken> {
     let device = authorization.begin_on_device(asked).await?;
     let shown = device.authorization();
     print(&json!({"open": shown.verification_uri.to_string(), "type": shown.user_code}));
-    Ok(device.finish().await?)
+    Ok(device.finish().await?.token)
 }
 
 async fn without_user(

@@ -14,6 +14,7 @@ use keybound::{Nonce, TargetUri};
 use tokio::time::Instant;
 use tracing::{Span, debug};
 
+use crate::call_metrics::{self, Counted, Origins, Sort as _};
 use crate::challenge::Challenge;
 use crate::client::{CallError, ClientOptions};
 use crate::clock::{ClockOffset, Moment};
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) authorization: Mutex<Option<(Arc<Token>, HeaderValue)>>,
     /// Origins that have taken a proof without a nonce.
     pub(crate) asking_no_nonce: Mutex<HashSet<String>>,
+    /// Origins by which calls are counted.
+    pub(crate) origins: Origins,
 }
 
 /// Origins that are remembered to ask for no nonce, at most; beyond that all are forgotten.
@@ -92,6 +95,7 @@ pub(crate) struct Call<'a, W, C> {
     turn: Option<Turn>,
     began: Instant,
     attempts: u32,
+    counted: Counted,
 }
 
 /// The answer that a call ends with.
@@ -127,10 +131,23 @@ fn take(left: &mut u8) -> bool {
 
 enum Step {
     Return,
-    Repeat,
+    /// For the reason that is counted.
+    Repeat(&'static str),
     Renew,
-    Wait(Duration),
+    Wait(Duration, &'static str),
     Follow(Redirect),
+}
+
+impl Step {
+    /// Why there is to be another attempt, as it is counted.
+    const fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Return => None,
+            Self::Repeat(reason) | Self::Wait(_, reason) => Some(reason),
+            Self::Renew => Some("token"),
+            Self::Follow(_) => Some("redirect"),
+        }
+    }
 }
 
 /// A resource's answer to one attempt.
@@ -156,6 +173,7 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         let (challenged_with, began, attempts) = (None, Instant::now(), 0);
         shared.budget.earn();
         let visited = Visited::default();
+        let counted = Counted::new(&shared.origins, target.origin(), &request.method);
         Ok(Self {
             shared,
             wire,
@@ -168,11 +186,17 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
             turn: None,
             began,
             attempts,
+            counted,
         })
     }
 
     pub(crate) fn target(&self) -> &TargetUri {
         &self.target
+    }
+
+    /// By what it is counted.
+    pub(crate) fn counted(&self) -> &Counted {
+        &self.counted
     }
 
     /// Waits for the call's turn, where calls are paced.
@@ -181,7 +205,9 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
             && self.turn.is_none()
         {
             let shared = self.shared;
+            let asked = shared.tokens.system().moment();
             self.turn = Some(pacer.turn(&self.request, &self.target, |pause| shared.sleep(pause)).await);
+            self.counted.paced(self.since(asked));
         }
     }
 
@@ -194,6 +220,7 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
                 Ok(answer) => answer,
                 Err(fault) => match self.after_fault(fault.repeat)? {
                     Some(delay) => {
+                        self.counted.retried("connection");
                         self.shared.sleep(delay).await;
                         continue;
                     }
@@ -201,12 +228,15 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
                 },
             };
             let step = self.next_step(&answer)?;
-            let body_spent = self.content.is_spent() && matches!(step, Step::Repeat | Step::Renew);
+            let body_spent = self.content.is_spent() && matches!(step, Step::Repeat(_) | Step::Renew);
             if body_spent && matches!(step, Step::Renew) {
                 self.shared.tokens.renew(&token).await.map_err(CallError::from)?;
             }
             if body_spent || matches!(step, Step::Return) {
                 return Ok(answer.finished(body_spent));
+            }
+            if let Some(reason) = step.reason() {
+                self.counted.retried(reason);
             }
             W::discard(answer.response.into_body()).await;
             self.take_step(step, &token).await?;
@@ -227,12 +257,24 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         self.attempts += 1;
         Span::current().record("attempts", self.attempts);
         let sent = self.shared.tokens.system().moment();
-        let response = self.wire.send(&self.target, request).await?;
+        let response = match self.wire.send(&self.target, request).await {
+            Ok(response) => response,
+            Err(fault) => {
+                self.counted.attempted(fault.error.sort(), self.since(sent));
+                return Err(fault);
+            }
+        };
+        self.counted.attempted(call_metrics::class(response.status()), self.since(sent));
         servers.learn_nonce(&self.target, response.headers());
         if let (Some(pacer), Some(turn)) = (&self.shared.pacer, &turn) {
             pacer.learn(turn, response.headers());
         }
         Ok(Answer { clock_offset: self.clock_offset(&response, sent), response, nonce })
+    }
+
+    /// The time since `moment`, by the stopwatch.
+    fn since(&self, moment: Moment) -> Duration {
+        self.shared.tokens.system().moment().elapsed.saturating_sub(moment.elapsed)
     }
 
     /// How far the local clock is off, of an answer that may be about it; the request was sent at `sent`.
@@ -298,9 +340,9 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
 
     async fn take_step(&mut self, step: Step, token: &Arc<Token>) -> Result<(), CallError> {
         match step {
-            Step::Return | Step::Repeat => {}
+            Step::Return | Step::Repeat(_) => {}
             Step::Renew => drop(self.shared.tokens.renew(token).await?),
-            Step::Wait(duration) => self.shared.sleep(duration).await,
+            Step::Wait(duration, _) => self.shared.sleep(duration).await,
             Step::Follow(redirect) => self.follow(redirect),
         }
         Ok(())
@@ -327,25 +369,30 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
             return Ok(Step::Return);
         }
         debug!(?wait, "waiting for the rate limit's reset");
-        Ok(Step::Wait(wait))
+        Ok(Step::Wait(wait, "rate_limit"))
     }
 
     fn after_refusal(&mut self, answer: &Answer<W::Answer>) -> Step {
         let servers = self.shared.tokens.servers();
         let challenge = answer.challenge().unwrap_or_default();
+        self.counted.challenged(challenge.error.as_deref());
         if challenge.is("use_dpop_nonce") {
             // The nonce of this very challenge, or a newer one that another call has learnt.
             let offered = newest_nonce(answer.response.headers()).or_else(|| servers.nonce(&self.target));
             let is_news = offered.is_some() && offered != answer.nonce;
             self.challenged_with = offered;
-            return if is_news && take(&mut self.patience.nonces) { Step::Repeat } else { Step::Return };
+            return if is_news && take(&mut self.patience.nonces) {
+                Step::Repeat("nonce")
+            } else {
+                Step::Return
+            };
         }
         if let Some(offset) = answer.clock_offset
             && take(&mut self.patience.clock_corrections)
             && servers.correct_clock(&self.target, offset)
         {
             debug!(%offset, "correcting the clock for this server");
-            return Step::Repeat;
+            return Step::Repeat("clock");
         }
         // A server that names no error may mean the token as well.
         let about_token = challenge.error.is_none() || challenge.is("invalid_token");
@@ -363,7 +410,7 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
             return Ok(Step::Return);
         }
         let delay = self.back_off(asked_for)?;
-        Ok(delay.map_or(Step::Return, Step::Wait))
+        Ok(delay.map_or(Step::Return, |delay| Step::Wait(delay, "unavailable")))
     }
 
     /// How long to wait before the next attempt, if there is to be one.

@@ -14,6 +14,7 @@ use tracing::{Instrument as _, debug_span, field};
 
 use crate::body::{RequestBody, ResponseBody};
 use crate::call::{Call, Finished, Shared};
+use crate::call_metrics::{self, Origins, Sort as _};
 use crate::challenge::Challenge;
 use crate::clock::ClockOffset;
 use crate::pacing::{Pacer, Pacing};
@@ -142,6 +143,7 @@ impl Client {
             pacer,
             authorization: Mutex::default(),
             asking_no_nonce: Mutex::default(),
+            origins: Origins::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -221,11 +223,20 @@ impl Client {
             attempts = field::Empty,
             status = field::Empty,
         );
+        let began = self.tokens().system().moment();
         let mut call = Call::new(&self.shared, wire, request, content)?;
         span.record("origin", call.target().origin());
         call.wait_for_turn().instrument(span.clone()).await;
         let limit = self.shared.options.total_timeout;
         let outcome = tokio::time::timeout(limit, call.run()).instrument(span.clone()).await;
+        call.counted().ended(
+            match &outcome {
+                Ok(Ok(finished)) => call_metrics::class(finished.response.status()),
+                Ok(Err(error)) => error.sort(),
+                Err(_) => call_metrics::OUT_OF_TIME,
+            },
+            self.tokens().system().moment().elapsed.saturating_sub(began.elapsed),
+        );
         let finished = outcome.unwrap_or_else(|_| {
             let origin = call.target().origin().to_owned();
             Err(CallError::from(TransportError::Timeout { origin, limit }).into())

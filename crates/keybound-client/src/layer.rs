@@ -29,6 +29,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::body::{RequestBody, ResponseBody};
+use crate::call_metrics::Sort;
 use crate::client::{CallError, Client};
 use crate::transport::refuse_insecure;
 use crate::wire::{Content, Fault, Wire};
@@ -95,6 +96,15 @@ pub enum LayerError<E> {
     /// The inner service.
     #[error("{0}")]
     Inner(E),
+}
+
+impl<E> Sort for LayerError<E> {
+    fn sort(&self) -> &'static str {
+        match self {
+            Self::Call(error) => error.sort(),
+            Self::Inner(_) => "inner",
+        }
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for DpopService<S>

@@ -34,6 +34,7 @@ mod authorization_client;
 pub mod blocking;
 mod body;
 mod call;
+pub mod call_metrics;
 mod challenge;
 mod client;
 mod clock;

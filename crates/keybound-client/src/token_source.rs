@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use keybound::TargetUri;
-use keybound::exchange::{ClientCredentials, ExchangeError, Grant, TokenRequest};
+use keybound::exchange::{ClientCredentials, ExchangeError, Grant, GrantedToken, TokenRequest};
 use keybound::proof::AccessTokenHash;
 use keybound::random::RandomUnavailable;
 use keybound::{SignError, Signer};
@@ -217,6 +217,17 @@ impl TokenSource {
             debug!("Bearer tokens, and those of a user without a name, are not kept in a token cache");
         }
         self
+    }
+
+    /// Holds `token` from now on, and keeps it in the cache, if there is one: for a token that came with a sign-in, so
+    /// that the first call need not refresh. It has to be one that was granted to this client and for its key.
+    pub async fn begin_with(&self, token: GrantedToken) {
+        let (sent, server_time) = (self.system().moment(), self.inner.client.now(self.inner.endpoint()));
+        let token = Arc::new(self.inner.hold(Granted { token, sent, server_time }));
+        if let Some(kept) = self.inner.kept.get() {
+            kept.store(&token, self.inner.nonces()).await;
+        }
+        self.inner.lock().token = Some(token);
     }
 
     /// The token that is held while it is good, or a new one.

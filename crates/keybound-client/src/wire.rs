@@ -8,6 +8,7 @@ use http::{Request, Response};
 use keybound::TargetUri;
 
 use crate::body::{AttemptBody, ResponseBody};
+use crate::call_metrics::Sort;
 use crate::client::CallError;
 use crate::transport::Transport;
 
@@ -47,7 +48,7 @@ pub(crate) trait Wire: Send {
     /// The body of an answer.
     type Answer: Send;
     /// Why a call comes to nothing.
-    type Error: From<CallError> + Send;
+    type Error: From<CallError> + Sort + Send;
 
     /// Sends one attempt.
     fn send(

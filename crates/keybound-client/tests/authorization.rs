@@ -19,9 +19,10 @@ use keybound::authorization::ResponseRefusal;
 use keybound::exchange::{ExchangeError, GrantedToken, RefreshToken};
 use keybound::metadata::{MetadataError, NotSupported, ServerMetadata};
 use keybound::proof::DpopKey;
-use keybound::{Algorithm, Secret, SigningKey};
+use keybound::{Algorithm, JwkSet, Secret, Signer as _, SigningKey, base64url};
 use keybound_client::authorization::{
-    Asked as Wanted, AuthorizationError, BrowserAuthorization, Loopback, MAX_REQUEST_BYTES, UserAuthorization,
+    Asked as Wanted, AuthorizationError, BrowserAuthorization, KeysFault, Loopback, MAX_REQUEST_BYTES,
+    UserAuthorization,
 };
 use keybound_client::{
     AuthorizationClient, Begun, CacheLock, ClientRegistration, DiscoveryError, FileTokenCache, NotKept,
@@ -29,6 +30,7 @@ use keybound_client::{
     TransportOptions, discover,
 };
 use scripted::{Asked, DATE, NOW, NotedSleep, Server, SetClock, answer, refuse};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -193,7 +195,9 @@ async fn a_user_who_approves_gives_a_bound_token() {
     let (host, state) = redirect(&url);
     let target = format!("/callback?code=abc&state={state}");
     let (token, page) = tokio::join!(browser.finish(), async { send(&host, &get(&host, &target)).await });
-    let token = token.unwrap();
+    let signed_in = token.unwrap();
+    assert_eq!(signed_in.user, None, "no `openid` was asked for");
+    let token = signed_in.token;
     assert_eq!(&**token.access_token, "t");
     assert_eq!(token.refresh_token.unwrap().bound_to(), Some(rig.key.thumbprint()), "RFC 9449 section 5");
     assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
@@ -231,7 +235,7 @@ async fn a_request_is_pushed_where_the_server_takes_that() {
     let (host, state) = redirect(&format!("?{form}"));
     let target = format!("/callback?code=abc&state={state}");
     let (token, _) = tokio::join!(browser.finish(), async { send(&host, &get(&host, &target)).await });
-    assert_eq!(&**token.unwrap().access_token, "t");
+    assert_eq!(&**token.unwrap().token.access_token, "t");
     assert_eq!(rig.server.asked_for_token()[0].nonce().as_deref(), Some("n2"), "the newest of the origin");
 }
 
@@ -273,7 +277,7 @@ async fn what_is_not_the_response_is_turned_away_and_the_response_still_comes() 
         drop(idle);
     };
     let (token, ()) = tokio::join!(browser.finish(), requests);
-    assert_eq!(&**token.unwrap().access_token, "t");
+    assert_eq!(&**token.unwrap().token.access_token, "t");
     assert_eq!(rig.server.asked_for_token().len(), 1);
 }
 
@@ -370,7 +374,7 @@ async fn a_user_approves_on_another_device() {
     .await;
     let device = rig.authorization.begin_on_device(Wanted::default()).await.unwrap();
     assert_eq!(device.authorization().user_code, "WDJB");
-    let token = device.finish().await.unwrap();
+    let token = device.finish().await.unwrap().token;
     assert_eq!(&**token.access_token, "t");
     let waited: Vec<_> = timer.noted().iter().map(Duration::as_secs).collect();
     assert_eq!(waited, [3, 3, 8, 8], "RFC 8628 section 3.5: slow_down adds five seconds, for good");
@@ -379,6 +383,183 @@ async fn a_user_approves_on_another_device() {
         assert_eq!(field(&request, "device_code").as_deref(), Some("d"));
     }
     assert!(!rig.server.called()[0].headers.contains_key("dpop"), "no proof goes to the device endpoint");
+}
+
+/// The claims of an ID token that holds, for the nonce that was asked for.
+fn id_token_claims(origin: &str, nonce: Option<&str>) -> Value {
+    let now = NOW.seconds();
+    json!({ "iss": origin, "aud": "c1", "sub": "u1", "iat": now, "exp": now + 60, "nonce": nonce })
+}
+
+fn id_token(key: &SigningKey, claims: &Value) -> String {
+    let header = json!({ "alg": "ES256", "kid": "k1" });
+    let input =
+        format!("{}.{}", base64url::encode(header.to_string()), base64url::encode(claims.to_string()));
+    let signature = key.sign(input.as_bytes()).unwrap();
+    format!("{input}.{}", base64url::encode(signature.as_bytes()))
+}
+
+/// What the server has of it.
+#[derive(Clone)]
+struct Issuer {
+    key: Arc<SigningKey>,
+    /// What it says, of the claims that hold.
+    says: fn(Value) -> Value,
+    jwks: fn(&SigningKey) -> Response<String>,
+}
+
+fn published(key: &SigningKey) -> Response<String> {
+    answer(200, &[], JwkSet::from_keys(vec![key.public_key().clone().with_key_id("k1")]).to_json())
+}
+
+impl Issuer {
+    /// The answer to anything but the device endpoint; `nonce` is that of the request.
+    fn answer(&self, asked: &Asked, nonce: Option<&str>) -> Response<String> {
+        match asked.uri.path() {
+            "/keys" => (self.jwks)(&self.key),
+            _ => {
+                let claims = (self.says)(id_token_claims(&origin(asked), nonce));
+                let id_token = id_token(&self.key, &claims);
+                answer(200, &[], GRANTED.replace('}', &format!(r#","id_token":"{id_token}"}}"#)))
+            }
+        }
+    }
+}
+
+const SIGNS: &str = r#","jwks_uri":"ORIGIN/keys","id_token_signing_alg_values_supported":["ES256"]"#;
+
+#[tokio::test]
+async fn nobody_signs_in_by_an_id_token_that_does_not_hold() {
+    type Held = fn(&AuthorizationError) -> bool;
+    let refused: Held = |error| matches!(error, AuthorizationError::IdToken(_));
+    let same: fn(Value) -> Value = |claims| claims;
+    for (members, says, jwks, held, asks_for_keys, why) in [
+        (SIGNS, same, published as fn(&SigningKey) -> _, None, true, "it holds"),
+        (
+            SIGNS,
+            (|mut claims| {
+                claims["nonce"] = json!("another");
+                claims
+            }) as fn(Value) -> Value,
+            published,
+            Some(refused),
+            false,
+            "of another sign-in: the keys are not even asked for",
+        ),
+        (
+            SIGNS,
+            |mut claims| {
+                claims["aud"] = json!("c2");
+                claims
+            },
+            published,
+            Some(refused),
+            false,
+            "for another client",
+        ),
+        (
+            SIGNS,
+            same,
+            |_| {
+                let other = SigningKey::generate(Algorithm::ES256).unwrap();
+                published(&other)
+            },
+            Some(refused),
+            true,
+            "signed by another",
+        ),
+        (SIGNS, same, |_| answer(200, &[], r#"{"keys":[]}"#), Some(refused), true, "no key"),
+        (
+            SIGNS,
+            same,
+            |_| answer(503, &[], ""),
+            Some(|error| matches!(error, AuthorizationError::Keys { reason: KeysFault::Status(_), .. })),
+            true,
+            "no keys to be had",
+        ),
+        (
+            SIGNS,
+            same,
+            |_| answer(200, &[], "[]"),
+            Some(|error| matches!(error, AuthorizationError::Keys { reason: KeysFault::Unusable(_), .. })),
+            true,
+            "no JWK set",
+        ),
+        (
+            r#","id_token_signing_alg_values_supported":["ES256"]"#,
+            same,
+            published,
+            Some(|error| {
+                matches!(error, AuthorizationError::NotSupported(NotSupported::NoEndpoint("jwks_uri")))
+            }),
+            false,
+            "no place for keys",
+        ),
+        (
+            r#","jwks_uri":"ORIGIN/keys""#,
+            same,
+            published,
+            Some(refused),
+            false,
+            "RS256 where there is no list",
+        ),
+    ] {
+        let issuer = Issuer { key: Arc::new(SigningKey::generate(Algorithm::ES256).unwrap()), says, jwks };
+        let nonce = Arc::new(Mutex::new(None::<String>));
+        let known = Arc::clone(&nonce);
+        let rig = Stage::set(members, Arc::new(Never), move |asked| {
+            issuer.answer(asked, known.lock().unwrap().as_deref())
+        })
+        .await;
+        let wanted = Wanted { scopes: vec!["openid".to_owned()], ..Wanted::default() };
+        let browser = rig.authorization.begin(wanted, &Loopback::default()).await.unwrap();
+        let url = browser.url().to_owned();
+        *nonce.lock().unwrap() = parameter(&url, "nonce");
+        let (host, state) = redirect(&url);
+        let target = format!("/callback?code=abc&state={state}");
+        let (signed_in, _) =
+            tokio::join!(browser.finish(), async { send(&host, &get(&host, &target)).await });
+        match (signed_in, held) {
+            (Ok(signed_in), None) => assert_eq!(signed_in.user.unwrap().subject, "u1", "{why}"),
+            (Err(error), Some(held)) => assert!(held(&error), "{why}: {error}"),
+            (outcome, _) => panic!("{why}: {outcome:?}"),
+        }
+        let asked = rig.server.asked();
+        assert_eq!(asked.iter().any(|asked| asked.uri.path() == "/keys"), asks_for_keys, "{why}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_token_from_a_device_has_no_nonce_and_is_verified_all_the_same() {
+    for (scope, subject, is_good) in
+        [("openid", Some("u1"), true), ("openid", None, false), ("x", None, true)]
+    {
+        let says: fn(Value) -> Value = if is_good {
+            |claims| claims
+        } else {
+            |mut claims| {
+                claims["exp"] = json!(1);
+                claims
+            }
+        };
+        let key = Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
+        let issuer = Issuer { key, says, jwks: published };
+        let rig = Stage::set(SIGNS, Arc::new(NotedSleep::default()), move |asked| match asked.uri.path() {
+            "/device" => {
+                let device =
+                    r#"{"device_code":"d","user_code":"A","verification_uri":"O/d","expires_in":30,"interval":3}"#;
+                answer(200, &[], device.replace('O', &origin(asked)))
+            }
+            _ => issuer.answer(asked, None),
+        })
+        .await;
+        let wanted = Wanted { scopes: vec![scope.to_owned()], ..Wanted::default() };
+        let device = rig.authorization.begin_on_device(wanted).await.unwrap();
+        let signed_in = device.finish().await;
+        assert_eq!(signed_in.is_ok(), is_good, "{signed_in:?}");
+        let user = signed_in.ok().and_then(|signed_in| signed_in.user);
+        assert_eq!(user.map(|user| user.subject).as_deref(), subject, "{scope}");
+    }
 }
 
 #[tokio::test]

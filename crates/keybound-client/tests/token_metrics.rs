@@ -1,57 +1,16 @@
 //! What is counted about tokens.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod counts;
 mod scripted;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use counts::Counts;
 use keybound_client::{FileTokenCache, TokenCache, token_metrics};
-use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use scripted::{Differently, Rig, Server, answer, grant, refuse, until};
-
-#[derive(Default)]
-struct Counts(Mutex<BTreeMap<String, Arc<Count>>>);
-
-#[derive(Default)]
-struct Count(AtomicU64);
-
-impl CounterFn for Count {
-    fn increment(&self, value: u64) {
-        self.0.fetch_add(value, Ordering::Relaxed);
-    }
-    fn absolute(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-}
-
-impl Counts {
-    fn all(&self) -> BTreeMap<String, u64> {
-        let counts = self.0.lock().unwrap();
-        counts.iter().map(|(name, count)| (name.clone(), count.0.load(Ordering::Relaxed))).collect()
-    }
-}
-
-impl Recorder for Counts {
-    fn describe_counter(&self, key: KeyName, _: Option<Unit>, description: SharedString) {
-        assert!(key.as_str().ends_with("_total") && !description.is_empty());
-    }
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        let labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-        let name = format!("{} {}", key.name(), labels.join(",")).trim_end().to_owned();
-        Counter::from_arc(Arc::clone(self.0.lock().unwrap().entry(name).or_default()))
-    }
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::noop()
-    }
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
-    }
-}
 
 #[test]
 fn exchanges_renewals_challenges_and_the_cache_are_counted() {

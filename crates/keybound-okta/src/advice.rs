@@ -11,8 +11,28 @@ pub(crate) fn on_api_error(error: &OktaError) -> Option<String> {
     if error.lacks_scope() {
         return Some(on_scope(&error.missing_scopes));
     }
+    if error.is_by_api_token
+        && let Some(advice) = on_api_token(error.status)
+    {
+        return Some(advice.to_owned());
+    }
     let by_code = error.code.as_deref().and_then(on_code);
     by_code.or_else(|| on_status(error.status)).map(str::to_owned)
+}
+
+/// Where an administrator's API token was sent.
+fn on_api_token(status: StatusCode) -> Option<&'static str> {
+    Some(match status {
+        StatusCode::UNAUTHORIZED => {
+            "The org does not take the API token: check that it is one of this org's and whole, and that it was not \
+             revoked, nor left unused for 30 days. A new one: admin console → Security → API → Tokens → Create token."
+        }
+        StatusCode::FORBIDDEN => {
+            "The API token may do what the administrator may who made it, and that is not enough: take one of a Super \
+             Administrator. The token may also be kept to a network zone that this machine is not in."
+        }
+        _ => return None,
+    })
 }
 
 fn on_scope(missing: &[String]) -> String {

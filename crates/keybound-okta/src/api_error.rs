@@ -39,6 +39,8 @@ pub struct OktaError {
     pub missing_scopes: Vec<String>,
     /// The answer as it came.
     pub response: Response<Bytes>,
+    /// Whether the call was authenticated by an administrator's API token.
+    pub(crate) is_by_api_token: bool,
 }
 
 /// The body, as Okta's API and its OAuth endpoints write it.
@@ -80,12 +82,18 @@ impl OktaError {
             clock_offset,
             missing_scopes: Vec::new(),
             response,
+            is_by_api_token: false,
         }
     }
 
     /// The same for a call that needs scopes which its token lacks.
     pub(crate) fn lacking(self, missing_scopes: Vec<String>) -> Self {
         Self { missing_scopes, ..self }
+    }
+
+    /// The same for a call by an administrator's API token.
+    pub(crate) fn by_api_token(self) -> Self {
+        Self { is_by_api_token: true, ..self }
     }
 
     /// What to do about it, where that can be told from the code.

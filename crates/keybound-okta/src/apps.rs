@@ -141,7 +141,13 @@ impl NewServiceApp {
         Self { label: label.into(), keys: vec![key], dpop_bound_access_tokens: true }
     }
 
-    fn body(&self) -> Result<Value, Error> {
+    /// An app to which keys are still to be added.
+    pub fn without_key(label: impl Into<String>) -> Self {
+        Self { label: label.into(), keys: Vec::new(), dpop_bound_access_tokens: true }
+    }
+
+    /// The body of the request that creates it (`createApplication`).
+    pub fn body(&self) -> Result<Value, Error> {
         let jwks: Result<Vec<Value>, _> =
             self.keys.iter().map(|key| serde_json::from_str(&key.jwk().to_json())).collect();
         let jwks = jwks.map_err(|problem| Error::Body(problem.to_string()))?;
@@ -190,6 +196,21 @@ impl App {
     pub fn client_id(&self) -> Option<&str> {
         self.extra.get("credentials")?.get("oauthClient")?.get("client_id")?.as_str()
     }
+
+    /// Whether it is a service app, whose clients ask for tokens in their own name.
+    pub fn is_service(&self) -> bool {
+        let kind = self.oauth_settings().and_then(|settings| settings.get("application_type"));
+        kind.and_then(Value::as_str) == Some("service")
+    }
+
+    /// Whether tokens for it have to be bound to a key (DPoP), where that is said.
+    pub fn dpop_bound_access_tokens(&self) -> Option<bool> {
+        self.oauth_settings()?.get("dpop_bound_access_tokens")?.as_bool()
+    }
+
+    fn oauth_settings(&self) -> Option<&Value> {
+        self.extra.get("settings")?.get("oauthClient")
+    }
 }
 
 /// A key of an app's client. The members of the JWK are in `extra`.
@@ -210,6 +231,13 @@ pub struct AppKey {
     /// Everything else: `kty`, `alg`, …
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl AppKey {
+    /// The key itself, where it is one that can be read.
+    pub fn public_key(&self) -> Option<PublicKey> {
+        PublicKey::from_jwk(&serde_json::to_vec(&self.extra).ok()?).ok()
+    }
 }
 
 /// A scope that is granted to an app.

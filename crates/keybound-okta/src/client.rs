@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use keybound::exchange::GrantedToken;
 use keybound::proof::DpopKey;
 use keybound_client::{
     AuthorizationClient, CallError, Client, ClientRegistration, Refresher, System, Token, TokenBinding,
@@ -12,6 +13,7 @@ use keybound_client::{
 };
 
 use crate::api_error::OktaError;
+use crate::api_token::ApiToken;
 use crate::error::{Error, Identity};
 use crate::operations::{self, Operation};
 use crate::org_url::OrgUrl;
@@ -21,7 +23,8 @@ use crate::settings::Settings;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// A service app's access to the management API of one org. Clones share its tokens.
+/// Access to the management API of one org, as a service app, as a user or as an administrator. Clones share its
+/// tokens.
 #[derive(Clone)]
 pub struct OktaClient {
     shared: Arc<Shared>,
@@ -29,8 +32,16 @@ pub struct OktaClient {
 
 struct Shared {
     org_url: OrgUrl,
-    clients: ScopedClients,
-    identity: Identity,
+    system: System,
+    caller: Caller,
+}
+
+/// By what a call is authenticated.
+enum Caller {
+    /// By an access token, which the client gets for the scopes of the call.
+    Scoped { clients: ScopedClients, identity: Box<Identity> },
+    /// By an administrator's API token.
+    Administrator(ApiToken),
 }
 
 /// One call of the management API.
@@ -62,12 +73,12 @@ impl OktaClient {
 
     /// A client that runs on `system`; make its network of [`Settings::transport_options`].
     pub fn with_system(settings: Settings, system: System) -> Self {
-        let identity = Identity::new(&settings);
+        let identity = Box::new(Identity::new(&settings));
         let Settings { org_url, grant, client_key, binding, .. } = settings;
         let scopes = grant.scopes.clone();
         let tokens = TokenSource::new(system.clone(), grant, client_key, binding);
-        let clients = ScopedClients::new(system, tokens, scopes);
-        Self { shared: Arc::new(Shared { org_url, clients, identity }) }
+        let clients = ScopedClients::new(tokens, scopes);
+        Self { shared: Arc::new(Shared { org_url, system, caller: Caller::Scoped { clients, identity } }) }
     }
 
     /// A client that calls in the name of a user who has logged in, by tokens that `refresher` gets and that are
@@ -80,31 +91,41 @@ impl OktaClient {
         refresher: Refresher,
         scopes: Vec<String>,
     ) -> Self {
-        let identity = Identity {
+        let identity = Box::new(Identity {
             org: org_url.origin().to_owned(),
             client_id: registration.identity().id.clone(),
             key_id: None,
             thumbprint: key.thumbprint(),
             scopes: scopes.clone(),
-        };
+        });
         let client = AuthorizationClient::new(system.clone(), registration, TokenBinding::Dpop(key));
-        let clients = ScopedClients::new(system, TokenSource::refreshing(client, refresher), scopes);
-        Self { shared: Arc::new(Shared { org_url, clients, identity }) }
+        let clients = ScopedClients::new(TokenSource::refreshing(client, refresher), scopes);
+        Self { shared: Arc::new(Shared { org_url, system, caller: Caller::Scoped { clients, identity } }) }
+    }
+
+    /// A client that calls by an administrator's API token, for what comes before there is an app: to create it, to
+    /// grant it scopes and to give it a role. Each call is sent once: nothing is tried again.
+    pub fn of_administrator(org_url: OrgUrl, system: System, token: ApiToken) -> Self {
+        Self { shared: Arc::new(Shared { org_url, system, caller: Caller::Administrator(token) }) }
     }
 
     /// The same client, which keeps its tokens in `cache` between runs, too. Calls that it has made before do
     /// not use it.
     #[must_use]
     pub fn with_cache(self, cache: Arc<dyn TokenCache>) -> Self {
-        self.shared.clients.keep_in(cache);
+        if let Caller::Scoped { clients, .. } = &self.shared.caller {
+            clients.keep_in(cache);
+        }
         self
     }
 
     /// Keeps what was learnt of the servers, for a program that is about to end: its next run begins without a
     /// challenge. Does nothing without a cache.
     pub async fn save(&self) {
-        for client in self.shared.clients.all() {
-            client.client.tokens().save().await;
+        if let Caller::Scoped { clients, .. } = &self.shared.caller {
+            for client in clients.all() {
+                client.client.tokens().save().await;
+            }
         }
     }
 
@@ -115,13 +136,44 @@ impl OktaClient {
 
     /// The client that calls with the scopes that are set, for other APIs than the org's.
     pub fn client(&self) -> Result<Client, Error> {
-        Ok(self.shared.clients.of_settings().ok_or(Error::NoScopes)?.client.clone())
+        Ok(self.of_settings()?.0.client.clone())
+    }
+
+    /// The client for a request to the org that is made elsewhere: it calls with the scopes that are set or, where none
+    /// are, with those that the operation needs which the request is of.
+    pub fn client_for(&self, method: &Method, path: &str) -> Result<Client, Error> {
+        let Caller::Scoped { clients, .. } = &self.shared.caller else { return Err(Error::NoAccessToken) };
+        if let Some(scoped) = clients.of_settings() {
+            return Ok(scoped.client.clone());
+        }
+        let operation = operations::of(method, path);
+        match operation.map(|operation| scopes::needed(&operation)).filter(|needed| !needed.is_empty()) {
+            Some(needed) => Ok(clients.with_scopes(needed).client.clone()),
+            None => Err(Error::UnknownScopes { method: method.clone(), path: path.to_owned() }),
+        }
     }
 
     /// An access token for use with another HTTP client, with the scopes that are set.
     pub async fn token(&self) -> Result<Arc<Token>, Error> {
-        let scoped = self.shared.clients.of_settings().ok_or(Error::NoScopes)?;
-        scoped.client.tokens().token().await.map_err(|error| self.failed(error.into(), &scoped))
+        let (scoped, identity) = self.of_settings()?;
+        scoped.client.tokens().token().await.map_err(|error| failed(error.into(), &scoped, identity))
+    }
+
+    /// Begins with `token`, which came with the user's login, for the scopes that are set; it is kept in the cache, if
+    /// there is one. Without this the first call refreshes.
+    pub async fn begin_with(&self, token: GrantedToken) -> Result<(), Error> {
+        self.of_settings()?.0.client.tokens().begin_with(token).await;
+        Ok(())
+    }
+
+    /// The client with the scopes that are set.
+    fn of_settings(&self) -> Result<(Arc<ScopedClient>, &Identity), Error> {
+        match &self.shared.caller {
+            Caller::Scoped { clients, identity } => {
+                Ok((clients.of_settings().ok_or(Error::NoScopes)?, identity))
+            }
+            Caller::Administrator(_) => Err(Error::NoAccessToken),
+        }
     }
 
     /// Makes `call`, and returns the answer if it is one of success.
@@ -130,9 +182,13 @@ impl OktaClient {
     /// which it needs.
     pub async fn call(&self, call: Call) -> Result<Response<Bytes>, Error> {
         let request = self.request(call)?;
+        let (clients, identity) = match &self.shared.caller {
+            Caller::Scoped { clients, identity } => (clients, identity),
+            Caller::Administrator(token) => return self.call_by(token, request).await,
+        };
         let operation = || operations::of(request.method(), request.uri().path());
-        if let Some(scoped) = self.shared.clients.of_settings() {
-            return self.call_as(&scoped, request, None).await;
+        if let Some(scoped) = clients.of_settings() {
+            return call_as(&scoped, identity, request, None).await;
         }
         let Some(operation) = operation() else {
             let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -141,8 +197,8 @@ impl OktaClient {
         match scopes::needed(&operation) {
             needed if needed.is_empty() => self.call_without_token(request).await,
             needed => {
-                let scoped = self.shared.clients.with_scopes(needed);
-                self.call_as(&scoped, request, Some(operation)).await
+                let scoped = clients.with_scopes(needed);
+                call_as(&scoped, identity, request, Some(operation)).await
             }
         }
     }
@@ -154,30 +210,7 @@ impl OktaClient {
 
     /// What the client runs on.
     pub(crate) fn system(&self) -> &System {
-        self.shared.clients.system()
-    }
-
-    async fn call_as(
-        &self,
-        scoped: &ScopedClient,
-        request: Request<Bytes>,
-        operation: Option<Operation>,
-    ) -> Result<Response<Bytes>, Error> {
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let lacks = || {
-            let operation = operation.or_else(|| operations::of(&method, &path));
-            operation.map(|it| scopes::missing(it.scopes(), &scoped.scopes())).unwrap_or_default()
-        };
-        let token = scoped.client.tokens().token().await;
-        scoped.note(&*token.map_err(|error| self.failed(error.into(), scoped))?);
-        match scoped.client.send(request).await {
-            Ok(response) if response.status().as_u16() < 400 => Ok(response),
-            Ok(response) => Err(OktaError::new(response, None).lacking(lacks()).into()),
-            Err(CallError::Refused(refused)) => {
-                Err(OktaError::new(refused.response, refused.clock_offset).lacking(lacks()).into())
-            }
-            Err(error) => Err(self.failed(error, scoped)),
-        }
+        &self.shared.system
     }
 
     /// Makes `call` as anybody: without a token, for what is there for everyone, such as the org's metadata.
@@ -187,18 +220,23 @@ impl OktaClient {
 
     /// What needs no scope is there for everyone.
     async fn call_without_token(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        match self.system().transport.send(request).await {
-            Ok(response) if response.status().as_u16() < 400 => Ok(response),
-            Ok(response) => Err(OktaError::new(response, None).into()),
-            Err(error) => {
-                Err(Error::Call { error: error.into(), identity: Box::new(self.shared.identity.clone()) })
-            }
+        let response = self.system().transport.send(request).await?;
+        if response.status().as_u16() < 400 {
+            Ok(response)
+        } else {
+            Err(OktaError::new(response, None).into())
         }
     }
 
-    fn failed(&self, error: CallError, scoped: &ScopedClient) -> Error {
-        let identity = Identity { scopes: scoped.asked.clone(), ..self.shared.identity.clone() };
-        Error::Call { error, identity: Box::new(identity) }
+    async fn call_by(&self, token: &ApiToken, mut request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+        if request.headers().contains_key(AUTHORIZATION) {
+            return Err(Error::CredentialsGiven);
+        }
+        request.headers_mut().insert(AUTHORIZATION, token.authorization()?);
+        self.call_without_token(request).await.map_err(|error| match error {
+            Error::Api(refused) => refused.by_api_token().into(),
+            error => error,
+        })
     }
 
     /// The request that `call` becomes, but for the token and the proof, which are made when it is sent.
@@ -215,4 +253,32 @@ impl OktaClient {
         }
         Ok(request)
     }
+}
+
+async fn call_as(
+    scoped: &ScopedClient,
+    identity: &Identity,
+    request: Request<Bytes>,
+    operation: Option<Operation>,
+) -> Result<Response<Bytes>, Error> {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let lacks = || {
+        let operation = operation.or_else(|| operations::of(&method, &path));
+        operation.map(|it| scopes::missing(it.scopes(), &scoped.scopes())).unwrap_or_default()
+    };
+    let token = scoped.client.tokens().token().await;
+    scoped.note(&*token.map_err(|error| failed(error.into(), scoped, identity))?);
+    match scoped.client.send(request).await {
+        Ok(response) if response.status().as_u16() < 400 => Ok(response),
+        Ok(response) => Err(OktaError::new(response, None).lacking(lacks()).into()),
+        Err(CallError::Refused(refused)) => {
+            Err(OktaError::new(refused.response, refused.clock_offset).lacking(lacks()).into())
+        }
+        Err(error) => Err(failed(error, scoped, identity)),
+    }
+}
+
+fn failed(error: CallError, scoped: &ScopedClient, identity: &Identity) -> Error {
+    let identity = Identity { scopes: scoped.asked.clone(), ..identity.clone() };
+    Error::Call { error, identity: Box::new(identity) }
 }

@@ -9,6 +9,7 @@ use keybound_client::{CallError, ClockOffset, TokenError, TransportError, field}
 
 use crate::advice;
 use crate::api_error::OktaError;
+use crate::api_token::ApiTokenError;
 use crate::operations::OperationError;
 use crate::org_url::NotOfThisOrg;
 use crate::settings::{Settings, SettingsError};
@@ -35,6 +36,18 @@ pub enum Error {
         /// Who called.
         identity: Box<Identity>,
     },
+    /// A call that carries no access token was not answered.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// An administrator's API token stands in place of access tokens, and there are none to be had.
+    #[error("there is no access token: calls are authenticated by an administrator's API token")]
+    NoAccessToken,
+    /// The administrator's API token can't be sent.
+    #[error("the API token can't be used: {0}")]
+    ApiToken(#[from] ApiTokenError),
+    /// The call has an `Authorization` of its own.
+    #[error("the call can't be made: it has a header field `authorization`, which is the client's to set")]
+    CredentialsGiven,
     /// The org refused the call.
     #[error(transparent)]
     Api(Box<OktaError>),
@@ -182,7 +195,14 @@ impl Error {
         match self {
             Self::Settings(error) if error.is_about_key() => ErrorKind::Key,
             Self::Settings(_) | Self::UnknownScopes { .. } | Self::NoScopes => ErrorKind::Settings,
-            Self::Path(_) | Self::Operation(_) | Self::Body(_) | Self::ForeignCursor(_) => ErrorKind::Request,
+            Self::Path(_)
+            | Self::Operation(_)
+            | Self::Body(_)
+            | Self::ForeignCursor(_)
+            | Self::CredentialsGiven
+            | Self::ApiToken(_)
+            | Self::NoAccessToken => ErrorKind::Request,
+            Self::Transport(error) => kind_of_transport(error),
             Self::BrokenOff { error, .. } => error.kind(),
             Self::Call { error, .. } => kind_of_call(error),
             Self::Api(error) => kind_of_api(error),
@@ -198,6 +218,7 @@ impl Error {
             Self::Path(_) => Some("Give a path of the org's API, such as /api/v1/users?limit=10".to_owned()),
             Self::Operation(error) => Some(error.advice()),
             Self::Call { error, identity } => advice_on_call(error, identity),
+            Self::Transport(error) => advice_on_transport(error),
             Self::Api(error) => match error.clock_offset {
                 Some(offset) if kind_of_api(error) == ErrorKind::Clock => Some(advice_on_clock(offset)),
                 _ => error.advice(),
@@ -213,7 +234,8 @@ impl Error {
             ),
             Self::BrokenOff { error, .. } => error.advice(),
             Self::ForeignCursor(_) => Some("Give the cursor as the list gave it, to a client of the same org.".to_owned()),
-            Self::Body(_) | Self::ForeignLink(_) | Self::PagesInCircle => None,
+            Self::CredentialsGiven => Some("Leave the header field `authorization` out.".to_owned()),
+            Self::Body(_) | Self::ForeignLink(_) | Self::PagesInCircle | Self::NoAccessToken | Self::ApiToken(_) => None,
         }
     }
 }

@@ -18,6 +18,7 @@
 
 mod advice;
 mod api_error;
+mod api_token;
 mod apps;
 mod client;
 mod error;
@@ -37,6 +38,7 @@ mod suggestion;
 mod users;
 
 pub use api_error::OktaError;
+pub use api_token::{ApiToken, ApiTokenError, MAX_API_TOKEN_BYTES};
 pub use apps::{App, AppKey, Apps, NewServiceApp, RoleAssignment, ScopeGrant};
 pub use client::{Call, OktaClient};
 pub use error::{Error, ErrorKind, Identity};

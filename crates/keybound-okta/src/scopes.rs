@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use keybound_client::{Client, System, Token, TokenCache, TokenSource};
+use keybound_client::{Client, Token, TokenCache, TokenSource};
 
 use crate::operations::Operation;
 
@@ -17,7 +17,6 @@ const MAX_SOURCES: usize = 16;
 pub(crate) struct ScopedClients {
     /// Asks for the scopes that are set; the others are made of it, so that all know the same of the server.
     tokens: TokenSource,
-    system: System,
     /// The scopes that are set.
     set: Vec<String>,
     /// The one that was used last stands last.
@@ -35,13 +34,8 @@ pub(crate) struct ScopedClient {
 
 impl ScopedClients {
     /// `tokens` are for the scopes that are `set`.
-    pub(crate) fn new(system: System, tokens: TokenSource, set: Vec<String>) -> Self {
-        Self { tokens, system, set, clients: Mutex::default() }
-    }
-
-    /// What the clients run on.
-    pub(crate) fn system(&self) -> &System {
-        &self.system
+    pub(crate) fn new(tokens: TokenSource, set: Vec<String>) -> Self {
+        Self { tokens, set, clients: Mutex::default() }
     }
 
     /// Keeps the tokens of clients that are made from now on in `cache`.
@@ -136,7 +130,7 @@ pub(crate) fn missing<'n>(needed: impl Iterator<Item = &'n str>, held: &[String]
 mod tests {
     use keybound::exchange::ClientCredentials;
     use keybound::{Algorithm, SigningKey};
-    use keybound_client::TokenBinding;
+    use keybound_client::{System, TokenBinding};
 
     use super::*;
     use crate::operations;
@@ -146,7 +140,7 @@ mod tests {
             ClientCredentials::new("https://o.example/oauth2/v1/token", "0oa1", scopes.to_vec()).unwrap();
         let key = Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
         let tokens = TokenSource::new(System::default(), grant, key, TokenBinding::Bearer);
-        ScopedClients::new(System::default(), tokens, owned(scopes))
+        ScopedClients::new(tokens, owned(scopes))
     }
 
     fn owned(scopes: &[&str]) -> Vec<String> {

@@ -12,9 +12,10 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use http::Method;
 use keybound::{KeyKind, PrivateKey};
+use keybound_client::System;
 use keybound_okta::{
-    Activation, Error, GroupProfile, ListQuery, LogQuery, Mail, NewServiceApp, NewUser, Profile, SortOrder,
-    UserChange, UserStatus,
+    Activation, ApiToken, Call, Error, GroupProfile, ListQuery, LogQuery, Mail, NewServiceApp, NewUser,
+    OktaClient, OrgUrl, Profile, SortOrder, UserChange, UserStatus,
 };
 use okta_client::{client_with, client_without_scopes, org};
 use scripted::{Asked, NOW, answer};
@@ -187,6 +188,44 @@ async fn every_call_goes_where_its_operation_is_with_what_it_takes() {
     assert_eq!(body("/api/v1/apps/a1/credentials/jwks")["kid"], "k1");
     let grant = body("/api/v1/apps/a1/grants");
     assert_eq!(grant, json!({ "scopeId": "okta.users.read", "issuer": org.origin }));
+}
+
+#[tokio::test]
+async fn an_administrator_calls_by_the_api_token_alone_and_once() {
+    for (status, words, why) in [
+        (200, None, "taken"),
+        (401, Some("Security → API → Tokens"), "not this org's, or revoked"),
+        (403, Some("Super"), "one of a lesser administrator"),
+        (429, Some("rate limit"), "too many requests"),
+        (503, Some("try again later"), "the org is down"),
+    ] {
+        let org = org(move |asked| match status {
+            200 => any_object(asked),
+            _ => answer(status, &[], r#"{"errorCode":"E","errorSummary":"no"}"#),
+        })
+        .await;
+        let org_url = OrgUrl::parse(&org.origin).unwrap();
+        let token = ApiToken::parse("00a-known-token").unwrap();
+        assert_eq!(format!("{token:?}"), "ApiToken(…)", "whoever has it is the administrator");
+        let okta = OktaClient::of_administrator(org_url, System::default(), token);
+        let outcome = okta.apps().assign_role("c1", "READ_ONLY_ADMIN").await;
+        let advice = outcome.err().and_then(|error| error.advice());
+        match words {
+            None => assert_eq!(advice, None, "{why}"),
+            Some(words) => {
+                assert!(advice.as_deref().is_some_and(|it| it.contains(words)), "{why}: {advice:?}");
+            }
+        }
+        let [asked] = &org.asked()[..] else { panic!("{why}: {:?}", org.asked()) };
+        assert_eq!(asked.headers["authorization"], "SSWS 00a-known-token", "{why}");
+        assert!(!asked.headers.contains_key("dpop"), "{why}");
+
+        assert!(matches!(okta.token().await, Err(Error::NoAccessToken)));
+        let mut own = Call::get("/api/v1/apps");
+        own.headers.insert("authorization", http::HeaderValue::from_static("Bearer x"));
+        assert!(matches!(okta.call(own).await, Err(Error::CredentialsGiven)));
+        assert_eq!(org.asked().len(), 1, "nothing else was sent");
+    }
 }
 
 #[tokio::test]

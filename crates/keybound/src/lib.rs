@@ -40,6 +40,7 @@ pub mod endpoint;
 pub mod excerpt;
 pub mod exchange;
 mod htu;
+pub mod id_token;
 mod introspection;
 pub mod json;
 mod jwk;

@@ -8,6 +8,7 @@ use crate::algorithm::Algorithm;
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::excerpt::{NAME, excerpt};
 use crate::exchange::ClientAuthentication;
+use crate::id_token::IdTokenPolicy;
 use crate::json::{MemberError, NotStrictJson, Object, Value};
 
 /// Bytes of a server's metadata, at most. Large ones have ten kilobytes.
@@ -120,6 +121,11 @@ pub struct ServerMetadata {
     pub device_authorization_endpoint: Option<Endpoint>,
     /// Where tokens are given back (`revocation_endpoint`, RFC 8414 section 2).
     pub revocation_endpoint: Option<Endpoint>,
+    /// The keys that it signs with (`jwks_uri`).
+    pub jwks_uri: Option<Endpoint>,
+    /// The algorithms that it signs ID tokens with (`id_token_signing_alg_values_supported`, OpenID Connect Discovery
+    /// section 3).
+    pub id_token_algorithms: Option<Vec<String>>,
     /// The algorithms that proofs may have (`dpop_signing_alg_values_supported`, RFC 9449 section 5.1).
     pub proof_algorithms: Option<Vec<String>>,
     /// How clients may authenticate (`token_endpoint_auth_methods_supported`).
@@ -193,6 +199,8 @@ impl ServerMetadata {
             requires_pushed_authorization_requests: document.flag("require_pushed_authorization_requests")?,
             device_authorization_endpoint: document.endpoint("device_authorization_endpoint")?,
             revocation_endpoint: document.endpoint("revocation_endpoint")?,
+            jwks_uri: document.endpoint("jwks_uri")?,
+            id_token_algorithms: document.names("id_token_signing_alg_values_supported")?,
             proof_algorithms: document.names("dpop_signing_alg_values_supported")?,
             client_authentications: document.names("token_endpoint_auth_methods_supported")?,
             code_challenge_methods: document.names("code_challenge_methods_supported")?,
@@ -231,6 +239,21 @@ impl ServerMetadata {
     pub fn allow_code_challenge(&self) -> Result<(), NotSupported> {
         allowed(self.code_challenge_methods.as_deref(), "S256")
             .map_err(|supported| NotSupported::CodeChallengeMethod { supported })
+    }
+
+    /// What the ID tokens of `client_id` are held to: the algorithms are those of the server's list that are asymmetric,
+    /// or RS256 where there is no list (OpenID Connect Core section 3.1.3.7, number 7).
+    pub fn id_token_policy(&self, client_id: &str) -> IdTokenPolicy {
+        let mut policy = IdTokenPolicy::new(&self.issuer, client_id);
+        if let Some(names) = &self.id_token_algorithms {
+            policy.algorithms = names.iter().filter_map(|name| name.parse().ok()).collect();
+        }
+        policy
+    }
+
+    /// Where the keys are that it signs with.
+    pub fn jwks_uri(&self) -> Result<&Endpoint, NotSupported> {
+        self.jwks_uri.as_ref().ok_or(NotSupported::NoEndpoint("jwks_uri"))
     }
 
     /// The token endpoint.
@@ -403,6 +426,23 @@ mod tests {
             none.device_authorization_endpoint(),
             Err(NotSupported::NoEndpoint("device_authorization_endpoint"))
         );
+    }
+
+    #[test]
+    fn id_tokens_are_held_to_the_algorithms_of_the_list_and_to_no_symmetric_one() {
+        for (members, algorithms, why) in [
+            ("", &[Algorithm::RS256][..], "no list: what every server has"),
+            (
+                r#","id_token_signing_alg_values_supported":["RS256","ES256"]"#,
+                &[Algorithm::RS256, Algorithm::ES256],
+                "the list",
+            ),
+            (r#","id_token_signing_alg_values_supported":["HS256","none","x"]"#, &[], "none that is taken"),
+        ] {
+            let policy = parse(members).unwrap().id_token_policy("0oa1");
+            assert_eq!((policy.issuer.as_str(), policy.client_id.as_str()), (ISSUER, "0oa1"));
+            assert_eq!(policy.algorithms, algorithms, "{why}");
+        }
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! The last steps: a call that changes nothing for each scope, and what the org says of its rate limit.
 
-use bytes::Bytes;
-use http::{HeaderMap, Response};
-use keybound_okta::operations::{self, Operation};
+use http::HeaderMap;
 use keybound_okta::{Error, OktaClient};
 
+use crate::probe::{self, harmless};
 use crate::report::{Failure, Outcome};
 
 use super::diagnosis::Diagnosis;
@@ -17,7 +16,7 @@ pub(super) async fn examine(okta: &OktaClient, scopes: &[String], diagnosis: &mu
     for scope in scopes {
         let Some(operation) = harmless(scope) else { continue };
         let step = format!("call {scope}");
-        match call(okta, &operation).await {
+        match probe::call(okta, &operation).await {
             Ok(answer) => {
                 diagnosis.good(step, format_args!("{operation} answered {}", answer.status()))?;
                 last = Some(answer.headers().clone());
@@ -29,10 +28,6 @@ pub(super) async fn examine(okta: &OktaClient, scopes: &[String], diagnosis: &mu
         }
     }
     last.map_or(Ok(()), |headers| examine_rate_limit(&headers, diagnosis))
-}
-
-async fn call(okta: &OktaClient, operation: &Operation) -> Result<Response<Bytes>, Error> {
-    okta.operation(operation.id())?.parameter("limit", 1).send().await
 }
 
 fn refusal_headers(error: &Error) -> Option<HeaderMap> {
@@ -52,20 +47,6 @@ fn refused(error: Error, scope: &str) -> Failure {
         return failure.because(why);
     }
     failure
-}
-
-/// The list that `scope` alone gives leave to read, by the shortest path. Who may manage may read.
-fn harmless(scope: &str) -> Option<Operation> {
-    let resource = scope.strip_suffix(".read").or_else(|| scope.strip_suffix(".manage"))?;
-    let reading = format!("{resource}.read");
-    let needs_it_alone = |operation: &Operation| {
-        operation.is_paged()
-            && operation.scopes().eq([reading.as_str()])
-            && operation.path_parameters().next().is_none()
-            && operation.query_parameters().any(|parameter| parameter.name == "limit")
-            && !operation.query_parameters().any(|parameter| parameter.is_required)
-    };
-    operations::all().filter(needs_it_alone).min_by_key(|operation| operation.path().len())
 }
 
 fn examine_rate_limit(headers: &HeaderMap, diagnosis: &mut Diagnosis) -> Outcome {
@@ -102,20 +83,6 @@ impl Budget {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_scope_is_tried_with_the_plainest_list_that_it_is_for() {
-        for (scope, id, why) in [
-            ("okta.users.read", Some("listUsers"), "users"),
-            ("okta.users.manage", Some("listUsers"), "who may manage may read"),
-            ("okta.groups.read", Some("listGroups"), "groups"),
-            ("okta.apps.manage", Some("listApplications"), "apps"),
-            ("okta.logs.read", Some("listLogEvents"), "the log"),
-            ("okta.nonsense.read", None, "no list"),
-            ("openid", None, "not of the management API"),
-        ] {
-            assert_eq!(harmless(scope).map(|operation| operation.id()), id, "{why}: {scope}");
-        }
-    }
     #[test]
     fn a_budget_is_scarce_when_less_than_a_tenth_is_left() {
         for (limit, remaining, scarce, why) in [

@@ -1,11 +1,9 @@
 //! `keybound keys convert`: a key in another form. The private half goes to a file of its owner's alone, and to
 //! standard output only where that is asked for by name.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use keybound::{PrivateKey, PublicKey};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -16,9 +14,6 @@ use crate::report::{Failure, Outcome};
 
 use super::Shown;
 
-/// What an encrypted key is decrypted with. Arguments can be seen by others on the machine, and are kept by shells.
-const PASSPHRASE: &str = "KEYBOUND_KEY_PASSPHRASE";
-
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +21,8 @@ Examples:
   keybound keys convert cc_private_key.pem --to jwk --out cc_private_key.jwk
   KEYBOUND_KEY_PASSPHRASE=… keybound keys convert locked.pem --to pem --out cc_private_key.pem
 
-An encrypted key (PKCS#8) is decrypted with the passphrase in KEYBOUND_KEY_PASSPHRASE.")]
+An encrypted key (PKCS#8) is decrypted with the passphrase in KEYBOUND_KEY_PASSPHRASE; where that is not set, a terminal is
+asked for it.")]
 pub(crate) struct Arguments {
     /// The key: PEM (PKCS#8, also encrypted, PKCS#1, SEC1) or JWK.
     file: PathBuf,
@@ -70,7 +66,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Outcome {
 fn written(arguments: &Arguments) -> Outcome<Zeroizing<String>> {
     let failed = |error| Failure::new(ExitCode::Unexpected, error);
     if !arguments.to.is_private() {
-        let key = public_key(&arguments.file)?;
+        let key = Shown::read(&arguments.file)?.public;
         return Ok(Zeroizing::new(match arguments.to {
             Form::PublicPem => key.to_pem(),
             _ => key.jwk().to_json() + "\n",
@@ -81,37 +77,9 @@ fn written(arguments: &Arguments) -> Outcome<Zeroizing<String>> {
             .because("what is printed may be seen, and kept by a terminal or a log")
             .do_next("give --out FILE; or --stdout where a program reads it"));
     }
-    let key = private_key(&arguments.file)?;
+    let key = key_file::read_private(&arguments.file)?;
     match arguments.to {
         Form::Pem => key.to_pkcs8_pem().map_err(failed),
         _ => key.to_jwk().map_err(failed).map(|jwk| Zeroizing::new(format!("{}\n", *jwk))),
     }
-}
-
-fn public_key(path: &Path) -> Outcome<PublicKey> {
-    if is_encrypted(&key_file::read(path)?) {
-        return Ok(decrypted(path)?.public_key().clone());
-    }
-    Ok(Shown::read(path)?.public)
-}
-
-fn private_key(path: &Path) -> Outcome<PrivateKey> {
-    if is_encrypted(&key_file::read(path)?) { decrypted(path) } else { key_file::read_private(path) }
-}
-
-fn is_encrypted(text: &str) -> bool {
-    text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
-}
-
-fn decrypted(path: &Path) -> Outcome<PrivateKey> {
-    let Some(passphrase) = env::var(PASSPHRASE).ok().map(Zeroizing::new) else {
-        return Err(Failure::new(ExitCode::KeyFile, format_args!("{} is encrypted", path.display()))
-            .because(format_args!("its passphrase is to be in {PASSPHRASE}, which is not set"))
-            .do_next(format_args!("read -rs {PASSPHRASE} && export {PASSPHRASE}, and again")));
-    };
-    PrivateKey::from_encrypted_pem(&key_file::read(path)?, passphrase.as_bytes()).map_err(|error| {
-        Failure::new(ExitCode::KeyFile, format_args!("{} cannot be decrypted", path.display()))
-            .because(error)
-            .do_next(format_args!("check the passphrase in {PASSPHRASE}"))
-    })
 }

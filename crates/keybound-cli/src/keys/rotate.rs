@@ -177,11 +177,7 @@ impl<'a> Rotation<'a> {
     async fn old_key(&self, okta: &OktaClient) -> Outcome<AppKey> {
         let keys: Vec<AppKey> = okta.apps().keys(self.app()).try_collect().await?;
         let thumbprint = self.settings.client_key.public_key().thumbprint();
-        let is_old = |key: &AppKey| {
-            let jwk = serde_json::to_vec(&key.extra).ok();
-            jwk.and_then(|jwk| PublicKey::from_jwk(&jwk).ok())
-                .is_some_and(|key| key.thumbprint() == thumbprint)
-        };
+        let is_old = |key: &AppKey| key.public_key().is_some_and(|key| key.thumbprint() == thumbprint);
         keys.into_iter().find(is_old).ok_or_else(|| {
             Failure::new(
                 ExitCode::ApiRefused,

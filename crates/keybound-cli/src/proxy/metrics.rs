@@ -1,4 +1,4 @@
-//! What the proxy counts: how requests ended and how long they took, never which.
+//! What the proxy counts: how requests ended and how long they took, never which; and what its client counts.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub(super) fn start() {
             metrics::Unit::Seconds,
             "From a request's head to its answer's"
         );
+        keybound_client::call_metrics::describe();
+        keybound_client::token_metrics::describe();
         Some(handle)
     });
 }

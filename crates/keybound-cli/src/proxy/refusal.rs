@@ -26,6 +26,8 @@ pub(super) enum NotRelayed {
     NotAllowed(NotAllowed),
     BodyPaused,
     BodyBroke,
+    /// No scopes are set, and what is asked is no operation that tells which it needs.
+    NoScopes,
     Call(Box<CallError>),
 }
 
@@ -34,6 +36,7 @@ impl NotRelayed {
     pub(super) fn outcome(&self) -> &'static str {
         match self {
             Self::Stranger(_) => "stranger",
+            Self::NoScopes => "no_token",
             Self::NotHttp | Self::NoPath | Self::BodyPaused | Self::BodyBroke => "malformed",
             Self::NoOrigin | Self::NotAllowed(_) => "not_allowed",
             Self::Call(error) => match **error {
@@ -47,7 +50,7 @@ impl NotRelayed {
         match self {
             Self::Stranger(Stranger::WithoutSecret) => StatusCode::UNAUTHORIZED,
             Self::Stranger(Stranger::WebPage) | Self::NotAllowed(NotAllowed::NoRule) => StatusCode::FORBIDDEN,
-            Self::NotHttp => StatusCode::NOT_IMPLEMENTED,
+            Self::NotHttp | Self::NoScopes => StatusCode::NOT_IMPLEMENTED,
             Self::NoOrigin => StatusCode::NOT_FOUND,
             Self::NoPath | Self::NotAllowed(NotAllowed::Ambiguous(_)) | Self::BodyBroke => {
                 StatusCode::BAD_REQUEST
@@ -75,6 +78,10 @@ impl NotRelayed {
             }
             Self::BodyPaused => "the body of the request did not come in time".to_owned(),
             Self::BodyBroke => "the body of the request broke off".to_owned(),
+            Self::NoScopes => {
+                "no scopes are set, and this is no known operation of the org that tells which it needs"
+                    .to_owned()
+            }
             Self::Call(error) => error.to_string(),
         }
     }
@@ -98,6 +105,7 @@ impl NotRelayed {
             }
             Self::NotAllowed(NotAllowed::Ambiguous(_)) => "send the path that is meant",
             Self::BodyPaused | Self::BodyBroke => "send it again",
+            Self::NoScopes => "start `keybound proxy` with --scope (OKTA_SCOPES) for it",
             Self::Call(error) => match **error {
                 CallError::Token(_) => "`keybound doctor` says what is wrong between here and the org",
                 CallError::BodySpent(_) => "send it again: what the origin asked for is known now",

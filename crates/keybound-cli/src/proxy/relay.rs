@@ -15,8 +15,9 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use keybound::exchange::{DPOP, DPOP_NONCE};
-use keybound_client::{CallError, Client, RequestBody, ResponseBody};
+use keybound_client::{CallError, RequestBody, ResponseBody};
 use keybound_guard::reverse_proxy::hop_by_hop;
+use keybound_okta::OktaClient;
 
 use super::admission::LocalAccess;
 use super::allowed::Allowed;
@@ -36,7 +37,7 @@ pub(super) type AnswerBody = Either<ResponseBody, Full<Bytes>>;
 
 /// Passes requests on.
 pub(super) struct Relay {
-    pub(super) client: Client,
+    pub(super) okta: OktaClient,
     pub(super) access: LocalAccess,
     pub(super) destinations: Destinations,
     pub(super) allowed: Allowed,
@@ -60,7 +61,8 @@ impl Relay {
         let destination = self.destinations.of(asked.path()).ok_or(NotRelayed::NoOrigin)?;
         self.allowed.check(&head.method, asked.path()).map_err(NotRelayed::NotAllowed)?;
         let request = outgoing(head, &asked, destination, body::read_ahead(body).await?)?;
-        match self.client.execute(request).await {
+        let client = self.okta.client_for(request.method(), request.uri().path());
+        match client.map_err(|_| NotRelayed::NoScopes)?.execute(request).await {
             Ok(answer) => Ok(self.incoming(answer.map(Either::Left), destination)),
             // After all that a client can do, the origin's own words are the best that can be said.
             Err(CallError::Refused(refused)) => {

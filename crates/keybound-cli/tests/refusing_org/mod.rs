@@ -13,10 +13,12 @@ use std::thread;
 pub(crate) struct Asked {
     /// Method and path, with a blank between them.
     pub(crate) line: String,
+    /// The value of `Authorization`, if there was one.
+    pub(crate) authorization: Option<String>,
     pub(crate) body: String,
 }
 
-/// A status and a JSON body.
+/// A status and a JSON body; the status 0 cuts the connection without an answer.
 pub(crate) type Answer = (u16, String);
 
 type Script = dyn Fn(&Asked) -> Option<Answer> + Send + Sync;
@@ -63,10 +65,20 @@ fn serve(stream: TcpStream, script: &Script, origin: &str, log: &Mutex<Vec<Asked
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).unwrap();
     let line = head.split(' ').take(2).collect::<Vec<_>>().join(" ");
-    let asked = Asked { line, body: String::from_utf8(body).unwrap() };
+    let field = |name: &str| {
+        let (_, value) = head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(it, _)| it.eq_ignore_ascii_case(name))?;
+        Some(value.to_owned())
+    };
+    let asked = Asked { line, authorization: field("authorization"), body: String::from_utf8(body).unwrap() };
     log.lock().unwrap().push(asked.clone());
     let is_proven = lower.contains("\r\ndpop: ");
     let (status, body) = script(&asked).unwrap_or_else(|| usual(&asked.line, origin, is_proven));
+    if status == 0 {
+        return;
+    }
     let answer = format!(
         "HTTP/1.1 {status} Scripted\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()

@@ -19,25 +19,25 @@
 //! let asked = Asked { scopes: vec!["things.read".to_owned()], ..Asked::default() };
 //! let browser = authorization.begin(asked, &Loopback::default()).await?;
 //! println!("Open {} in your browser.", browser.url());
-//! let token = browser.finish().await?;
-//! println!("It lives until {:?}.", token.expires_at);
+//! let signed_in = browser.finish().await?;
+//! println!("The token lives until {:?}.", signed_in.token.expires_at);
 //! # Ok(())
 //! # }
 //! ```
 
 mod error;
 mod loopback;
+mod signed_in;
 
-pub use error::AuthorizationError;
+pub use error::{AuthorizationError, KeysFault};
 pub use loopback::{Loopback, MAX_REQUEST_BYTES};
+pub use signed_in::SignedIn;
 
 use std::time::Duration;
 
-use keybound::Secret;
 use keybound::authorization::{AuthorizationCode, AuthorizationRequest, PendingAuthorization};
 use keybound::device::{DeviceAuthorization, DeviceRequest};
-use keybound::endpoint::Endpoint;
-use keybound::exchange::{Grant, GrantedToken, TokenRequest};
+use keybound::exchange::Grant;
 use keybound::metadata::{NotSupported, ServerMetadata};
 use keybound::proof::DpopKey;
 
@@ -46,6 +46,7 @@ use crate::registration::ClientRegistration;
 use crate::system::System;
 use crate::token_source::TokenBinding;
 use loopback::Listener;
+use signed_in::{SignIn, Verifier};
 
 /// How long a user's browser is waited for: long enough to find a password and a second factor.
 pub const PATIENCE: Duration = Duration::from_secs(10 * 60);
@@ -70,9 +71,7 @@ pub struct Asked {
 
 /// An authorization that waits for the user's browser.
 pub struct BrowserAuthorization {
-    client: AuthorizationClient,
-    token_endpoint: Endpoint,
-    resources: Vec<String>,
+    sign_in: SignIn,
     pending: PendingAuthorization,
     listener: Listener,
     url: String,
@@ -80,9 +79,7 @@ pub struct BrowserAuthorization {
 
 /// An authorization that waits for the user's other device.
 pub struct AuthorizationOnDevice {
-    client: AuthorizationClient,
-    token_endpoint: Endpoint,
-    resources: Vec<String>,
+    sign_in: SignIn,
     authorization: DeviceAuthorization,
 }
 
@@ -113,13 +110,22 @@ impl UserAuthorization {
         asked: Asked,
         place: &Loopback,
     ) -> Result<BrowserAuthorization, AuthorizationError> {
-        let token_endpoint = self.metadata.token_endpoint()?.clone();
+        let sign_in = self.sign_in(&asked)?;
         let listener = Listener::bind(place, self.client.system().timer.clone()).await?;
-        let resources = asked.resources.clone();
         let pending = self.request(asked, listener.redirect_uri())?;
         let url = self.url(&pending).await?;
-        let client = self.client.clone();
-        Ok(BrowserAuthorization { client, token_endpoint, resources, pending, listener, url })
+        Ok(BrowserAuthorization { sign_in, pending, listener, url })
+    }
+
+    /// How a sign-in ends that asks for this.
+    fn sign_in(&self, asked: &Asked) -> Result<SignIn, AuthorizationError> {
+        let client_id = &self.client.registration().identity().id;
+        Ok(SignIn {
+            client: self.client.clone(),
+            token_endpoint: self.metadata.token_endpoint()?.clone(),
+            resources: asked.resources.clone(),
+            verifier: Verifier::for_scopes(&self.metadata, client_id, &asked.scopes),
+        })
     }
 
     /// The request for a redirect URI of any other kind, which the caller sees to: the response is read by
@@ -153,19 +159,24 @@ impl UserAuthorization {
         }
     }
 
-    /// A token for the code of a checked response, which may be exchanged once.
+    /// A token for the code of a checked response, which may be exchanged once, and who has signed in.
     pub async fn redeem(
         &self,
         code: AuthorizationCode,
         resources: Vec<String>,
-    ) -> Result<GrantedToken, AuthorizationError> {
-        let endpoint = self.metadata.token_endpoint()?.clone();
-        token(&self.client, endpoint, resources, Grant::AuthorizationCode(code)).await
+    ) -> Result<SignedIn, AuthorizationError> {
+        let client_id = &self.client.registration().identity().id;
+        let nonce = code.id_token_nonce().cloned();
+        let sign_in = SignIn {
+            verifier: nonce.as_ref().map(|_| Verifier::new(&self.metadata, client_id)),
+            ..self.sign_in(&Asked { resources, ..Asked::default() })?
+        };
+        sign_in.finish(Grant::AuthorizationCode(code), nonce.as_ref()).await
     }
 
     /// Asks for the codes with which the user can approve on another device (RFC 8628).
     pub async fn begin_on_device(&self, asked: Asked) -> Result<AuthorizationOnDevice, AuthorizationError> {
-        let token_endpoint = self.metadata.token_endpoint()?.clone();
+        let sign_in = self.sign_in(&asked)?;
         let request = DeviceRequest {
             endpoint: self.metadata.device_authorization_endpoint()?.clone(),
             client: self.client.registration().identity().clone(),
@@ -173,8 +184,7 @@ impl UserAuthorization {
             resources: asked.resources,
         };
         let authorization = self.client.authorize_device(&request).await?;
-        let (client, resources) = (self.client.clone(), request.resources);
-        Ok(AuthorizationOnDevice { client, token_endpoint, resources, authorization })
+        Ok(AuthorizationOnDevice { sign_in, authorization })
     }
 }
 
@@ -184,15 +194,12 @@ impl BrowserAuthorization {
         &self.url
     }
 
-    /// What `nonce` of the ID token has to be, for whoever verifies that.
-    pub fn id_token_nonce(&self) -> Option<&Secret> {
-        self.pending.id_token_nonce()
-    }
-
-    /// Waits for the browser to come back, [`PATIENCE`] long, and exchanges the code.
-    pub async fn finish(self) -> Result<GrantedToken, AuthorizationError> {
+    /// Waits for the browser to come back, [`PATIENCE`] long, exchanges the code, and verifies the ID token. One that
+    /// does not hold ends the sign-in: the token that came with it is not given out.
+    pub async fn finish(self) -> Result<SignedIn, AuthorizationError> {
         let code = self.listener.response(&self.pending, PATIENCE).await?;
-        token(&self.client, self.token_endpoint, self.resources, Grant::AuthorizationCode(code)).await
+        let nonce = code.id_token_nonce().cloned();
+        self.sign_in.finish(Grant::AuthorizationCode(code), nonce.as_ref()).await
     }
 }
 
@@ -202,21 +209,11 @@ impl AuthorizationOnDevice {
         &self.authorization
     }
 
-    /// Polls until the user has approved or refused, or the code has expired.
-    pub async fn finish(self) -> Result<GrantedToken, AuthorizationError> {
+    /// Polls until the user has approved or refused, or the code has expired, and verifies the ID token, which has no
+    /// nonce here.
+    pub async fn finish(self) -> Result<SignedIn, AuthorizationError> {
         let grant = self.authorization.grant().clone();
-        self.client.system().timer.sleep(grant.polling().interval()).await;
-        token(&self.client, self.token_endpoint, self.resources, Grant::DeviceCode(grant)).await
+        self.sign_in.client.system().timer.sleep(grant.polling().interval()).await;
+        self.sign_in.finish(Grant::DeviceCode(grant), None).await
     }
-}
-
-async fn token(
-    client: &AuthorizationClient,
-    endpoint: Endpoint,
-    resources: Vec<String>,
-    grant: Grant,
-) -> Result<GrantedToken, AuthorizationError> {
-    let mut request = TokenRequest::new(endpoint, client.registration().identity().clone(), grant);
-    request.resources = resources;
-    Ok(client.token(&request).await?)
 }

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use keybound::Thumbprint;
 use keybound::random::{OperatingSystem, jwt_id};
 use zeroize::Zeroizing;
 
@@ -46,8 +47,39 @@ impl FileTokenCache {
         Ok(Self { folder, owner })
     }
 
+    /// Drops every token that is bound to the key with this thumbprint, whatever it is kept under: its user has logged
+    /// out. How many there were comes back.
+    pub fn forget_bound_to(&self, thumbprint: Thumbprint) -> io::Result<usize> {
+        let mut dropped = 0;
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let is_token = path.extension() == Some(OsStr::new("json"));
+            // One that can't be read is of no use to anybody here, and may be another's.
+            if is_token && self.read(&path).ok().flatten().is_some_and(|token| token.thumbprint == thumbprint)
+            {
+                fs::remove_file(&path)?;
+                dropped += 1;
+            }
+        }
+        Ok(dropped)
+    }
+
     fn path(&self, key: &CacheKey, ending: &str) -> PathBuf {
         self.folder.join(format!("{}.{ending}", key.name()))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Option<CachedToken>> {
+        if !self.is_there(path)? {
+            return Ok(None);
+        }
+        let file = match File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        // One byte more than is allowed, to see that there is more; room for all, so that it never grows.
+        let mut text = Zeroizing::new(Vec::with_capacity(MAX_CACHED_BYTES + 64));
+        file.take(MAX_CACHED_BYTES as u64 + 1).read_to_end(&mut text)?;
+        CachedToken::from_json(&text).map(Some).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
     }
 
     /// The file at `path`, or `None`, after it was seen to be one of ours: what is no file (a pipe, say) is
@@ -64,18 +96,7 @@ impl FileTokenCache {
 
 impl TokenCache for FileTokenCache {
     fn load(&self, key: &CacheKey) -> io::Result<Option<CachedToken>> {
-        let path = self.path(key, "json");
-        if !self.is_there(&path)? {
-            return Ok(None);
-        }
-        let file = match File::open(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
-        };
-        // One byte more than is allowed, to see that there is more; room for all, so that it never grows.
-        let mut text = Zeroizing::new(Vec::with_capacity(MAX_CACHED_BYTES + 64));
-        file.take(MAX_CACHED_BYTES as u64 + 1).read_to_end(&mut text)?;
-        CachedToken::from_json(&text).map(Some).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+        self.read(&self.path(key, "json"))
     }
 
     fn store(&self, key: &CacheKey, token: &CachedToken) -> io::Result<()> {

@@ -21,6 +21,7 @@ pub struct AuthorizationCode {
     verifier: Secret,
     redirect_uri: String,
     bound_to: Option<Thumbprint>,
+    nonce: Option<Secret>,
 }
 
 /// A rule that a response breaks, or the server's own refusal.
@@ -96,6 +97,7 @@ impl AuthorizationCode {
             verifier: pending.verifier().clone(),
             redirect_uri: pending.request().redirect_uri.clone(),
             bound_to: pending.request().bound_to,
+            nonce: pending.id_token_nonce().cloned(),
         }
     }
 
@@ -109,6 +111,11 @@ impl AuthorizationCode {
 
     pub(crate) fn redirect_uri(&self) -> &str {
         &self.redirect_uri
+    }
+
+    /// What `nonce` of the ID token has to be, where one was asked for (OpenID Connect Core section 3.1.3.7, number 11).
+    pub fn id_token_nonce(&self) -> Option<&Secret> {
+        self.nonce.as_ref()
     }
 
     /// The DPoP key that it is bound to, if it is (RFC 9449 section 10).

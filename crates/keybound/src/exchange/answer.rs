@@ -31,7 +31,7 @@ pub struct GrantedToken {
     /// is forgotten; `None` leaves the old one as it is (RFC 6749 section 6).
     pub refresh_token: Option<RefreshToken>,
     /// Who the user is (`id_token`, OpenID Connect Core section 3.1.3.3): the text as the server gave it,
-    /// neither read nor verified here.
+    /// neither read nor verified here; [`IdTokenPolicy`](crate::id_token::IdTokenPolicy) does that.
     pub id_token: Option<Secret>,
 }
 
