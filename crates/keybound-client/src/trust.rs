@@ -19,10 +19,10 @@ use rustls_platform_verifier::Verifier;
 
 /// How a client speaks TLS that trusts the authorities of `added`, PEM, and the system's.
 ///
-/// Without any authority there is none, unless that `is_accepted`: it accepts no server then.
-pub(crate) fn tls(added: &[String], no_authority_is_accepted: bool) -> Result<ClientConfig, String> {
+/// That there are none at all is an error, unless `none_will_do`: then no server is accepted.
+pub(crate) fn tls(added: &[String], none_will_do: bool) -> Result<ClientConfig, String> {
     let trust = Trust::new(added)?;
-    if trust.added.is_none() && !no_authority_is_accepted {
+    if trust.added.is_none() && !none_will_do {
         trust.system().map_err(|error| error.to_string())?;
     }
     Ok(versions(&trust.provider)?
