@@ -1,6 +1,7 @@
 //! What the replay store in memory does under its locks, over locks of which loom tries every order.
 //!
-//! The files are those of `keybound`, unchanged: the `super::Mutex` that they use is loom's here.
+//! The files are those of `keybound`, unchanged: the `super::Mutex` that they use is loom's here, and the words of the
+//! filters, which are used under such a lock alone, come from the heap.
 
 #![allow(dead_code, reason = "what only a user of the store asks for")]
 
@@ -20,6 +21,27 @@ mod shard;
 mod table;
 #[path = "../../crates/keybound/src/replay/memory/tally.rs"]
 mod tally;
+
+/// The memory of the filters, from the heap alone.
+mod words {
+    use std::sync::atomic::AtomicU64;
+
+    pub(super) struct Words(Vec<AtomicU64>);
+
+    impl Words {
+        pub(super) fn new(count: usize) -> Option<Self> {
+            Some(Self((0..count).map(|_| AtomicU64::new(0)).collect()))
+        }
+
+        pub(super) fn all(&self) -> &[AtomicU64] {
+            &self.0
+        }
+
+        pub(super) const fn bytes(count: usize) -> usize {
+            count * size_of::<AtomicU64>()
+        }
+    }
+}
 
 /// A store of two shards and one tally. Each shard moves its proofs to its table one by one, and its filter
 /// denies few.

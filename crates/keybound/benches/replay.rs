@@ -8,7 +8,7 @@
 //! a minute, so that they are spread over all generations and all are live at its end. Now and then an insert
 //! does work for others; how long it then takes is measured by itself, since so many looks at the clock would count.
 //!
-//! `cargo bench -p keybound --bench replay`
+//! `cargo bench -p keybound --bench replay`, or a part of it: `cargo bench -p keybound --bench replay -- fill`
 
 #![allow(
     clippy::unwrap_used,
@@ -31,7 +31,7 @@ use keybound::proof::ProofPolicy;
 use keybound::random::OperatingSystem;
 use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayKey, ReplayRefusal, ReplayStore as _};
 use keybound::{NumericDate, TargetUri, Thumbprint, base64url};
-use siphasher::sip128::SipHasher24;
+use siphasher::sip128::SipHasher13;
 use stopwatch::Stopwatch;
 
 const NOW: NumericDate = NumericDate::from_seconds(1_800_000_000);
@@ -42,7 +42,25 @@ const BATCH: u64 = 50_000;
 /// Runs, of which the median is taken.
 const ROUNDS: usize = 5;
 
+/// What is measured, by the names that choose some of it.
+const PARTS: [(&str, fn()); 5] = [
+    ("fill", fills),
+    ("minutes", minutes),
+    ("slowest", slow_inserts),
+    ("threads", threads),
+    ("refusals", refusals),
+];
+
 fn main() {
+    let chosen: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    for (name, measure) in PARTS {
+        if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {
+            measure();
+        }
+    }
+}
+
+fn fills() {
     let fills: Vec<_> = (0..3).map(|_| fill()).collect();
     // What a run frees the next may get without growing.
     let bytes_each = fills[0].bytes_each;
@@ -60,6 +78,9 @@ fn main() {
         "  {read:6.0} ns a read at a random place of as much memory; an insert takes {:.1} of it",
         insert / read
     );
+}
+
+fn minutes() {
     let minutes: Vec<_> = (0..ROUNDS).map(|_| three_minutes()).collect();
     let of_minutes = |figure: fn(&(f64, f64)) -> f64| median(minutes.iter().map(figure).collect());
     println!("2 million proofs a minute, the median of {ROUNDS} runs");
@@ -68,7 +89,9 @@ fn main() {
         "  {:6.2} million inserts/s on one core, in the third, while as many expire",
         of_minutes(|minutes| minutes.1)
     );
+}
 
+fn slow_inserts() {
     let slowest: Vec<_> = (0..ROUNDS).map(|_| slowest()).collect();
     let of_slowest = |figure: fn(&Slowest) -> f64| median(slowest.iter().map(figure).collect());
     println!(
@@ -77,7 +100,9 @@ fn main() {
     );
     println!("  {:6.1} µs one of ten thousand", of_slowest(|times| times.ten_thousandth));
     println!("  {:6.1} µs the longest", of_slowest(|times| times.longest));
+}
 
+fn threads() {
     let pairs: Vec<_> = (0..ROUNDS).map(|_| (inserts_a_second(1), inserts_a_second(2))).collect();
     println!("from none to 2 million, the median of {ROUNDS} pairs");
     let of_pairs =
@@ -90,7 +115,6 @@ fn main() {
     println!("  {:6.2} times one", of_pairs(|pair| pair.1.by_the_wall / pair.0.by_the_wall));
     println!("  {:6.2} million inserts/s of a core by one thread", of_pairs(|pair| pair.0.of_a_core));
     println!("  {:6.2} million inserts/s of a core by each of two", of_pairs(|pair| pair.1.of_a_core));
-    refusals();
 }
 
 /// For `proofs` and as many more as chance needs to fill no shard.
@@ -215,7 +239,7 @@ fn besides(insert: f64) {
     let begin = Stopwatch::start();
     maker.keys(0..BATCH, &mut keys);
     let making = each(begin.elapsed());
-    let hash = |bytes: &[u8]| SipHasher24::new_with_key(&[7; 16]).hash(bytes).as_u128();
+    let hash = |bytes: &[u8]| SipHasher13::new_with_key(&[7; 16]).hash(bytes).as_u128();
     let begin = Stopwatch::start();
     for key in &keys {
         black_box((hash(key.as_bytes()), hash(key.thumbprint().as_bytes())));

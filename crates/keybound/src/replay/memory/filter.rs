@@ -5,6 +5,8 @@
 //! It never denies an entry that was added. It may take another for one that was added: about one of eighty
 //! when it has as many entries as it is made for, fewer before. Whoever asks then looks the entry up.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::table::Entry;
 
 /// Entries for each word, so that each has thirteen bits: fewer would be mistaken more often, and more would
@@ -14,52 +16,43 @@ const ENTRIES_OF_A_WORD: usize = 5;
 /// Bits that an entry sets in its word; some may coincide.
 const BITS_OF_AN_ENTRY: u32 = 3;
 
-#[derive(Default)]
-pub(super) struct Filter {
-    words: Vec<u64>,
+/// The filter of a shard, in its part of the words of all shards. Only who holds the shard's lock uses it: its words
+/// are atomic so that they can be shared, and no order among them is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Filter<'w> {
+    words: &'w [AtomicU64],
 }
 
-impl Filter {
+impl<'w> Filter<'w> {
     /// Words of a filter that is made for so many entries.
     pub(super) fn words_for(entries: usize) -> usize {
         entries.div_ceil(ENTRIES_OF_A_WORD)
     }
 
-    /// Gives a filter without words its words; `false` if there is no memory for them.
-    pub(super) fn make_words(&mut self, words: usize) -> bool {
-        if self.words.is_empty() {
-            if self.words.try_reserve_exact(words).is_err() {
-                return false;
-            }
-            self.words.resize(words, 0);
-        }
-        true
+    pub(super) fn new(words: &'w [AtomicU64]) -> Self {
+        Self { words }
     }
 
     /// Whether the entry may have been added: a filter without words can deny nothing.
-    pub(super) fn may_contain(&self, entry: Entry) -> bool {
+    pub(super) fn may_contain(self, entry: Entry) -> bool {
         let bits = bits(entry);
-        self.words.get(self.place(entry)).is_none_or(|word| word & bits == bits)
+        self.words.get(self.place(entry)).is_none_or(|word| word.load(Ordering::Relaxed) & bits == bits)
     }
 
-    pub(super) fn add(&mut self, entry: Entry) {
-        let place = self.place(entry);
-        if let Some(word) = self.words.get_mut(place) {
-            *word |= bits(entry);
+    pub(super) fn add(self, entry: Entry) {
+        if let Some(word) = self.words.get(self.place(entry)) {
+            word.store(word.load(Ordering::Relaxed) | bits(entry), Ordering::Relaxed);
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.words.fill(0);
-    }
-
-    #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
-        self.words.capacity() * size_of::<u64>()
+    pub(super) fn clear(self) {
+        for word in self.words {
+            word.store(0, Ordering::Relaxed);
+        }
     }
 
     /// The word of an entry, by 32 bits of its hash that choose no shard.
-    fn place(&self, entry: Entry) -> usize {
+    fn place(self, entry: Entry) -> usize {
         let chosen = (entry.get() >> 64) & u128::from(u32::MAX);
         usize::try_from((chosen * self.words.len() as u128) >> 32).unwrap_or(usize::MAX)
     }
@@ -77,10 +70,8 @@ mod tests {
 
     use super::*;
 
-    fn filter(words: usize) -> Filter {
-        let mut filter = Filter::default();
-        assert!(filter.make_words(words));
-        filter
+    fn words(count: usize) -> Vec<AtomicU64> {
+        (0..count).map(|_| AtomicU64::new(0)).collect()
     }
 
     fn spread(number: u64) -> Entry {
@@ -90,24 +81,17 @@ mod tests {
 
     #[test]
     fn a_filter_without_words_denies_nothing() {
-        assert!(Filter::default().may_contain(spread(1)));
-        let mut filter = filter(0);
+        let filter = Filter::new(&[]);
         filter.add(spread(1));
         filter.clear();
         assert!(filter.may_contain(spread(1)) && filter.may_contain(spread(2)));
     }
 
     #[test]
-    fn words_without_memory_for_them_are_not_made() {
-        let mut filter = Filter::default();
-        assert!(!filter.make_words(usize::MAX));
-        assert!(filter.may_contain(spread(1)), "and nothing is denied");
-    }
-
-    #[test]
     fn a_full_filter_takes_few_others_for_its_own() {
-        let mut filter = filter(Filter::words_for(16_384));
-        assert!(filter.bytes() <= 16_384 * 13 / 8, "thirteen bits for each");
+        let words = words(Filter::words_for(16_384));
+        assert!(words.len() * 64 <= 16_384 * 13, "thirteen bits for each");
+        let filter = Filter::new(&words);
         for number in 0..16_384 {
             filter.add(spread(number));
         }
@@ -124,7 +108,8 @@ mod tests {
             entries in prop::collection::vec(1_u128.., 1..500),
             label in 1_u128..8,
         ) {
-            let mut filter = filter(words);
+            let words = super::tests::words(words);
+            let filter = Filter::new(&words);
             for (at, entry) in entries.iter().enumerate() {
                 filter.add(Entry::new(*entry).unwrap());
                 for entry in &entries[..=at] {

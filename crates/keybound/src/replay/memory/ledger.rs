@@ -4,9 +4,13 @@
 //! A record holds two locks from the search to the insertion, that of its shard and, taken second, that
 //! of its key's tally: always in this order, so that no two records wait for each other.
 
+use std::sync::OnceLock;
+
+use super::filter::Filter;
 use super::shard::Shard;
 use super::table::{Entry, LABEL_BITS};
 use super::tally::{Cell, ROWS, Tally};
+use super::words::Words;
 use super::{Mutex, MutexGuard, ReplayRefusal};
 
 /// Generations that the longest life is cut into: more of them drop proofs sooner after their expiry, and
@@ -35,9 +39,15 @@ impl Bounds {
     /// Bytes of everything.
     pub(super) fn bytes(&self) -> usize {
         let shard = Shard::bytes(self).saturating_add(size_of::<Mutex<Shard>>());
+        let filters = Words::bytes(self.words_of_filters());
         let cells = self.columns.saturating_mul(ROWS * size_of::<Cell>());
         let tally = cells.saturating_add(size_of::<Mutex<Tally>>());
-        self.shards.saturating_mul(shard).saturating_add(self.tallies.saturating_mul(tally))
+        let [shards, tallies] = [self.shards.saturating_mul(shard), self.tallies.saturating_mul(tally)];
+        shards.saturating_add(filters).saturating_add(tallies)
+    }
+
+    fn words_of_filters(&self) -> usize {
+        self.shards.saturating_mul(self.words_of_filter)
     }
 }
 
@@ -54,6 +64,8 @@ pub(super) struct Fingerprint {
 
 pub(super) struct Ledger {
     bounds: Bounds,
+    /// Those of the filters of all shards, one behind the other; nothing until the first proof.
+    words: OnceLock<Words>,
     shards: Box<[Mutex<Shard>]>,
     tallies: Box<[Mutex<Tally>]>,
 }
@@ -62,6 +74,7 @@ impl Ledger {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
+            words: OnceLock::new(),
             shards: (0..bounds.shards).map(|_| Mutex::new(Shard::default())).collect(),
             tallies: (0..bounds.tallies).map(|_| Mutex::new(Tally::default())).collect(),
         }
@@ -69,14 +82,16 @@ impl Ledger {
 
     /// Records a proof that was not recorded before; `current` is the generation that now falls into.
     pub(super) fn record(&self, proof: &Fingerprint, current: u64) -> Result<(), ReplayRefusal> {
-        let mut shard = locked(&self.shards, proof.hash >> LABEL_BITS)?;
-        let mut tally = locked(&self.tallies, proof.client)?;
+        let of_shard = number(proof.hash >> LABEL_BITS, self.shards.len());
+        let filter = self.filter(of_shard)?;
+        let mut shard = locked(&self.shards, of_shard)?;
+        let mut tally = locked(&self.tallies, number(proof.client, self.tallies.len()))?;
         let entry = entry(proof).ok_or(ReplayRefusal::Unavailable)?;
         // The filter and the account are looked at before either is needed, so that the processor waits for
         // both at once. A generation that is dropped in between makes the filter know less, not more.
-        let may_be_known = shard.may_contain(entry);
+        let may_be_known = filter.may_contain(entry);
         let account = tally.account(proof.client, proof.generation, current, self.bounds.columns)?;
-        shard.drop_generations_before(current);
+        shard.drop_generations_before(current, filter);
         // The clock went back: the generation that would know of this proof was dropped.
         if !shard.remembers(proof.generation) {
             return Err(ReplayRefusal::Unavailable);
@@ -87,7 +102,25 @@ impl Ledger {
         }
         shard.make_room(&self.bounds)?;
         tally.add(&account, self.bounds.quota)?;
-        shard.insert(entry, proof.generation)
+        shard.insert(entry, proof.generation, filter)
+    }
+
+    /// The filter of a shard, whose lock is taken before it is used.
+    fn filter(&self, shard: usize) -> Result<Filter<'_>, ReplayRefusal> {
+        let words = match self.words.get() {
+            Some(words) => words,
+            None => self.make_words()?,
+        };
+        let from = shard * self.bounds.words_of_filter;
+        let own = words.all().get(from..from + self.bounds.words_of_filter);
+        own.map(Filter::new).ok_or(ReplayRefusal::Unavailable)
+    }
+
+    #[cold]
+    fn make_words(&self) -> Result<&Words, ReplayRefusal> {
+        let words = Words::new(self.bounds.words_of_filters()).ok_or(ReplayRefusal::Full)?;
+        // Another thread's, if it was first: nothing was put into these.
+        Ok(self.words.get_or_init(|| words))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -95,11 +128,15 @@ impl Ledger {
     }
 }
 
-/// The part that the low 32 bits of a hash choose; its other bits choose places.
-fn locked<T>(parts: &[Mutex<T>], hash: u128) -> Result<MutexGuard<'_, T>, ReplayRefusal> {
+/// The number of that of so many parts which the low 32 bits of a hash choose; its other bits choose places.
+fn number(hash: u128, parts: usize) -> usize {
     let low = hash & u128::from(u32::MAX);
-    let chosen = usize::try_from((low * parts.len() as u128) >> 32).ok().and_then(|part| parts.get(part));
-    chosen.ok_or(ReplayRefusal::Unavailable)?.lock().map_err(|_| ReplayRefusal::Unavailable)
+    usize::try_from((low * parts as u128) >> 32).unwrap_or_default()
+}
+
+fn locked<T>(parts: &[Mutex<T>], number: usize) -> Result<MutexGuard<'_, T>, ReplayRefusal> {
+    let part = parts.get(number).ok_or(ReplayRefusal::Unavailable)?;
+    part.lock().map_err(|_| ReplayRefusal::Unavailable)
 }
 
 /// The entry of a proof: its hash, labelled with its generation.
@@ -136,14 +173,15 @@ mod tests {
         Fingerprint { hash: mixed, client: mixed, generation }
     }
 
-    /// What the shards have reserved, and each no more than it may.
+    /// What the shards and filters have reserved, and each shard no more than it may.
     fn reserved(ledger: &Ledger) -> usize {
         let of_shard = |shard: &Mutex<Shard>| {
             let reserved = shard.lock().unwrap().reserved();
             assert!(reserved <= Shard::bytes(&ledger.bounds), "{reserved}");
             reserved
         };
-        ledger.shards.iter().map(of_shard).sum()
+        let filters = ledger.words.get().map_or(0, |words| size_of_val(words.all()));
+        ledger.shards.iter().map(of_shard).sum::<usize>() + filters
     }
 
     #[test]
@@ -258,7 +296,7 @@ mod tests {
                 prop_assert_eq!(ledger.record(&proof, current), answer, "record {}", at);
             }
             prop_assert_eq!(ledger.len(), model.generations.len());
-            prop_assert!(reserved(&ledger) <= Shard::bytes(&bounds));
+            prop_assert!(reserved(&ledger) <= Shard::bytes(&bounds) + Words::bytes(words_of_filter));
         }
     }
 }

@@ -6,9 +6,9 @@
 //!
 //! **Memory.** Proofs are spread over shards of 16,384 at most. An entry takes 16 bytes of its shard's table, a
 //! sorted list without gaps, for all generations, and thirteen bits of its filter. Address space for the tables
-//! is reserved at once, but memory that is not needed is not touched; a filter is there from the first proof of
-//! its shard on, so that a store for ten million proofs takes 18 MB when it has a few thousand. One for
-//! [`MemoryReplayLimits::capacity`] never takes more than [`MemoryReplayLimits::max_bytes`].
+//! is reserved at once, but memory that is not needed is not touched. The filters are there from the first proof
+//! on, in one piece and in huge pages where the system gives some: a store for ten million proofs takes 18 MB when it
+//! has one. One for [`MemoryReplayLimits::capacity`] never takes more than [`MemoryReplayLimits::max_bytes`].
 //!
 //! **What an insert waits for.** A place in a large table is far from the processor, and nothing tells of it
 //! before. So a new proof does not go there by itself: the filter, which is small, says that it is new, and it
@@ -21,8 +21,9 @@
 //! anew. Either walks through one shard, 280 KB at most, which takes up to about 300 microseconds; others
 //! that come to the same shard wait as long.
 //!
-//! **No client can aim.** An entry is the SipHash-2-4 of the replay key, 125 bits of it, under a secret
-//! of the store. The replay key is a SHA-256 hash of what the client chose, so a client can choose that hash only
+//! **No client can aim.** An entry is the SipHash-1-3 of the replay key, 125 bits of it, under a secret
+//! of the store: the variant that hash tables use against chosen collisions, since nobody ever sees a hash. The
+//! replay key is a SHA-256 hash of what the client chose, so a client can choose that hash only
 //! as far as it can search; what it becomes under the secret it can neither foresee nor see, and so cannot
 //! crowd one shard or one place. Equal proofs have equal entries, so no replay is ever missed. Different
 //! proofs have equal entries with a chance of 2^-125 for each pair, ten million live ones or not; the
@@ -48,12 +49,13 @@ mod ledger;
 mod shard;
 mod table;
 mod tally;
+mod words;
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use siphasher::sip128::SipHasher24;
+use siphasher::sip128::SipHasher13;
 use zeroize::Zeroizing;
 
 use self::filter::Filter;
@@ -231,7 +233,7 @@ impl HashSecret {
     }
 
     fn hash(&self, bytes: &[u8; 32]) -> u128 {
-        SipHasher24::new_with_key(&self.0).hash(bytes).as_u128()
+        SipHasher13::new_with_key(&self.0).hash(bytes).as_u128()
     }
 }
 

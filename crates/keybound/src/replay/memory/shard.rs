@@ -11,10 +11,10 @@ use super::filter::Filter;
 use super::ledger::{Bounds, GENERATIONS, ring};
 use super::table::{Entry, Table, is_among, label};
 
+/// Its filter, which has all entries that are pending or in the table, is lent to what needs it: those of all shards
+/// are in one piece of memory.
 #[derive(Default)]
 pub(super) struct Shard {
-    /// Has all entries that are pending or in the table.
-    filter: Filter,
     /// The newest entries; memory for all that may be pending is there with the first one.
     pending: Vec<Entry>,
     table: Table,
@@ -29,16 +29,11 @@ impl Shard {
         self.pending.len() + self.table.len()
     }
 
-    /// Whether the entry may be here, by the filter alone; `false` is certain.
-    pub(super) fn may_contain(&self, entry: Entry) -> bool {
-        self.filter.may_contain(entry)
-    }
-
     pub(super) fn contains(&self, entry: Entry) -> bool {
         is_among(&self.pending, entry) || self.table.contains(entry)
     }
 
-    pub(super) fn drop_generations_before(&mut self, current: u64) {
+    pub(super) fn drop_generations_before(&mut self, current: u64, filter: Filter<'_>) {
         if current <= self.oldest {
             return;
         }
@@ -52,22 +47,21 @@ impl Shard {
             }
         }
         if dropped > 0 {
-            self.sweep(|label| is_expired.get((label as usize).wrapping_sub(1)) != Some(&true));
+            self.sweep(filter, |label| is_expired.get((label as usize).wrapping_sub(1)) != Some(&true));
         }
         self.oldest = current;
     }
 
     /// Keeps the entries whose label `is_kept`, and makes the filter anew: it can't forget single ones.
-    fn sweep(&mut self, is_kept: impl Fn(u32) -> bool) {
+    fn sweep(&mut self, filter: Filter<'_>, is_kept: impl Fn(u32) -> bool) {
         self.pending.retain(|entry| is_kept(label(*entry)));
         self.table.sweep(is_kept);
         if self.len() == 0 {
-            (self.filter, self.pending, self.table) = Default::default();
-            return;
+            (self.pending, self.table) = Default::default();
         }
-        self.filter.clear();
+        filter.clear();
         for entry in self.pending.iter().chain(self.table.entries()) {
-            self.filter.add(*entry);
+            filter.add(*entry);
         }
     }
 
@@ -88,34 +82,33 @@ impl Shard {
             self.pending.clear();
         }
         let room = bounds.pending_of_shard.saturating_sub(self.pending.len());
-        let has_memory = self.pending.try_reserve_exact(room).is_ok();
-        if has_memory && self.filter.make_words(bounds.words_of_filter) {
-            Ok(())
-        } else {
-            Err(ReplayRefusal::Full)
-        }
+        self.pending.try_reserve_exact(room).map_err(|_| ReplayRefusal::Full)
     }
 
     /// Adds an entry that is not here, for which room was made.
-    pub(super) fn insert(&mut self, entry: Entry, generation: u64) -> Result<(), ReplayRefusal> {
+    pub(super) fn insert(
+        &mut self,
+        entry: Entry,
+        generation: u64,
+        filter: Filter<'_>,
+    ) -> Result<(), ReplayRefusal> {
         let count = self.counts.get_mut(ring(generation)).ok_or(ReplayRefusal::Unavailable)?;
-        self.filter.add(entry);
+        filter.add(entry);
         self.pending.push(entry);
         *count += 1;
         Ok(())
     }
 
-    /// Bytes that a shard takes, at most.
+    /// Bytes that a shard takes beside its filter, at most.
     pub(super) fn bytes(bounds: &Bounds) -> usize {
         let entries = bounds.proofs_of_shard.saturating_add(bounds.pending_of_shard);
-        let words = bounds.words_of_filter.saturating_mul(size_of::<u64>());
-        entries.saturating_mul(size_of::<Entry>()).saturating_add(words)
+        entries.saturating_mul(size_of::<Entry>())
     }
 
     /// Bytes that it has reserved.
     #[cfg(test)]
     pub(super) fn reserved(&self) -> usize {
         let entries = self.table.capacity() + self.pending.capacity();
-        entries * size_of::<Entry>() + self.filter.bytes()
+        entries * size_of::<Entry>()
     }
 }
