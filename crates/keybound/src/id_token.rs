@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
 use subtle::ConstantTimeEq as _;
 
 use crate::access_token::MAX_ACCESS_TOKEN_BYTES;
 use crate::algorithm::Algorithm;
 use crate::base64url;
+use crate::cryptography::{HashBits, sha2};
 use crate::excerpt::{NAME, excerpt};
 use crate::json::{MemberError, Object};
 use crate::jwk_set::JwkSet;
@@ -217,8 +217,8 @@ fn right_access_token(
     let Some(found) = claims.optional_string("at_hash").map_err(IdTokenRefusal::Member)? else {
         return Ok(());
     };
-    let hash = digest::digest(hash_of(algorithm), access_token.as_bytes());
-    let (left, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);
+    let hash = sha2(hash_of(algorithm), access_token.as_bytes());
+    let (left, _) = hash.split_at(hash.len() / 2);
     if base64url::encode(left).as_bytes().ct_eq(found.as_bytes()).into() {
         Ok(())
     } else {
@@ -227,12 +227,12 @@ fn right_access_token(
 }
 
 /// The hash that is part of a signature algorithm.
-fn hash_of(algorithm: Algorithm) -> &'static digest::Algorithm {
+fn hash_of(algorithm: Algorithm) -> HashBits {
     match algorithm {
-        Algorithm::RS256 | Algorithm::PS256 | Algorithm::ES256 => &SHA256,
-        Algorithm::RS384 | Algorithm::PS384 | Algorithm::ES384 => &SHA384,
+        Algorithm::RS256 | Algorithm::PS256 | Algorithm::ES256 => HashBits::Of256,
+        Algorithm::RS384 | Algorithm::PS384 | Algorithm::ES384 => HashBits::Of384,
         Algorithm::RS512 | Algorithm::PS512 | Algorithm::ES512 | Algorithm::EdDSA | Algorithm::Ed25519 => {
-            &SHA512
+            HashBits::Of512
         }
     }
 }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::signature::RsaPublicKeyComponents;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::algorithm::Algorithm;
 use crate::base64url;
 use crate::json::{Object, Value};
-use crate::key::{Components, Curve, KeyError};
+use crate::key::{Components, Curve, KeyError, RsaNumbers};
 use crate::thumbprint::Thumbprint;
 
 /// A public key as a JWK, in its one canonical spelling: the required members, then `kid`, `use`, `alg`
@@ -87,8 +86,8 @@ enum RequiredMembers {
 impl RequiredMembers {
     fn new(components: &Components) -> Self {
         match components {
-            Components::Rsa(RsaPublicKeyComponents { n, e }) => {
-                Self::Rsa { e: base64url::encode(e), n: base64url::encode(n) }
+            Components::Rsa(RsaNumbers { modulus, exponent }) => {
+                Self::Rsa { e: base64url::encode(exponent), n: base64url::encode(modulus) }
             }
             Components::Elliptic(point) => {
                 let (x, y) = point.coordinates();

@@ -22,6 +22,15 @@
 //! [`proof::ProofTemplate::prepare`] and [`exchange::TokenExchange::attempt`] give out what is to be
 //! signed as an [`UnsignedJws`], which takes the [`Signature`] back.
 //!
+//! # Cargo features
+//!
+//! - `aws-lc` (default): cryptography by aws-lc, which is compiled from C. With both libraries on, it is this one.
+//! - `rust-crypto`: cryptography in Rust alone, for where C cannot be compiled. It is slower; what signing with
+//!   RSA means there is said in `docs/wasm.md`.
+//! - `wasm-js`: `rust-crypto`, and on `wasm32-unknown-unknown` randomness and [`SystemClock`] of the JavaScript
+//!   host. Without it that target has no [`SystemClock`], and randomness comes from a source that the program
+//!   registers with the crate `getrandom`.
+//!
 //! # What holds everywhere
 //!
 //! No input makes a function panic; every size is bounded by a named constant. Private keys and secrets
@@ -35,6 +44,7 @@ pub mod authorization;
 pub mod base64url;
 mod clock;
 pub mod credentials;
+mod cryptography;
 pub mod device;
 pub mod endpoint;
 pub mod excerpt;
@@ -62,7 +72,9 @@ mod signer;
 mod thumbprint;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
-pub use clock::{Clock, SystemClock};
+pub use clock::Clock;
+#[cfg(any(feature = "wasm-js", not(all(target_family = "wasm", target_os = "unknown"))))]
+pub use clock::SystemClock;
 pub use htu::{MAX_TARGET_URI_BYTES, TargetUri, TargetUriError};
 pub use jwk::PublicJwk;
 pub use jwk_set::{JwkSet, MAX_JWK_SET_BYTES, MAX_JWK_SET_KEYS};

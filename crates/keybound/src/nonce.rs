@@ -7,10 +7,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 use crate::base64url;
+use crate::cryptography::HmacKey;
 use crate::numeric_date::NumericDate;
 use crate::random::{Random, RandomUnavailable};
 
@@ -53,7 +53,7 @@ impl fmt::Display for Nonce {
 
 /// A secret that authenticates nonces; servers of a fleet share it.
 pub struct NonceSecret {
-    key: hmac::Key,
+    key: HmacKey,
     bytes: Zeroizing<[u8; NonceSecret::BYTES]>,
 }
 
@@ -70,7 +70,7 @@ impl NonceSecret {
 
     /// A secret that was made before, or that a fleet was given.
     pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, bytes), bytes: Zeroizing::new(*bytes) }
+        Self { key: HmacKey::new(bytes), bytes: Zeroizing::new(*bytes) }
     }
 
     /// The secret itself, to store it or to share it with the fleet.
@@ -193,9 +193,9 @@ impl Nonces {
 }
 
 fn code_of(secret: &NonceSecret, time: &[u8]) -> [u8; CODE_BYTES] {
-    let tag = hmac::sign(&secret.key, time);
+    let whole = secret.key.code(time);
     let mut code = [0; CODE_BYTES];
-    for (to, from) in code.iter_mut().zip(tag.as_ref()) {
+    for (to, from) in code.iter_mut().zip(&whole) {
         *to = *from;
     }
     code

@@ -5,9 +5,8 @@
 //! secret of ECDSA, the salt of RSASSA-PSS) is not routed through it: its safe interface offers no
 //! such seam.
 
-use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-
 use crate::base64url;
+use crate::cryptography::{Failed, fill_with_random};
 
 /// A cryptographically secure source of random bytes.
 pub trait Random: Send + Sync {
@@ -21,13 +20,13 @@ pub trait Random: Send + Sync {
 #[non_exhaustive]
 pub struct RandomUnavailable;
 
-/// The operating system's generator, by way of aws-lc.
+/// The operating system's generator; in WebAssembly, with the feature `wasm-js`, that of the JavaScript host.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OperatingSystem;
 
 impl Random for OperatingSystem {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
-        SystemRandom::new().fill(bytes).map_err(|_| RandomUnavailable)
+        fill_with_random(bytes).map_err(|Failed| RandomUnavailable)
     }
 }
 

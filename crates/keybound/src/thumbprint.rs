@@ -4,10 +4,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-use aws_lc_rs::digest::{self, SHA256, SHA256_OUTPUT_LEN};
 use subtle::ConstantTimeEq as _;
 
 use crate::base64url;
+use crate::cryptography::{SHA256_BYTES, sha256};
 
 /// SHA-256 over the required members of a public JWK, in lexical order and without white space
 /// (RFC 7638 section 3). Its text is base64url of 43 characters.
@@ -23,20 +23,17 @@ use crate::base64url;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct Thumbprint([u8; SHA256_OUTPUT_LEN]);
+pub struct Thumbprint([u8; SHA256_BYTES]);
 
 impl Thumbprint {
     /// The 32 bytes of the hash.
-    pub const fn as_bytes(&self) -> &[u8; SHA256_OUTPUT_LEN] {
+    pub const fn as_bytes(&self) -> &[u8; SHA256_BYTES] {
         &self.0
     }
 
     /// The hash over `canonical_jwk`, the text that RFC 7638 section 3 describes.
     pub(crate) fn of_canonical_jwk(canonical_jwk: &str) -> Self {
-        let hash = digest::digest(&SHA256, canonical_jwk.as_bytes());
-        let mut bytes = [0; SHA256_OUTPUT_LEN];
-        bytes.copy_from_slice(hash.as_ref());
-        Self(bytes)
+        Self(sha256(canonical_jwk.as_bytes()))
     }
 }
 

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use super::response::{AuthorizationCode, ResponseRefusal, read};
 use crate::base64url;
+use crate::cryptography::sha256;
 use crate::endpoint::Endpoint;
 use crate::exchange::form::Fields;
-use crate::proof::sha256;
 use crate::random::{Random, RandomUnavailable};
 use crate::secret::Secret;
 use crate::thumbprint::Thumbprint;
@@ -182,7 +182,7 @@ impl PendingAuthorization {
 
 /// `S256` (RFC 7636 section 4.2). `plain` is not made: it protects from nobody who sees the request.
 fn code_challenge(verifier: &Secret) -> String {
-    base64url::encode(sha256(&[verifier.expose().as_bytes()]))
+    base64url::encode(sha256(verifier.expose().as_bytes()))
 }
 
 /// The endpoint's own query is kept (RFC 6749 section 3.1).

@@ -1,15 +1,11 @@
 //! The numbers that make a public key, checked: what every container of a public key comes down to.
 
-use aws_lc_rs::signature::{
-    ED25519, ED25519_PUBLIC_KEY_LEN, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
-    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
-    RsaParameters, RsaPublicKeyComponents,
-};
 use pkcs1::{RsaPublicKeyRef, UintRef};
-use pkcs8::der::{self, Encode as _};
+use pkcs8::der;
 
 use super::{Curve, KeyError, KeyKind, MAX_RSA_BITS, MIN_RSA_BITS};
 use crate::algorithm::Algorithm;
+use crate::cryptography::{self, ED25519_KEY_BYTES, Failed};
 
 /// Bits of an RSA public exponent, at most; larger ones are in no use, and make verification slow.
 const MAX_EXPONENT_BITS: usize = 33;
@@ -17,12 +13,12 @@ const MAX_EXPONENT_BITS: usize = 33;
 /// The numbers of a public key.
 #[derive(Clone, Debug)]
 pub(crate) enum Components {
-    /// Modulus and exponent, in their shortest form.
-    Rsa(RsaPublicKeyComponents<Vec<u8>>),
+    /// Modulus and exponent.
+    Rsa(RsaNumbers),
     /// A point of an elliptic curve.
     Elliptic(Point),
     /// An encoded point of Ed25519.
-    Ed25519([u8; ED25519_PUBLIC_KEY_LEN]),
+    Ed25519([u8; ED25519_KEY_BYTES]),
 }
 
 impl Components {
@@ -30,33 +26,44 @@ impl Components {
     /// is seen when it is parsed.
     pub(crate) fn kind(&self) -> Result<KeyKind, KeyError> {
         match self {
-            Self::Rsa(components) => rsa_kind(&components.n, &components.e),
+            Self::Rsa(numbers) => rsa_kind(&numbers.modulus, &numbers.exponent),
             Self::Elliptic(point) => Ok(point.curve.kind()),
             Self::Ed25519(octets) => ed25519_kind(octets),
         }
     }
 
     /// The key as the cryptographic library wants it for `algorithm`, which fits it.
-    pub(crate) fn parse(&self, algorithm: Algorithm) -> Result<ParsedPublicKey, KeyError> {
+    pub(crate) fn parse(&self, algorithm: Algorithm) -> Result<cryptography::PublicKey, KeyError> {
         const FAILED: KeyError = KeyError::Cryptography { operation: "read a public key" };
         match self {
-            Self::Rsa(components) => {
-                let parameters = rsa_parameters(algorithm).ok_or(FAILED)?;
-                let der = pkcs1_der(components).map_err(|_| FAILED)?;
-                ParsedPublicKey::new(parameters, der).map_err(|_| FAILED)
-            }
-            Self::Elliptic(point) => ParsedPublicKey::new(point.curve.verification(), &point.octets)
-                .map_err(|_| KeyError::NotOnCurve { curve: point.curve.name() }),
-            Self::Ed25519(octets) => ParsedPublicKey::new(&ED25519, octets).map_err(|_| FAILED),
+            Self::Rsa(numbers) => cryptography::PublicKey::rsa(numbers, algorithm).map_err(|Failed| FAILED),
+            Self::Elliptic(point) => cryptography::PublicKey::elliptic(point.curve, &point.octets)
+                .map_err(|Failed| KeyError::NotOnCurve { curve: point.curve.name() }),
+            Self::Ed25519(octets) => cryptography::PublicKey::ed25519(octets).map_err(|Failed| FAILED),
         }
     }
 }
 
-/// The `RSAPublicKey` of PKCS#1 (RFC 8017 appendix A.1.1).
-pub(super) fn pkcs1_der(components: &RsaPublicKeyComponents<Vec<u8>>) -> der::Result<Vec<u8>> {
-    let modulus = UintRef::new(&components.n)?;
-    let public_exponent = UintRef::new(&components.e)?;
-    RsaPublicKeyRef { modulus, public_exponent }.to_der()
+/// The numbers of a public RSA key, big-endian and in their shortest form.
+#[derive(Clone, Debug)]
+pub(crate) struct RsaNumbers {
+    pub(crate) modulus: Vec<u8>,
+    pub(crate) exponent: Vec<u8>,
+}
+
+impl RsaNumbers {
+    /// The `RSAPublicKey` of PKCS#1 (RFC 8017 appendix A.1.1).
+    pub(crate) fn as_pkcs1(&self) -> der::Result<RsaPublicKeyRef<'_>> {
+        let modulus = UintRef::new(&self.modulus)?;
+        let public_exponent = UintRef::new(&self.exponent)?;
+        Ok(RsaPublicKeyRef { modulus, public_exponent })
+    }
+}
+
+impl From<RsaPublicKeyRef<'_>> for RsaNumbers {
+    fn from(key: RsaPublicKeyRef<'_>) -> Self {
+        Self { modulus: key.modulus.as_bytes().to_vec(), exponent: key.public_exponent.as_bytes().to_vec() }
+    }
 }
 
 /// A point of an elliptic curve, uncompressed (SEC 1 section 2.3.3).
@@ -98,7 +105,7 @@ impl Point {
 
 /// Refuses the points of small order: with such a key a signature can be made that holds for any message,
 /// by anybody (RFC 8032 section 8.9 speaks of cofactors; the points are those of order 1, 2, 4 and 8).
-fn ed25519_kind(octets: &[u8; ED25519_PUBLIC_KEY_LEN]) -> Result<KeyKind, KeyError> {
+fn ed25519_kind(octets: &[u8; ED25519_KEY_BYTES]) -> Result<KeyKind, KeyError> {
     let mut y = *octets;
     // The highest bit is the sign of x.
     if let Some(last) = y.last_mut() {
@@ -109,7 +116,7 @@ fn ed25519_kind(octets: &[u8; ED25519_PUBLIC_KEY_LEN]) -> Result<KeyKind, KeyErr
 
 /// The y coordinates of all points of small order, little-endian: 1, -1, 0, the two of order 8; and 0 and 1
 /// again as p and p + 1.
-const SMALL_ORDER_Y: [[u8; ED25519_PUBLIC_KEY_LEN]; 7] = [
+const SMALL_ORDER_Y: [[u8; ED25519_KEY_BYTES]; 7] = [
     near(0x01, 0x00, 0x00),
     near(0xec, 0xff, 0x7f),
     near(0x00, 0x00, 0x00),
@@ -126,10 +133,10 @@ const SMALL_ORDER_Y: [[u8; ED25519_PUBLIC_KEY_LEN]; 7] = [
 ];
 
 /// A number near 0 or p, little-endian: its first byte, the bytes between, its last byte.
-const fn near(first: u8, between: u8, last: u8) -> [u8; ED25519_PUBLIC_KEY_LEN] {
-    let mut octets = [between; ED25519_PUBLIC_KEY_LEN];
+const fn near(first: u8, between: u8, last: u8) -> [u8; ED25519_KEY_BYTES] {
+    let mut octets = [between; ED25519_KEY_BYTES];
     octets[0] = first;
-    octets[ED25519_PUBLIC_KEY_LEN - 1] = last;
+    octets[ED25519_KEY_BYTES - 1] = last;
     octets
 }
 
@@ -156,18 +163,4 @@ fn bit_length(number: &[u8]) -> usize {
 
 fn is_odd(number: &[u8]) -> bool {
     number.last().is_some_and(|last| last % 2 == 1)
-}
-
-fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
-    match algorithm {
-        Algorithm::RS256 => Some(&RSA_PKCS1_2048_8192_SHA256),
-        Algorithm::RS384 => Some(&RSA_PKCS1_2048_8192_SHA384),
-        Algorithm::RS512 => Some(&RSA_PKCS1_2048_8192_SHA512),
-        Algorithm::PS256 => Some(&RSA_PSS_2048_8192_SHA256),
-        Algorithm::PS384 => Some(&RSA_PSS_2048_8192_SHA384),
-        Algorithm::PS512 => Some(&RSA_PSS_2048_8192_SHA512),
-        Algorithm::ES256 | Algorithm::ES384 | Algorithm::ES512 | Algorithm::EdDSA | Algorithm::Ed25519 => {
-            None
-        }
-    }
 }

@@ -22,7 +22,7 @@ use std::fmt;
 
 use crate::algorithm::Algorithm;
 
-pub(crate) use components::Components;
+pub(crate) use components::{Components, RsaNumbers};
 pub(crate) use curve::Curve;
 pub use encryption::{MAX_PBKDF2_ITERATIONS, MAX_SCRYPT_BLOCKS};
 pub use error::KeyError;

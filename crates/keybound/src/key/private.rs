@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair};
-use pkcs1::RsaPublicKeyRef;
-
 use super::components::{Components, Point};
 use super::{Curve, KeyError, KeyKind, PublicKey};
+use crate::cryptography::{Ed25519KeyPair, EllipticKeyPair, Failed, RsaKeyPair};
 use crate::jwk::Attributes;
+
+/// Bits of the RSA keys that are made.
+const MADE_RSA_BITS: [u16; 4] = [2048, 3072, 4096, 8192];
 
 /// A private key, with its public half.
 ///
@@ -21,7 +21,7 @@ pub struct PrivateKey {
 /// The key as the cryptographic library has it.
 pub(super) enum KeyPair {
     Rsa(RsaKeyPair),
-    Elliptic(Curve, EcdsaKeyPair),
+    Elliptic(Curve, EllipticKeyPair),
     Ed25519(Ed25519KeyPair),
 }
 
@@ -29,14 +29,17 @@ impl PrivateKey {
     /// Makes a new key. An RSA key takes a tenth of a second and more, with luck of the draw: not for the
     /// path of a request.
     pub fn generate(kind: KeyKind) -> Result<Self, KeyError> {
-        let failed = |_| KeyError::Cryptography { operation: "make a key" };
         let pair = match kind {
-            KeyKind::Rsa { bits } => KeyPair::Rsa(RsaKeyPair::generate(rsa_size(bits)?).map_err(failed)?),
-            KeyKind::Ed25519 => KeyPair::Ed25519(Ed25519KeyPair::generate().map_err(failed)?),
-            KeyKind::P256 => KeyPair::generate_elliptic(Curve::P256).map_err(failed)?,
-            KeyKind::P384 => KeyPair::generate_elliptic(Curve::P384).map_err(failed)?,
-            KeyKind::P521 => KeyPair::generate_elliptic(Curve::P521).map_err(failed)?,
+            KeyKind::Rsa { bits } if !MADE_RSA_BITS.contains(&bits) => {
+                return Err(KeyError::RsaSizeNotMade { bits });
+            }
+            KeyKind::Rsa { bits } => RsaKeyPair::generate(bits).map(KeyPair::Rsa),
+            KeyKind::Ed25519 => Ed25519KeyPair::generate().map(KeyPair::Ed25519),
+            KeyKind::P256 => KeyPair::generate_elliptic(Curve::P256),
+            KeyKind::P384 => KeyPair::generate_elliptic(Curve::P384),
+            KeyKind::P521 => KeyPair::generate_elliptic(Curve::P521),
         };
+        let pair = pair.map_err(|Failed| KeyError::Cryptography { operation: "make a key" })?;
         Self::new(pair, Attributes::default())
     }
 
@@ -57,34 +60,19 @@ impl PrivateKey {
 }
 
 impl KeyPair {
-    fn generate_elliptic(curve: Curve) -> Result<Self, aws_lc_rs::error::Unspecified> {
-        Ok(Self::Elliptic(curve, EcdsaKeyPair::generate(curve.signing())?))
+    fn generate_elliptic(curve: Curve) -> Result<Self, Failed> {
+        Ok(Self::Elliptic(curve, EllipticKeyPair::generate(curve)?))
     }
 
     fn public_components(&self) -> Result<Components, KeyError> {
         const FAILED: KeyError = KeyError::Cryptography { operation: "give the public half of a key" };
         match self {
-            Self::Rsa(pair) => {
-                let key = RsaPublicKeyRef::try_from(pair.public_key().as_ref()).map_err(|_| FAILED)?;
-                Ok(Components::from(key))
-            }
+            Self::Rsa(pair) => pair.public().map(Components::Rsa).map_err(|Failed| FAILED),
             Self::Elliptic(curve, pair) => {
-                Point::from_octets(*curve, pair.public_key().as_ref()).map(Components::Elliptic).ok_or(FAILED)
+                Point::from_octets(*curve, &pair.point()).map(Components::Elliptic).ok_or(FAILED)
             }
-            Self::Ed25519(pair) => {
-                pair.public_key().as_ref().try_into().map(Components::Ed25519).map_err(|_| FAILED)
-            }
+            Self::Ed25519(pair) => pair.public().try_into().map(Components::Ed25519).map_err(|_| FAILED),
         }
-    }
-}
-
-fn rsa_size(bits: u16) -> Result<KeySize, KeyError> {
-    match bits {
-        2048 => Ok(KeySize::Rsa2048),
-        3072 => Ok(KeySize::Rsa3072),
-        4096 => Ok(KeySize::Rsa4096),
-        8192 => Ok(KeySize::Rsa8192),
-        bits => Err(KeyError::RsaSizeNotMade { bits }),
     }
 }
 

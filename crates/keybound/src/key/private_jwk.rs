@@ -1,24 +1,19 @@
 //! Private JWKs (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
 
-use aws_lc_rs::encoding::AsBigEndian as _;
-use aws_lc_rs::rsa::KeyPairComponents;
-use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair, RsaPublicKeyComponents};
-use pkcs1::RsaPrivateKeyRef;
+use pkcs1::{RsaPrivateKeyRef, UintRef};
+use pkcs8::der;
 use zeroize::Zeroizing;
 
-use super::components::{Components, Point};
+use super::components::{Components, Point, RsaNumbers};
 use super::private::KeyPair;
-use super::private_pem::inner_key;
 use super::public_jwk::{octets, parse};
 use super::{KeyError, PrivateKey, PublicKey};
 use crate::base64url;
+use crate::cryptography::{ED25519_KEY_BYTES, Ed25519KeyPair, EllipticKeyPair, Failed, RsaKeyPair};
 use crate::json::Object;
 use crate::jwk::Attributes;
 
 type Secret = Zeroizing<Vec<u8>>;
-
-/// Bytes of a private key of Ed25519 (RFC 8032 section 5.1.5).
-const SEED_BYTES: usize = 32;
 
 impl PrivateKey {
     /// Reads a private JWK. Its private and its public members must be of one key, and an RSA key must
@@ -31,7 +26,7 @@ impl PrivateKey {
             return Err(KeyError::PrivateMemberMissing);
         }
         let pair = match &*public.components {
-            Components::Rsa(components) => read_rsa(&jwk, components),
+            Components::Rsa(numbers) => read_rsa(&jwk, numbers),
             Components::Elliptic(point) => read_elliptic(&jwk, point),
             Components::Ed25519(octets) => read_ed25519(&jwk, octets),
         }?;
@@ -67,37 +62,45 @@ fn attributes_of_public_half(jwk: &Object<'_>) -> Result<Attributes, KeyError> {
     }
 }
 
-fn read_rsa(jwk: &Object<'_>, public: &RsaPublicKeyComponents<Vec<u8>>) -> Result<KeyPair, KeyError> {
+fn read_rsa(jwk: &Object<'_>, public: &RsaNumbers) -> Result<KeyPair, KeyError> {
     if jwk.contains("oth") {
         return Err(KeyError::MultiPrime);
     }
     let number = |member| {
         if jwk.contains(member) { secret(jwk, member) } else { Err(KeyError::CrtMemberMissing { member }) }
     };
-    let components = KeyPairComponents {
-        public_key: public.clone(),
-        d: number("d")?,
-        p: number("p")?,
-        q: number("q")?,
-        dP: number("dp")?,
-        dQ: number("dq")?,
-        qInv: number("qi")?,
+    let [d, p, q] = [number("d")?, number("p")?, number("q")?];
+    let [dp, dq, qi] = [number("dp")?, number("dq")?, number("qi")?];
+    let pair = || {
+        let public = public.as_pkcs1()?;
+        let key = RsaPrivateKeyRef {
+            modulus: public.modulus,
+            public_exponent: public.public_exponent,
+            private_exponent: UintRef::new(&d)?,
+            prime1: UintRef::new(&p)?,
+            prime2: UintRef::new(&q)?,
+            exponent1: UintRef::new(&dp)?,
+            exponent2: UintRef::new(&dq)?,
+            coefficient: UintRef::new(&qi)?,
+            other_prime_infos: None,
+        };
+        Ok::<_, der::Error>(RsaKeyPair::new(&key))
     };
-    RsaKeyPair::from_components(&components).map(KeyPair::Rsa).map_err(|_| KeyError::Inconsistent)
+    pair().ok().and_then(Result::ok).map(KeyPair::Rsa).ok_or(KeyError::Inconsistent)
 }
 
 fn read_elliptic(jwk: &Object<'_>, point: &Point) -> Result<KeyPair, KeyError> {
     let curve = point.curve();
     let private = secret_of(jwk, curve.coordinate_bytes())?;
-    EcdsaKeyPair::from_private_key_and_public_key(curve.signing(), &private, point.octets())
+    EllipticKeyPair::new(curve, &private, point.octets())
         .map(|pair| KeyPair::Elliptic(curve, pair))
-        .map_err(|_| KeyError::Inconsistent)
+        .map_err(|Failed| KeyError::Inconsistent)
 }
 
 fn read_ed25519(jwk: &Object<'_>, public: &[u8]) -> Result<KeyPair, KeyError> {
-    Ed25519KeyPair::from_seed_and_public_key(&secret_of(jwk, SEED_BYTES)?, public)
+    Ed25519KeyPair::new(&secret_of(jwk, ED25519_KEY_BYTES)?, Some(public))
         .map(KeyPair::Ed25519)
-        .map_err(|_| KeyError::Inconsistent)
+        .map_err(|Failed| KeyError::Inconsistent)
 }
 
 /// The member `d` in its full length (RFC 7518 section 6.2.2.1, RFC 8037 section 2).
@@ -116,9 +119,9 @@ impl KeyPair {
     fn private_members(&self) -> Result<Vec<(&'static str, Secret)>, KeyError> {
         const UNWRITTEN: KeyError = KeyError::Cryptography { operation: "write a private key" };
         match self {
-            Self::Rsa(_) => {
-                let pkcs8 = self.to_pkcs8()?;
-                let key = RsaPrivateKeyRef::try_from(inner_key(&pkcs8)?).map_err(|_| UNWRITTEN)?;
+            Self::Rsa(pair) => {
+                let pkcs1 = pair.private_der().map_err(|Failed| UNWRITTEN)?;
+                let key = RsaPrivateKeyRef::try_from(&**pkcs1).map_err(|_| UNWRITTEN)?;
                 let numbers = [
                     ("d", key.private_exponent),
                     ("p", key.prime1),
@@ -132,14 +135,8 @@ impl KeyPair {
                 };
                 Ok(numbers.into_iter().map(secret).collect())
             }
-            Self::Elliptic(_, pair) => {
-                let private = pair.private_key().as_be_bytes().map_err(|_| UNWRITTEN)?;
-                Ok(vec![("d", Zeroizing::new(private.as_ref().to_vec()))])
-            }
-            Self::Ed25519(pair) => {
-                let seed = pair.seed().and_then(|seed| seed.as_be_bytes()).map_err(|_| UNWRITTEN)?;
-                Ok(vec![("d", Zeroizing::new(seed.as_ref().to_vec()))])
-            }
+            Self::Elliptic(_, pair) => Ok(vec![("d", pair.private().map_err(|Failed| UNWRITTEN)?)]),
+            Self::Ed25519(pair) => Ok(vec![("d", pair.private().map_err(|Failed| UNWRITTEN)?)]),
         }
     }
 }

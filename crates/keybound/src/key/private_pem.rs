@@ -1,17 +1,19 @@
 //! Private keys as PEM: PKCS#8 (RFC 5958), also encrypted, PKCS#1 (RFC 8017 appendix A.1.2) and SEC 1
 //! (RFC 5915).
 
-use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 use pkcs1::RsaPrivateKeyRef;
-use pkcs8::PrivateKeyInfoRef;
-use sec1::EcPrivateKey;
+use pkcs8::der::asn1::{AnyRef, OctetStringRef};
+use pkcs8::der::{self, Decode as _, Encode as _};
+use pkcs8::spki::AlgorithmIdentifierRef;
+use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
+use sec1::{EcParameters, EcPrivateKey};
 use zeroize::Zeroizing;
 
 use super::components::rsa_kind;
 use super::pem::{self, Block};
 use super::private::KeyPair;
 use super::{Curve, KeyError, PrivateKey, encryption};
+use crate::cryptography::{Ed25519KeyPair, EllipticKeyPair, Failed, RsaKeyPair};
 use crate::jwk::Attributes;
 use crate::random::Random;
 
@@ -62,7 +64,7 @@ impl PrivateKey {
     /// An RSA key as PKCS#1. In plain text: it must not be seen by others.
     pub fn to_pkcs1_pem(&self) -> Result<Zeroizing<String>, KeyError> {
         match &self.pair {
-            KeyPair::Rsa(_) => pem::encode(PKCS1, inner_key(&self.pair.to_pkcs8()?)?),
+            KeyPair::Rsa(pair) => pem::encode(PKCS1, &pair.private_der().map_err(|Failed| UNWRITTEN)?),
             _ => Err(KeyError::WrongContainer { container: "PKCS#1", kind: self.kind() }),
         }
     }
@@ -70,8 +72,8 @@ impl PrivateKey {
     /// An elliptic curve key as SEC 1. In plain text: it must not be seen by others.
     pub fn to_sec1_pem(&self) -> Result<Zeroizing<String>, KeyError> {
         match &self.pair {
-            KeyPair::Elliptic(_, pair) => {
-                pem::encode(SEC1, pair.private_key().as_der().map_err(|_| UNWRITTEN)?.as_ref())
+            KeyPair::Elliptic(curve, pair) => {
+                pem::encode(SEC1, &sec1_der(pair, Some(EcParameters::NamedCurve(curve.object_identifier())))?)
             }
             _ => Err(KeyError::WrongContainer { container: "SEC 1", kind: self.kind() }),
         }
@@ -80,18 +82,45 @@ impl PrivateKey {
 
 impl KeyPair {
     pub(super) fn to_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let written = match self {
-            Self::Rsa(pair) => pair.as_der().map(|der| der.as_ref().to_vec()),
-            Self::Elliptic(_, pair) => pair.to_pkcs8v1().map(|der| der.as_ref().to_vec()),
-            Self::Ed25519(pair) => pair.to_pkcs8v1().map(|der| der.as_ref().to_vec()),
-        };
-        written.map(Zeroizing::new).map_err(|_| UNWRITTEN)
+        match self {
+            Self::Rsa(pair) => {
+                pkcs8_der(pem::RSA, Some(AnyRef::NULL), &pair.private_der().map_err(|Failed| UNWRITTEN)?)
+            }
+            Self::Elliptic(curve, pair) => {
+                // The curve is named outside.
+                let curve = curve.object_identifier();
+                pkcs8_der(pem::ELLIPTIC, Some(AnyRef::from(&curve)), &sec1_der(pair, None)?)
+            }
+            Self::Ed25519(pair) => {
+                let private = pair.private().map_err(|Failed| UNWRITTEN)?;
+                let inner = OctetStringRef::new(&private).and_then(|octets| octets.to_der());
+                pkcs8_der(pem::ED25519, None, &Zeroizing::new(inner.map_err(|_| UNWRITTEN)?))
+            }
+        }
     }
 }
 
-/// What a PKCS#8 that was written here wraps.
-pub(super) fn inner_key(pkcs8: &[u8]) -> Result<&[u8], KeyError> {
-    PrivateKeyInfoRef::try_from(pkcs8).map(|info| info.private_key.as_bytes()).map_err(|_| UNWRITTEN)
+/// A `PrivateKeyInfo` around a key (RFC 5208 section 5).
+fn pkcs8_der(
+    oid: ObjectIdentifier,
+    parameters: Option<AnyRef<'_>>,
+    key: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let write = || -> der::Result<_> {
+        PrivateKeyInfoRef::new(AlgorithmIdentifierRef { oid, parameters }, OctetStringRef::new(key)?).to_der()
+    };
+    write().map(Zeroizing::new).map_err(|_| UNWRITTEN)
+}
+
+/// An `ECPrivateKey` (RFC 5915 section 3), its public half in it.
+fn sec1_der(
+    pair: &EllipticKeyPair,
+    parameters: Option<EcParameters>,
+) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let private = pair.private().map_err(|Failed| UNWRITTEN)?;
+    let point = pair.point();
+    let key = EcPrivateKey { private_key: &private, parameters, public_key: Some(&point) };
+    key.to_der().map(Zeroizing::new).map_err(|_| UNWRITTEN)
 }
 
 fn read_pkcs8(der: &[u8]) -> Result<KeyPair, KeyError> {
@@ -103,7 +132,7 @@ fn read_pkcs8(der: &[u8]) -> Result<KeyPair, KeyError> {
             let curve = pem::curve(info.algorithm.parameters_oid().ok())?;
             read_elliptic(curve, info.private_key.as_bytes())
         }
-        pem::ED25519 => Ed25519KeyPair::from_pkcs8(der).map(KeyPair::Ed25519).map_err(|_| MALFORMED),
+        pem::ED25519 => read_ed25519(&info).ok_or(MALFORMED),
         other => Err(pem::unsupported_key_type(other)),
     }
 }
@@ -115,7 +144,7 @@ fn read_pkcs1(der: &[u8]) -> Result<KeyPair, KeyError> {
         return Err(KeyError::MultiPrime);
     }
     rsa_kind(key.modulus.as_bytes(), key.public_exponent.as_bytes())?;
-    RsaKeyPair::from_der(der).map(KeyPair::Rsa).map_err(|_| KeyError::Inconsistent)
+    RsaKeyPair::new(&key).map(KeyPair::Rsa).map_err(|Failed| KeyError::Inconsistent)
 }
 
 fn read_sec1(der: &[u8]) -> Result<KeyPair, KeyError> {
@@ -124,9 +153,22 @@ fn read_sec1(der: &[u8]) -> Result<KeyPair, KeyError> {
 }
 
 fn read_elliptic(curve: Curve, sec1: &[u8]) -> Result<KeyPair, KeyError> {
-    EcdsaKeyPair::from_private_key_der(curve.signing(), sec1)
+    EllipticKeyPair::from_sec1(curve, sec1)
         .map(|pair| KeyPair::Elliptic(curve, pair))
-        .map_err(|_| KeyError::Inconsistent)
+        .map_err(|Failed| KeyError::Inconsistent)
+}
+
+/// The key inside is an octet string once more, and nothing qualifies it (RFC 8410 sections 3 and 7).
+fn read_ed25519(info: &PrivateKeyInfoRef<'_>) -> Option<KeyPair> {
+    if info.algorithm.parameters.is_some() {
+        return None;
+    }
+    let private = <&OctetStringRef>::from_der(info.private_key.as_bytes()).ok()?;
+    let public = match &info.public_key {
+        Some(bits) => Some(bits.as_bytes()?),
+        None => None,
+    };
+    Ed25519KeyPair::new(private.as_bytes(), public).map(KeyPair::Ed25519).ok()
 }
 
 fn wrong_block(label: &str) -> KeyError {

@@ -1,10 +1,9 @@
 //! Reading public JWKs (RFC 7517 section 4, RFC 7518 sections 6.2.1 and 6.3.1, RFC 8037 section 2).
 
-use aws_lc_rs::signature::{ED25519_PUBLIC_KEY_LEN, RsaPublicKeyComponents};
-
-use super::components::{Components, Point};
+use super::components::{Components, Point, RsaNumbers};
 use super::{Curve, KeyError, PublicKey};
 use crate::base64url;
+use crate::cryptography::ED25519_KEY_BYTES;
 use crate::json::Object;
 use crate::jwk::{Attributes, thumbprint_as_spelt};
 use crate::thumbprint::Thumbprint;
@@ -68,7 +67,7 @@ impl Components {
     /// Reads the members that make a public key; whether it is a good one is not looked at.
     pub(super) fn read_jwk(jwk: &Object<'_>) -> Result<Self, KeyError> {
         match jwk.string("kty").map_err(KeyError::Member)? {
-            "RSA" => Ok(Self::Rsa(RsaPublicKeyComponents { n: number(jwk, "n")?, e: number(jwk, "e")? })),
+            "RSA" => Ok(Self::Rsa(RsaNumbers { modulus: number(jwk, "n")?, exponent: number(jwk, "e")? })),
             "EC" => read_point(jwk).map(Self::Elliptic),
             "OKP" => read_ed25519(jwk).map(Self::Ed25519),
             "oct" => Err(KeyError::SharedSecret),
@@ -83,7 +82,7 @@ fn read_point(jwk: &Object<'_>) -> Result<Point, KeyError> {
     Ok(Point::new(curve, &coordinate(jwk, "x", curve)?, &coordinate(jwk, "y", curve)?))
 }
 
-fn read_ed25519(jwk: &Object<'_>) -> Result<[u8; ED25519_PUBLIC_KEY_LEN], KeyError> {
+fn read_ed25519(jwk: &Object<'_>) -> Result<[u8; ED25519_KEY_BYTES], KeyError> {
     let name = jwk.string("crv").map_err(KeyError::Member)?;
     if name != "Ed25519" {
         return Err(KeyError::unsupported_curve(name));
@@ -91,7 +90,7 @@ fn read_ed25519(jwk: &Object<'_>) -> Result<[u8; ED25519_PUBLIC_KEY_LEN], KeyErr
     octets(jwk, "x")?.try_into().map_err(|octets: Vec<u8>| KeyError::WrongLength {
         member: "x",
         found: octets.len(),
-        expected: ED25519_PUBLIC_KEY_LEN,
+        expected: ED25519_KEY_BYTES,
     })
 }
 

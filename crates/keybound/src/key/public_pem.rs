@@ -1,12 +1,11 @@
 //! Public keys as PEM: SPKI (RFC 5280 section 4.1.2.7), and PKCS#1 for reading (RFC 8017 appendix A.1.1).
 
-use aws_lc_rs::signature::RsaPublicKeyComponents;
-use pkcs1::{RsaPublicKeyRef, UintRef};
+use pkcs1::RsaPublicKeyRef;
 use pkcs8::der::asn1::{AnyRef, BitStringRef};
 use pkcs8::der::{self, Encode as _};
 use pkcs8::spki::{AlgorithmIdentifier, SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
 
-use super::components::{Components, Point, pkcs1_der};
+use super::components::{Components, Point};
 use super::pem::{self, Block};
 use super::{KeyError, PublicKey};
 use crate::jwk::Attributes;
@@ -61,19 +60,12 @@ fn read_spki(der: &[u8]) -> Result<Components, KeyError> {
 fn read_pkcs1(der: &[u8]) -> Result<Components, KeyError> {
     let key = RsaPublicKeyRef::try_from(der)
         .map_err(|_| KeyError::MalformedDer { container: "PKCS#1 public key" })?;
-    Ok(Components::from(key))
-}
-
-impl From<RsaPublicKeyRef<'_>> for Components {
-    fn from(key: RsaPublicKeyRef<'_>) -> Self {
-        let octets = |number: UintRef<'_>| number.as_bytes().to_vec();
-        Self::Rsa(RsaPublicKeyComponents { n: octets(key.modulus), e: octets(key.public_exponent) })
-    }
+    Ok(Components::Rsa(key.into()))
 }
 
 fn spki(components: &Components) -> der::Result<Vec<u8>> {
     match components {
-        Components::Rsa(components) => info(pem::RSA, Some(AnyRef::NULL), &pkcs1_der(components)?),
+        Components::Rsa(numbers) => info(pem::RSA, Some(AnyRef::NULL), &numbers.as_pkcs1()?.to_der()?),
         Components::Elliptic(point) => {
             let curve = point.curve().object_identifier();
             info(pem::ELLIPTIC, Some(AnyRef::from(&curve)), point.octets())

@@ -2,16 +2,10 @@
 
 use std::fmt;
 
-use aws_lc_rs::error::Unspecified;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
-    RsaEncoding, RsaKeyPair,
-};
-
 use super::private::KeyPair;
 use super::{KeyError, KeyKind, PrivateKey, PublicKey};
 use crate::algorithm::Algorithm;
+use crate::cryptography::Failed;
 use crate::signer::{SignError, Signature, Signer};
 
 /// A private key in this process, ready to sign with one algorithm.
@@ -57,36 +51,12 @@ impl Signer for SigningKey {
     }
 
     fn sign(&self, signing_input: &[u8]) -> Result<Signature, SignError> {
-        // aws-lc takes its own randomness and ignores this source.
-        let random = SystemRandom::new();
         let bytes = match &self.key.pair {
-            KeyPair::Rsa(pair) => sign_rsa(pair, self.algorithm, signing_input),
-            KeyPair::Elliptic(_, pair) => {
-                pair.sign(&random, signing_input).map(|made| made.as_ref().to_vec())
-            }
-            KeyPair::Ed25519(pair) => pair.try_sign(signing_input).map(|made| made.as_ref().to_vec()),
+            KeyPair::Rsa(pair) => pair.sign(self.algorithm, signing_input),
+            KeyPair::Elliptic(_, pair) => pair.sign(signing_input),
+            KeyPair::Ed25519(pair) => pair.sign(signing_input),
         };
-        bytes.map(Signature::from_bytes).map_err(|Unspecified| SignError::Failed)
-    }
-}
-
-fn sign_rsa(pair: &RsaKeyPair, algorithm: Algorithm, signing_input: &[u8]) -> Result<Vec<u8>, Unspecified> {
-    let mut signature = vec![0; pair.public_modulus_len()];
-    pair.sign(rsa_encoding(algorithm)?, &SystemRandom::new(), signing_input, &mut signature)?;
-    Ok(signature)
-}
-
-fn rsa_encoding(algorithm: Algorithm) -> Result<&'static dyn RsaEncoding, Unspecified> {
-    match algorithm {
-        Algorithm::RS256 => Ok(&RSA_PKCS1_SHA256),
-        Algorithm::RS384 => Ok(&RSA_PKCS1_SHA384),
-        Algorithm::RS512 => Ok(&RSA_PKCS1_SHA512),
-        Algorithm::PS256 => Ok(&RSA_PSS_SHA256),
-        Algorithm::PS384 => Ok(&RSA_PSS_SHA384),
-        Algorithm::PS512 => Ok(&RSA_PSS_SHA512),
-        Algorithm::ES256 | Algorithm::ES384 | Algorithm::ES512 | Algorithm::EdDSA | Algorithm::Ed25519 => {
-            Err(Unspecified)
-        }
+        bytes.map(Signature::from_bytes).map_err(|Failed| SignError::Failed)
     }
 }
 

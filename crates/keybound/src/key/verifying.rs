@@ -3,16 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::signature::ParsedPublicKey;
-
 use super::{KeyError, PublicKey};
 use crate::algorithm::Algorithm;
+use crate::cryptography::{self, Failed};
 
 /// A public key, ready to verify signatures of one algorithm.
 #[derive(Clone)]
 pub struct VerifyingKey {
     algorithm: Algorithm,
-    parsed: Arc<ParsedPublicKey>,
+    parsed: Arc<cryptography::PublicKey>,
 }
 
 impl VerifyingKey {
@@ -23,7 +22,7 @@ impl VerifyingKey {
     }
 
     /// `parsed` must have been made for `algorithm`.
-    pub(super) fn from_parsed(parsed: ParsedPublicKey, algorithm: Algorithm) -> Self {
+    pub(super) fn from_parsed(parsed: cryptography::PublicKey, algorithm: Algorithm) -> Self {
         Self { algorithm, parsed: Arc::new(parsed) }
     }
 
@@ -34,7 +33,7 @@ impl VerifyingKey {
 
     /// Whether `signature`, in the form of RFC 7518, is this key's over `message`.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
-        self.parsed.verify_sig(message, signature).map_err(|_| SignatureMismatch)
+        self.parsed.verify(message, signature).map_err(|Failed| SignatureMismatch)
     }
 }
 

@@ -19,10 +19,10 @@ pub use refusal::ProofRefusal;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use aws_lc_rs::digest;
 use subtle::ConstantTimeEq as _;
 
 use crate::base64url;
+use crate::cryptography::{SHA256_BYTES, sha256};
 
 /// The media type of a proof, the value of its header's `typ` (RFC 9449 section 4.2).
 pub const PROOF_TYPE: &str = "dpop+jwt";
@@ -42,16 +42,16 @@ pub const MAX_JWT_ID_BYTES: usize = 256;
 /// assert_eq!(ath.to_string(), "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo"); // RFC 9449 section 7.1
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct AccessTokenHash([u8; digest::SHA256_OUTPUT_LEN]);
+pub struct AccessTokenHash([u8; SHA256_BYTES]);
 
 impl AccessTokenHash {
     /// SHA-256 of the token's ASCII characters.
     pub fn of(access_token: &str) -> Self {
-        Self(sha256(&[access_token.as_bytes()]))
+        Self(sha256(access_token.as_bytes()))
     }
 
     /// The 32 bytes of the hash.
-    pub const fn as_bytes(&self) -> &[u8; digest::SHA256_OUTPUT_LEN] {
+    pub const fn as_bytes(&self) -> &[u8; SHA256_BYTES] {
         &self.0
     }
 
@@ -80,16 +80,4 @@ impl fmt::Display for AccessTokenHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         base64url::encode(self.0).fmt(formatter)
     }
-}
-
-/// SHA-256 over the parts, one after the other.
-pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; digest::SHA256_OUTPUT_LEN] {
-    // A short text is put together faster than the library sets up a context for parts.
-    let digest = match parts {
-        [whole] => digest::digest(&digest::SHA256, whole),
-        parts => digest::digest(&digest::SHA256, &parts.concat()),
-    };
-    let mut hash = [0; digest::SHA256_OUTPUT_LEN];
-    hash.copy_from_slice(digest.as_ref());
-    hash
 }

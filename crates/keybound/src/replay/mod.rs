@@ -10,9 +10,9 @@ mod refusal;
 pub use memory::{MemoryReplayLimits, MemoryReplayStore};
 pub use refusal::ReplayRefusal;
 
+use crate::cryptography::sha256;
 use crate::htu::TargetUri;
 use crate::numeric_date::NumericDate;
-use crate::proof::sha256;
 use crate::thumbprint::Thumbprint;
 
 /// What identifies a proof: a hash of its key's thumbprint, its target and its `jti`.
@@ -30,7 +30,7 @@ impl ReplayKey {
     pub fn new(thumbprint: Thumbprint, target: &TargetUri, jwt_id: &str) -> Self {
         // The thumbprint has a fixed length and a target no zero byte, so no two triples run together.
         let parts = [thumbprint.as_bytes(), target.as_str().as_bytes(), &[0], jwt_id.as_bytes()];
-        Self { hash: sha256(&parts), thumbprint }
+        Self { hash: sha256(&parts.concat()), thumbprint }
     }
 
     /// The 32 bytes of the hash.
