@@ -32,20 +32,29 @@ mod answer;
 mod authorization_server;
 mod background;
 mod certificate_authority;
+mod event;
 mod local_org;
 mod management;
 mod okta_algorithms;
 mod okta_id;
+mod search;
 mod seed;
 mod server;
 mod settings;
 mod store;
 mod timestamp;
 mod user;
+mod wire_name;
 
 pub use background::Unfinished;
 pub use certificate_authority::CertificateError;
+pub use event::{Event, EventClient, EventObject, Outcome, OutcomeResult, Severity};
 pub use keybound::{Clock, SystemClock};
 pub use local_org::{LocalOrg, StartError};
+pub use search::{Expression, ExpressionError, Operand, Operator};
 pub use settings::{Data, OrgSettings, Scheme};
-pub use store::{AdminRole, App, NewApp, Store, StoreError, UnknownAdminRole};
+pub use store::{
+    AdminRole, App, AppStatus, ApplicationType, ClientKey, ClientSecret, ClientSecretHash, ClientSettings,
+    GrantType, KeyStatus, NewApp, ResponseType, RoleAssignment, ScopeGrant, Store, StoreError,
+    TokenEndpointAuthMethod, UnknownAdminRole,
+};

@@ -47,7 +47,7 @@ impl Right for ManageUsers {
     fn is_of(role: AdminRole) -> bool {
         match role {
             AdminRole::Super | AdminRole::Org | AdminRole::User => true,
-            AdminRole::ReadOnly => false,
+            _ => false,
         }
     }
 }
@@ -92,7 +92,7 @@ impl Management {
     fn require_role<R: Right>(&self, token: &AccessToken) -> Result<(), ApiError> {
         let client_id = token.client_id.as_deref().unwrap_or_default();
         let revoked = || keybound::Refusal::from(AccessTokenRefusal::Revoked);
-        let roles = self.store.roles_of(client_id)?.ok_or_else(revoked)?;
+        let (_, roles) = self.store.label_and_roles(client_id)?.ok_or_else(revoked)?;
         if roles.into_iter().any(R::is_of) {
             tracing::debug!(client_id, "admitted");
             return Ok(());

@@ -8,7 +8,10 @@
 //! cut the database is whole, and may lack the last writes.
 
 mod apps;
+mod condition;
+mod events;
 mod migrations;
+mod page;
 mod secrets;
 mod single_use;
 mod users;
@@ -23,7 +26,11 @@ use keybound::random::RandomUnavailable;
 use keybound::{KeyError, NumericDate};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-pub use apps::{AdminRole, App, NewApp, UnknownAdminRole};
+pub use apps::{
+    AdminRole, App, AppStatus, ApplicationType, ClientKey, ClientSecret, ClientSecretHash, ClientSettings,
+    GrantType, KeyStatus, NewApp, ResponseType, RoleAssignment, ScopeGrant, TokenEndpointAuthMethod,
+    UnknownAdminRole,
+};
 pub(crate) use single_use::Once;
 pub(crate) use users::{Selection, UserChangeError};
 
@@ -91,6 +98,12 @@ pub enum StoreError {
     /// An app needs a key to authenticate with.
     #[error("an app needs a public key to authenticate with, and none was given")]
     NoKey,
+    /// An app that authenticates with a secret needs one.
+    #[error("an app that authenticates with a secret needs one, and none was given")]
+    NoSecret,
+    /// The app has as many keys as it may have.
+    #[error("the app has 50 keys, which is as many as Okta takes; delete one first")]
+    TooManyKeys,
     /// The app has a key of that name already.
     #[error("the app already has a key with the id `{key_id}`; give the new one another `kid`")]
     KeyTaken {
