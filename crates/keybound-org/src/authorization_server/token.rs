@@ -26,6 +26,7 @@ use super::access_token::{ACCESS_TOKEN_LIFE, IssuedToken};
 use super::form::{FormRefusal, MAX_FORM_BYTES, TokenForm};
 use super::refusal::TokenRefusal;
 use crate::background;
+use crate::origin;
 use crate::store::{App, AppStatus, Once};
 
 /// `POST /oauth2/v1/token`.
@@ -33,7 +34,14 @@ pub(super) async fn endpoint(State(server): State<Arc<AuthorizationServer>>, req
     let (head, body) = request.into_parts();
     let worker = Arc::clone(&server);
     let issued = match axum::body::to_bytes(body, MAX_FORM_BYTES).await {
-        Ok(body) => background::run(move || worker.grant(&head.headers, &body)).await,
+        Ok(body) => {
+            let work = move || {
+                let granted = worker.grant(&head.headers, &body);
+                worker.log_grant(&granted, &head.headers, &body, origin::of(&head));
+                granted
+            };
+            background::run(work).await
+        }
         Err(_) => Ok(Err(FormRefusal::TooLarge.into())),
     };
     match issued.unwrap_or_else(|unfinished| Err(unfinished.into())) {

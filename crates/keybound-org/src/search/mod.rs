@@ -250,13 +250,13 @@ mod tests {
         for (text, expected) in [
             (r#"status eq "ACTIVE""#, r#"status Equal Text("ACTIVE")"#),
             (r#"  status   EQ"A"  "#, r#"status Equal Text("A")"#),
-            (r#"a pr and b pr or c pr"#, "((a? & b?) | c?)"),
-            (r#"a pr or b pr and c pr"#, "(a? | (b? & c?))"),
-            (r#"(a pr or b pr) AND c pr"#, "((a? | b?) & c?)"),
-            (r#"not (a pr) and NOT(b pr)"#, "(!a? & !b?)"),
-            (r#"((a pr))"#, "a?"),
-            (r#"profile.n ge -1.5"#, "profile.n GreaterOrEqual Number(-1.5)"),
-            (r#"x eq true or x ne false"#, "(x Equal Boolean(true) | x NotEqual Boolean(false))"),
+            ("a pr and b pr or c pr", "((a? & b?) | c?)"),
+            ("a pr or b pr and c pr", "(a? | (b? & c?))"),
+            ("(a pr or b pr) AND c pr", "((a? | b?) & c?)"),
+            ("not (a pr) and NOT(b pr)", "(!a? & !b?)"),
+            ("((a pr))", "a?"),
+            ("profile.n ge -1.5", "profile.n GreaterOrEqual Number(-1.5)"),
+            ("x eq true or x ne false", "(x Equal Boolean(true) | x NotEqual Boolean(false))"),
             (
                 r#"a co "x" and b sw "y" and c ew "z""#,
                 r#"(a Contains Text("x") & b StartsWith Text("y") & c EndsWith Text("z"))"#,
@@ -268,7 +268,7 @@ mod tests {
             (r#"a eq "say \"hi\" \\ and go""#, r#"a Equal Text("say \"hi\" \\ and go")"#),
             (r#"a eq "é (or) b""#, r#"a Equal Text("é (or) b")"#),
             (r#"a eq """#, r#"a Equal Text("")"#),
-            (r#"not pr"#, "!"),
+            ("not pr", "!"),
         ] {
             match text.parse::<Expression>() {
                 Ok(expression) => assert_eq!(shown(&expression), expected, "{text}"),

@@ -11,6 +11,8 @@ use crate::timestamp;
 pub(crate) enum Property {
     /// A column of text, compared without regard to case.
     Text(&'static str),
+    /// A column of identifiers, which are the same as they are written, so that its index can find them.
+    Identifier(&'static str),
     /// A column of time, in seconds.
     Seconds(&'static str),
     /// A column of time, in milliseconds.
@@ -73,6 +75,24 @@ impl Condition {
         Self { sql, values: self.values }
     }
 
+    /// Both this and another.
+    pub(crate) fn and_also(mut self, other: &Self) -> Self {
+        let offset = self.values.len();
+        let mut sql = format!("({}) AND (", self.sql);
+        // The places of the other's values are numbered from 1; here they come behind this one's.
+        let mut parts = other.sql.split('?');
+        sql.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            let digits = part.len() - part.trim_start_matches(|digit: char| digit.is_ascii_digit()).len();
+            let (number, rest) = part.split_at(digits);
+            let number = number.parse::<usize>().unwrap_or_default().saturating_add(offset);
+            sql.extend(["?", &number.to_string(), rest]);
+        }
+        sql.push(')');
+        self.values.extend(other.values.iter().cloned());
+        Self { sql, values: self.values }
+    }
+
     /// The place of a value.
     pub(crate) fn bind(&mut self, value: impl Into<Value>) -> String {
         self.values.push(value.into());
@@ -115,7 +135,7 @@ impl Condition {
 
     fn present(&mut self, property: &Property) -> String {
         match property {
-            Property::Text(column) => format!("({column} <> '')"),
+            Property::Text(column) | Property::Identifier(column) => format!("({column} <> '')"),
             Property::Seconds(column) | Property::Milliseconds(column) => format!("({column} IS NOT NULL)"),
             Property::Member(column, member) => {
                 let member = self.bind(member.clone());
@@ -137,23 +157,20 @@ impl Condition {
         value: &Operand,
     ) -> Result<String, ConditionError> {
         match property {
-            Property::Text(column) => {
-                let Operand::Text(text) = value else {
-                    return Err(ConditionError::NotAText(name.to_owned()));
-                };
-                Ok(self.text(column, operator, text))
+            Property::Text(column) => Ok(self.text(column, operator, text_of(name, value)?)),
+            Property::Identifier(column) if operator == Operator::Equal => {
+                let place = self.bind(text_of(name, value)?.to_owned());
+                Ok(format!("{column} = {place}"))
             }
+            Property::Identifier(column) => Ok(self.text(column, operator, text_of(name, value)?)),
             Property::Seconds(column) => self.time(name, column, 1_000, operator, value),
             Property::Milliseconds(column) => self.time(name, column, 1, operator, value),
             Property::Member(column, member) => {
                 let path = self.bind(format!("$.\"{member}\""));
-                let test = self.value("item.value", operator, value);
+                let test = self.item(operator, value);
                 Ok(format!("EXISTS (SELECT 1 FROM json_each({column}, {path}) AS item WHERE {test})"))
             }
             Property::ItemMember(list, member) => {
-                let Operand::Text(text) = value else {
-                    return Err(ConditionError::NotAText(name.to_owned()));
-                };
                 let is_ordered = matches!(
                     operator,
                     Operator::Greater | Operator::GreaterOrEqual | Operator::Less | Operator::LessOrEqual
@@ -161,18 +178,20 @@ impl Condition {
                 if is_ordered {
                     return Err(ConditionError::Unordered(name.to_owned()));
                 }
-                let test = self.text(&format!("(item.value ->> '{member}')"), operator, text);
+                let subject = format!("(item.value ->> '{member}')");
+                let test = self.text(&subject, operator, text_of(name, value)?);
                 Ok(format!("EXISTS (SELECT 1 FROM json_each({list}) AS item WHERE {test})"))
             }
         }
     }
 
-    fn value(&mut self, subject: &str, operator: Operator, value: &Operand) -> String {
+    /// A comparison of a value in JSON, which is one of the row `item` of `json_each`.
+    fn item(&mut self, operator: Operator, value: &Operand) -> String {
         match value {
-            Operand::Text(text) => self.text(subject, operator, text),
+            Operand::Text(text) => self.text("item.value", operator, text),
             Operand::Number(number) => {
                 let place = self.bind(*number);
-                format!("(typeof({subject}) IN ('integer', 'real') AND {subject} {} {place})", sign(operator))
+                format!("(item.type IN ('integer', 'real') AND item.value {} {place})", sign(operator))
             }
             Operand::Boolean(boolean) => {
                 let place = self.bind(if *boolean { "true" } else { "false" }.to_owned());
@@ -219,6 +238,13 @@ impl Condition {
         };
         let place = self.bind(bound);
         Ok(format!("{column} {} {place}", sign(operator)))
+    }
+}
+
+fn text_of<'v>(name: &str, value: &'v Operand) -> Result<&'v str, ConditionError> {
+    match value {
+        Operand::Text(text) => Ok(text),
+        _ => Err(ConditionError::NotAText(name.to_owned())),
     }
 }
 

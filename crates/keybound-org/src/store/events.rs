@@ -2,8 +2,12 @@
 
 use keybound::NumericDate;
 use keybound::random::{Random, RandomUnavailable};
+use rusqlite::Row;
+use rusqlite::types::Value as Sql;
 use serde_json::{Value, json};
 
+use super::condition::{Condition, Property, is_member_name};
+use super::page::{self, Listing, Page};
 use super::{Store, StoreError, column};
 use crate::event::{Event, EventObject};
 
@@ -50,6 +54,108 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// An event as it stands in the log.
+#[derive(Clone, Debug)]
+pub(crate) struct LoggedEvent {
+    pub(crate) uuid: String,
+    /// Milliseconds since 1970.
+    pub(crate) published: i64,
+    pub(crate) event_type: String,
+    pub(crate) severity: String,
+    pub(crate) display_message: String,
+    pub(crate) outcome_result: String,
+    pub(crate) outcome_reason: Option<String>,
+    pub(crate) actor: EventObject,
+    pub(crate) targets: Value,
+    pub(crate) client_ip: Option<String>,
+    pub(crate) client_user_agent: Option<String>,
+    pub(crate) debug_data: Value,
+}
+
+/// What may be looked for in the log.
+pub(crate) fn event_property(name: &str) -> Option<Property> {
+    Some(match name {
+        "uuid" => Property::Identifier("uuid"),
+        "published" => Property::Milliseconds("published"),
+        "eventType" => Property::Text("event_type"),
+        "severity" => Property::Identifier("severity"),
+        "displayMessage" => Property::Text("display_message"),
+        "outcome.result" => Property::Identifier("outcome_result"),
+        "outcome.reason" => Property::Text("outcome_reason"),
+        "actor.id" => Property::Identifier("actor_id"),
+        "actor.type" => Property::Text("actor_type"),
+        "actor.alternateId" => Property::Text("actor_alternate_id"),
+        "actor.displayName" => Property::Text("actor_display_name"),
+        "target.id" => Property::ItemMember("targets", "id"),
+        "target.type" => Property::ItemMember("targets", "type"),
+        "target.alternateId" => Property::ItemMember("targets", "alternateId"),
+        "target.displayName" => Property::ItemMember("targets", "displayName"),
+        "client.ipAddress" => Property::Text("client_ip"),
+        "client.userAgent.rawUserAgent" => Property::Text("client_user_agent"),
+        name => {
+            let member = name.strip_prefix("debugContext.debugData.")?;
+            Property::Member("debug_data", is_member_name(member).then(|| member.to_owned())?)
+        }
+    })
+}
+
+impl Store {
+    /// A page of the log.
+    pub(crate) fn events(&self, listing: &Listing) -> Result<Page<LoggedEvent>, StoreError> {
+        self.read(|transaction| page::select(transaction, "events", "*", listing, read))
+    }
+
+    /// The condition for events that have all of these words in them.
+    pub(crate) fn with_words(condition: Condition, words: &str) -> Condition {
+        let subject = "instr(lower(event_type || ' ' || display_message || ' ' || severity || ' ' || \
+                       outcome_result || ' ' || ifnull(outcome_reason, '') || ' ' || actor_id || ' ' || \
+                       actor_alternate_id || ' ' || actor_display_name || ' ' || targets || ' ' || \
+                       ifnull(client_ip, '') || ' ' || ifnull(client_user_agent, '') || ' ' || debug_data), \
+                       lower(?)) > 0";
+        let words = words.split_whitespace().take(MAX_WORDS);
+        words.fold(condition, |all, word| all.and(subject, [Sql::Text(word.to_owned())]))
+    }
+
+    /// The condition for events of a time, from its beginning to before its end, in milliseconds.
+    pub(crate) fn published_between(since: i64, until: Option<i64>) -> Condition {
+        let condition = Condition::always().and("published >= ?", [Sql::Integer(since)]);
+        match until {
+            Some(until) => condition.and("published < ?", [Sql::Integer(until)]),
+            None => condition,
+        }
+    }
+}
+
+/// Words of `q` that are looked for, as Okta has it.
+const MAX_WORDS: usize = 10;
+
+fn read(row: &Row<'_>) -> Result<LoggedEvent, StoreError> {
+    let json = |column| {
+        let text: String = row.get(column)?;
+        let damaged = StoreError::Damaged { what: "an event of the log is not JSON" };
+        serde_json::from_str(&text).map_err(|_| damaged)
+    };
+    Ok(LoggedEvent {
+        uuid: row.get("uuid")?,
+        published: row.get("published")?,
+        event_type: row.get("event_type")?,
+        severity: row.get("severity")?,
+        display_message: row.get("display_message")?,
+        outcome_result: row.get("outcome_result")?,
+        outcome_reason: row.get("outcome_reason")?,
+        actor: EventObject {
+            id: row.get("actor_id")?,
+            kind: row.get::<_, String>("actor_type")?.into(),
+            alternate_id: row.get("actor_alternate_id")?,
+            display_name: row.get("actor_display_name")?,
+        },
+        targets: json("targets")?,
+        client_ip: row.get("client_ip")?,
+        client_user_agent: row.get("client_user_agent")?,
+        debug_data: json("debug_data")?,
+    })
 }
 
 fn bounded(object: &EventObject) -> EventObject {

@@ -10,8 +10,10 @@
 mod apps;
 mod condition;
 mod events;
+mod groups;
 mod migrations;
 mod page;
+mod passwords;
 mod secrets;
 mod single_use;
 mod users;
@@ -26,13 +28,22 @@ use keybound::random::RandomUnavailable;
 use keybound::{KeyError, NumericDate};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub(crate) use apps::app_property;
 pub use apps::{
     AdminRole, App, AppStatus, ApplicationType, ClientKey, ClientSecret, ClientSecretHash, ClientSettings,
     GrantType, KeyStatus, NewApp, ResponseType, RoleAssignment, ScopeGrant, TokenEndpointAuthMethod,
     UnknownAdminRole,
 };
+#[cfg(test)]
+pub(crate) use condition::Property;
+pub(crate) use condition::{Condition, Properties};
+pub(crate) use events::{LoggedEvent, event_property};
+pub(crate) use groups::group_property;
+pub(crate) use page::{Key, Listing, Order, Place};
+pub(crate) use passwords::PasswordHash;
+pub use passwords::{PasswordCheck, SEEDED_PASSWORD};
 pub(crate) use single_use::Once;
-pub(crate) use users::{Selection, UserChangeError};
+pub(crate) use users::{UserChangeError, user_filter_property, user_property};
 
 /// The database's name in the org's folder.
 const FILE_NAME: &str = "org.sqlite3";
@@ -124,6 +135,9 @@ pub enum StoreError {
         /// What was given.
         scope: String,
     },
+    /// Another group has the name.
+    #[error("another group of the org has this name")]
+    GroupNameTaken,
     /// Another user has the login.
     #[error("another user of the org has this login")]
     LoginTaken,

@@ -18,6 +18,11 @@ pub(crate) struct Order {
 impl Order {
     /// The order in which rows were made.
     pub(crate) const AS_MADE: Self = Self { property: None, is_descending: false };
+
+    /// The order in which events happened.
+    pub(crate) fn of_time(is_descending: bool) -> Self {
+        Self { property: Some(Property::Milliseconds("published")), is_descending }
+    }
 }
 
 /// The place of a row in an order.
@@ -63,6 +68,13 @@ pub(crate) struct Page<T> {
     pub(crate) has_next: bool,
 }
 
+impl<T> Page<T> {
+    /// Behind which place the next page begins, if there is one.
+    pub(crate) fn next(&self) -> Option<&Place> {
+        self.last.as_ref().filter(|_| self.has_next)
+    }
+}
+
 /// Reads a page of `table`, whose rows have a `number`.
 pub(crate) fn select<T>(
     transaction: &Transaction<'_>,
@@ -93,7 +105,7 @@ fn query(table: &str, columns: &str, listing: &Listing) -> (String, Vec<Value>) 
     let key = match property {
         None => "number".to_owned(),
         // Texts are ordered as their columns are, and these without regard to case.
-        Some(Property::Text(column)) => (*column).to_owned(),
+        Some(Property::Text(column) | Property::Identifier(column)) => (*column).to_owned(),
         // A row without a value comes as if it had the smallest.
         Some(Property::Seconds(column) | Property::Milliseconds(column)) => ordered_time(column),
         Some(Property::Member(column, member)) => {
@@ -104,12 +116,11 @@ fn query(table: &str, columns: &str, listing: &Listing) -> (String, Vec<Value>) 
     };
     if let Some(after) = &listing.after {
         let number = condition.bind(after.number);
-        let place = match property {
-            None => format!("number {comparison} {number}"),
-            Some(_) => {
-                let value = condition.bind(Value::from(&after.key));
-                format!("({key}, number) {comparison} ({value}, {number})")
-            }
+        let place = if property.is_none() {
+            format!("number {comparison} {number}")
+        } else {
+            let value = condition.bind(Value::from(&after.key));
+            format!("({key}, number) {comparison} ({value}, {number})")
         };
         condition.sql = format!("({}) AND {place}", condition.sql);
     }
@@ -139,5 +150,58 @@ fn key(row: &Row<'_>) -> Result<Key, StoreError> {
         ValueRef::Integer(number) => Ok(Key::Number(number)),
         ValueRef::Text(text) => Ok(Key::Text(String::from_utf8_lossy(text).into_owned())),
         _ => Err(StoreError::Damaged { what: "a row has no place in the order of its list" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, user_property};
+
+    /// How SQLite goes about a page of users that is not the first one.
+    fn plan(store: &Store, search: &str, order: Option<&str>, is_descending: bool) -> String {
+        let expression = search.parse().unwrap();
+        let property = order.map(|name| user_property(name).unwrap());
+        let key = if property.is_none() { Key::Number(7) } else { Key::Text("x".to_owned()) };
+        let listing = Listing {
+            condition: Condition::of(&expression, user_property).unwrap(),
+            order: Order { property, is_descending },
+            after: Some(Place { key, number: 7 }),
+            limit: 200,
+        };
+        let (query, values) = query("users", "number, id", &listing);
+        let steps = store.read(|transaction| {
+            let mut statement = transaction.prepare(&format!("EXPLAIN QUERY PLAN {query}"))?;
+            let steps =
+                statement.query_map(params_from_iter(values), |row| row.get::<_, String>("detail"))?;
+            Ok(steps.collect::<Result<Vec<_>, _>>()?)
+        });
+        steps.unwrap().join("; ")
+    }
+
+    #[test]
+    fn a_page_is_found_by_an_index_and_not_by_sorting_or_counting() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        for (search, order, index) in [
+            ("status ne \"DEPROVISIONED\"", None, "INTEGER PRIMARY KEY (rowid>?)"),
+            ("status eq \"ACTIVE\"", None, "users_by_status (status=? AND rowid>?)"),
+            ("profile.department pr", Some("created"), "users_by_creation"),
+            ("profile.department pr", Some("lastUpdated"), "users_by_update"),
+            ("profile.department pr", Some("status"), "users_by_status"),
+            ("profile.department pr", Some("profile.email"), "users_by_email"),
+            ("profile.department pr", Some("profile.firstName"), "users_by_first_name"),
+            ("profile.department pr", Some("profile.lastName"), "users_by_last_name"),
+            ("profile.department pr", Some("profile.login"), "sqlite_autoindex_users_2"),
+        ] {
+            for is_descending in [false, true] {
+                let plan = plan(&store, search, order, is_descending);
+                assert!(plan.starts_with("SEARCH users USING"), "{order:?}: {plan}");
+                if !(order.is_none() && is_descending) {
+                    assert!(plan.contains(index), "{order:?}: {plan}");
+                }
+                assert!(!plan.contains("TEMP B-TREE"), "{order:?}: {plan}");
+            }
+        }
     }
 }

@@ -8,11 +8,13 @@ mod secret;
 
 use keybound::random::Random;
 use keybound::{JwkSet, NumericDate, PublicKey};
+use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 use serde_json::json;
 
-use super::condition::Property;
+use super::condition::{Condition, Property};
 use super::page::{self, Listing, Page};
+use super::users::like_prefix;
 use super::{Store, StoreError, column, date};
 use crate::okta_id::{self, IdKind};
 
@@ -169,6 +171,11 @@ impl Store {
         })
     }
 
+    /// The condition for apps whose name begins with a text.
+    pub(crate) fn apps_beginning_with(text: &str) -> Condition {
+        Condition::always().and("label LIKE ? ESCAPE '\\'", [Value::Text(like_prefix(text))])
+    }
+
     /// A page of apps.
     pub(crate) fn apps(&self, listing: &Listing) -> Result<Page<App>, StoreError> {
         self.read(|transaction| {
@@ -280,8 +287,8 @@ fn complete(transaction: &Transaction<'_>, app: &mut App) -> Result<(), StoreErr
 /// What may be looked for in apps.
 pub(crate) fn app_property(name: &str) -> Option<Property> {
     Some(match name {
-        "id" => Property::Text("client_id"),
-        "status" => Property::Text("status"),
+        "id" => Property::Identifier("client_id"),
+        "status" => Property::Identifier("status"),
         "label" => Property::Text("label"),
         // Every app here is an OpenID Connect client.
         "name" => Property::Text("'oidc_client'"),

@@ -86,7 +86,7 @@ impl fmt::Debug for ClientSecretHash {
 /// The hash in an app's row, if there is one.
 pub(super) fn read(row: &Row<'_>) -> Result<Option<ClientSecretHash>, StoreError> {
     let kept: Option<Vec<u8>> = row.get("client_secret_hash")?;
-    let hash = kept.map(|kept| <[u8; digest::SHA256_OUTPUT_LEN]>::try_from(kept)).transpose();
+    let hash = kept.map(<[u8; digest::SHA256_OUTPUT_LEN]>::try_from).transpose();
     let hash = hash.map_err(|_| StoreError::Damaged { what: "a client secret's hash has a wrong length" })?;
     Ok(hash.map(ClientSecretHash))
 }
