@@ -178,6 +178,7 @@ fn create_app(arguments: &CreateApp, output: Output) -> Outcome {
         scopes: arguments.scopes.clone(),
         roles: arguments.roles.clone(),
         dpop_bound_access_tokens: arguments.dpop == Dpop::Required,
+        ..NewApp::default()
     };
     let app = Store::open(&arguments.data)?.create_app(&new, now(), &OperatingSystem)?;
     output.json(&json!({ "client_id": app.client_id }))

@@ -2,8 +2,9 @@
 //! set up and no account anywhere.
 //!
 //! It has the org authorization server (metadata, keys, and a token endpoint for service apps with
-//! `private_key_jwt`, DPoP and nonces, RFC 9449) and `/api/v1/users` of the management API. Both hold
-//! requests to the rules of RFC 9449 with the same code as every other part of Keybound.
+//! `private_key_jwt`, DPoP and nonces, RFC 9449) and of the management API users, groups, apps with their
+//! keys, scope grants and admin roles, and the system log. Both hold requests to the rules of RFC 9449 with the
+//! same code as every other part of Keybound.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,28 +25,52 @@
 //!
 //! # What is less
 //!
-//! Nobody signs in here, so a password is looked at and not kept. Lists know `q` and one `filter`, and
-//! refuse what they don't know.
+//! - Operations of Okta's that are not served answer 404, and say so by their id, there and in the log.
+//! - Apps are OpenID Connect clients, whose id is their client id. A client secret is shown when it is made and
+//!   never again: only its hash is kept. No `jwks_uri` is fetched.
+//! - Passwords are kept as a hash; one that arrives as a hash or by a hook counts as there, and lets nobody in.
+//!   No mail is sent, and the links of activation and reset lead nowhere.
+//! - `search` compares texts without regard to the case of ASCII letters. Sorting by a property other than
+//!   `status`, the name, the login, the address, `created` and `lastUpdated` looks at every user for each page.
+//! - Okta's table of admin roles is finer; of roles there are those of [`AdminRole`]. The system log keeps the
+//!   last 100,000 events, with times to the second.
+//!
+//! # The users it begins with
+//!
+//! They are made up, and the same in every org, with a group for each department. The password of all who have
+//! one is `Keybound-2026` ([`SEEDED_PASSWORD`]).
 
 mod admin_token;
 mod answer;
 mod authorization_server;
 mod background;
 mod certificate_authority;
+mod event;
+mod group;
 mod local_org;
 mod management;
 mod okta_algorithms;
 mod okta_id;
+mod origin;
+mod search;
 mod seed;
 mod server;
 mod settings;
 mod store;
 mod timestamp;
 mod user;
+mod wire_name;
 
 pub use background::Unfinished;
 pub use certificate_authority::CertificateError;
+pub use event::{Event, EventClient, EventObject, Outcome, OutcomeResult, Severity};
 pub use keybound::{Clock, SystemClock};
 pub use local_org::{LocalOrg, StartError};
+pub use management::EndpointGroup;
+pub use search::{Expression, ExpressionError, Operand, Operator};
 pub use settings::{Data, OrgSettings, Scheme};
-pub use store::{AdminRole, App, NewApp, Store, StoreError, UnknownAdminRole};
+pub use store::{
+    AdminRole, App, AppStatus, ApplicationType, ClientKey, ClientSecret, ClientSecretHash, ClientSettings,
+    GrantType, KeyStatus, NewApp, PasswordCheck, ResponseType, RoleAssignment, SEEDED_PASSWORD, ScopeGrant,
+    Store, StoreError, TokenEndpointAuthMethod, UnknownAdminRole,
+};

@@ -20,7 +20,7 @@ use crate::answer;
 use crate::authorization_server::{AuthorizationServer, proof_policy};
 use crate::background::{self, Unfinished};
 use crate::certificate_authority::{CertificateAuthority, CertificateError};
-use crate::management::{ApiError, Management};
+use crate::management::{Management, operations};
 use crate::seed;
 use crate::server::Server;
 use crate::settings::{Data, OrgSettings, Scheme};
@@ -162,7 +162,7 @@ impl Foundation {
         let folder = Folder::of(&settings.data)?;
         let now = settings.clock.now();
         let store = Store::open(folder.path())?;
-        store.furnish(seed::users(settings.seed_users), now)?;
+        store.furnish(seed::users(settings.seed_users), now, settings.random.as_ref())?;
 
         let address = settings.listen;
         let unable = |source| StartError::Listen { address, source };
@@ -198,7 +198,7 @@ fn routes(
     admin_token: &str,
     store: &Store,
 ) -> Result<Router, StartError> {
-    let OrgSettings { clock, random, requests_per_minute, signing_key, .. } = settings;
+    let OrgSettings { clock, random, requests_per_minute, rate_limits, signing_key, .. } = settings;
     let signing_key = Arc::new(signing_key.map_or_else(|| store.signing_key(), Ok)?);
     let mut access_tokens = AccessTokenPolicy::new(url.origin().to_owned(), url.origin().to_owned());
     access_tokens.algorithms = vec![signing_key.algorithm()];
@@ -230,8 +230,8 @@ fn routes(
     };
     Ok(authorization_server
         .routes()
-        .merge(management.routes(requests_per_minute))
-        .fallback(|| async { ApiError::no_such_path() })
-        .method_not_allowed_fallback(|| async { ApiError::no_such_method() })
+        .merge(management.routes(requests_per_minute, &rate_limits))
+        .fallback(operations::not_served)
+        .method_not_allowed_fallback(operations::not_served_so)
         .layer(middleware::from_fn_with_state(random, answer::finish)))
 }

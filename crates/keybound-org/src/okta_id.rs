@@ -1,12 +1,17 @@
 //! Okta's identifiers: three characters for the kind of thing, then seventeen letters and digits.
 
+use aws_lc_rs::digest;
 use keybound::random::{Random, RandomUnavailable};
 
 /// What an identifier is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdKind {
     App,
+    ClientKey,
     ErrorReport,
+    Group,
+    RoleAssignment,
+    ScopeGrant,
     User,
 }
 
@@ -14,7 +19,11 @@ impl IdKind {
     const fn prefix(self) -> &'static str {
         match self {
             Self::App => "0oa",
+            Self::ClientKey => "pks",
             Self::ErrorReport => "oae",
+            Self::Group => "00g",
+            Self::RoleAssignment => "irb",
+            Self::ScopeGrant => "oag",
             Self::User => "00u",
         }
     }
@@ -29,6 +38,23 @@ const LENGTH: usize = 17;
 pub(crate) fn generate(kind: IdKind, random: &dyn Random) -> Result<String, RandomUnavailable> {
     let mut bytes = [0; 16];
     random.fill(&mut bytes)?;
+    Ok(of_number(kind, bytes))
+}
+
+/// The identifier of the key that a client has under a `kid`: the same whenever it is made, so that who
+/// registers a key need not bring randomness.
+pub(crate) fn of_client_key(client_id: &str, key_id: &str) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    // A client id has no zero byte, so no two pairs run together.
+    for part in [client_id.as_bytes(), &[0], key_id.as_bytes()] {
+        context.update(part);
+    }
+    let digest = context.finish();
+    let (number, _) = digest.as_ref().split_first_chunk().unwrap_or((&[0; 16], &[]));
+    of_number(IdKind::ClientKey, *number)
+}
+
+fn of_number(kind: IdKind, bytes: [u8; 16]) -> String {
     // 62^17 is 2^27 times smaller than 2^128, so no character is noticeably more frequent than another.
     let mut number = u128::from_be_bytes(bytes);
     let characters = (0..LENGTH).filter_map(|_| {
@@ -36,7 +62,7 @@ pub(crate) fn generate(kind: IdKind, random: &dyn Random) -> Result<String, Rand
         number /= ALPHABET.len() as u128;
         ALPHABET.get(usize::try_from(digit).ok()?).map(|byte| char::from(*byte))
     });
-    Ok(kind.prefix().chars().chain(characters).collect())
+    kind.prefix().chars().chain(characters).collect()
 }
 
 #[cfg(test)]
@@ -46,7 +72,12 @@ mod tests {
 
     #[test]
     fn an_identifier_is_its_prefix_and_seventeen_letters_and_digits() {
-        for (kind, prefix) in [(IdKind::App, "0oa"), (IdKind::ErrorReport, "oae"), (IdKind::User, "00u")] {
+        for (kind, prefix) in [
+            (IdKind::App, "0oa"),
+            (IdKind::ErrorReport, "oae"),
+            (IdKind::User, "00u"),
+            (IdKind::Group, "00g"),
+        ] {
             let id = generate(kind, &OperatingSystem).unwrap();
             let (found, rest) = id.split_at(3);
             assert_eq!((found, rest.len()), (prefix, 17), "{id}");

@@ -46,12 +46,15 @@ impl Server {
         let task = match tls {
             None => {
                 let server = bounded(server.acceptor(NoDelayAcceptor::new()));
-                tokio::spawn(server.serve(routes.into_make_service()))
+                tokio::spawn(server.serve(routes.into_make_service_with_connect_info::<SocketAddr>()))
             }
             Some(config) => {
                 let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(config)));
                 let acceptor = acceptor.handshake_timeout(HEADER_TIMEOUT).acceptor(NoDelayAcceptor::new());
-                tokio::spawn(bounded(server.acceptor(acceptor)).serve(routes.into_make_service()))
+                tokio::spawn(
+                    bounded(server.acceptor(acceptor))
+                        .serve(routes.into_make_service_with_connect_info::<SocketAddr>()),
+                )
             }
         };
         Ok(Self { handle, task })

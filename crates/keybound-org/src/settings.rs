@@ -7,6 +7,8 @@ use std::sync::Arc;
 use keybound::random::{OperatingSystem, Random};
 use keybound::{Clock, SigningKey, SystemClock};
 
+use crate::management::EndpointGroup;
+
 /// What a local org is made from. The default is safe and complete: https on a free loopback port, with
 /// data that ends with the org.
 pub struct OrgSettings {
@@ -21,8 +23,10 @@ pub struct OrgSettings {
     pub data: Data,
     /// How many users a new org is furnished with.
     pub seed_users: usize,
-    /// Requests that the management API takes in a minute.
+    /// Requests that each group of endpoints of the management API takes in a minute.
     pub requests_per_minute: u32,
+    /// The same for groups that have a limit of their own; of two for one group the last counts.
+    pub rate_limits: Vec<(EndpointGroup, u32)>,
     /// The key that signs access tokens. Without one the org makes an RSA key at its first start, which
     /// takes a tenth of a second and more, and keeps it in its data.
     pub signing_key: Option<SigningKey>,
@@ -75,6 +79,7 @@ impl Default for OrgSettings {
             data: Data::Temporary,
             seed_users: SEED_USERS,
             requests_per_minute: OKTA_REQUESTS_PER_MINUTE,
+            rate_limits: Vec::new(),
             signing_key: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(OperatingSystem),

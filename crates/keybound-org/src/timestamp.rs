@@ -17,6 +17,20 @@ pub(crate) fn text(date: NumericDate) -> String {
     utc(date).strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
 }
 
+/// The same of a time in milliseconds.
+pub(crate) fn text_of_milliseconds(milliseconds: i64) -> String {
+    let timestamp = Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX);
+    TimeZone::UTC.to_datetime(timestamp).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+/// The milliseconds since 1970 of a time in ISO 8601. One without a zone is in UTC, and one without a time of
+/// day its beginning.
+pub(crate) fn milliseconds(text: &str) -> Option<i64> {
+    let in_utc = |date: DateTime| TimeZone::UTC.to_timestamp(date).ok();
+    let timestamp = text.parse::<Timestamp>().ok().or_else(|| in_utc(text.parse().ok()?));
+    timestamp.map(Timestamp::as_millisecond)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,5 +44,21 @@ mod tests {
         ] {
             assert_eq!(text(NumericDate::from_seconds(seconds)), expected);
         }
+    }
+
+    #[test]
+    fn a_time_is_read_as_it_is_written_and_in_other_forms_of_iso_8601() {
+        for (text, expected) in [
+            ("2013-06-24T16:39:18.000Z", Some(1_372_091_958_000)),
+            ("2013-06-24T16:39:18.25Z", Some(1_372_091_958_250)),
+            ("2013-06-24T18:39:18+02:00", Some(1_372_091_958_000)),
+            ("2013-06-24T16:39:18", Some(1_372_091_958_000)),
+            ("2013-06-24", Some(1_372_032_000_000)),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(milliseconds(text), expected, "{text}");
+        }
+        assert_eq!(text_of_milliseconds(1_372_091_958_250), "2013-06-24T16:39:18.250Z");
     }
 }

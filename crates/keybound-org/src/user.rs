@@ -16,7 +16,7 @@ pub(crate) struct User {
     pub(crate) status_changed: Option<NumericDate>,
     pub(crate) last_login: Option<NumericDate>,
     pub(crate) last_updated: NumericDate,
-    /// Since when the user has a password. The password itself is kept nowhere: nobody signs in here.
+    /// Since when the user has a password, whose hash is kept elsewhere.
     pub(crate) password_changed: Option<NumericDate>,
     pub(crate) profile: Profile,
 }
@@ -41,6 +41,10 @@ pub(crate) enum LifecycleStep {
     Deactivate,
     Suspend,
     Unsuspend,
+    Unlock,
+    ResetPassword,
+    ExpirePassword,
+    Reactivate,
 }
 
 /// The user's status does not allow the step.
@@ -74,7 +78,17 @@ impl User {
             }
             (LifecycleStep::Deactivate, status) if status != S::Deprovisioned => S::Deprovisioned,
             (LifecycleStep::Suspend, S::Active) => S::Suspended,
-            (LifecycleStep::Unsuspend, S::Suspended) => S::Active,
+            (LifecycleStep::Unsuspend, S::Suspended) | (LifecycleStep::Unlock, S::LockedOut) => S::Active,
+            (
+                LifecycleStep::ResetPassword,
+                S::Active | S::Recovery | S::LockedOut | S::PasswordExpired | S::Provisioned,
+            ) => S::Recovery,
+            (LifecycleStep::ExpirePassword, S::Active | S::Recovery | S::PasswordExpired)
+                if self.password_changed.is_some() =>
+            {
+                S::PasswordExpired
+            }
+            (LifecycleStep::Reactivate, S::Provisioned) => S::Provisioned,
             _ => return Err(StepNotAllowed(step)),
         };
         self.status_changed = Some(now);
@@ -308,6 +322,18 @@ mod tests {
             (Step::Suspend, S::Provisioned, false, None),
             (Step::Unsuspend, S::Suspended, true, Some(S::Active)),
             (Step::Unsuspend, S::Active, true, None),
+            (Step::Unlock, S::LockedOut, true, Some(S::Active)),
+            (Step::Unlock, S::Active, true, None),
+            (Step::ResetPassword, S::Active, true, Some(S::Recovery)),
+            (Step::ResetPassword, S::LockedOut, true, Some(S::Recovery)),
+            (Step::ResetPassword, S::Staged, false, None),
+            (Step::ResetPassword, S::Suspended, true, None),
+            (Step::ResetPassword, S::Deprovisioned, true, None),
+            (Step::ExpirePassword, S::Active, true, Some(S::PasswordExpired)),
+            (Step::ExpirePassword, S::Active, false, None),
+            (Step::ExpirePassword, S::Staged, true, None),
+            (Step::Reactivate, S::Provisioned, false, Some(S::Provisioned)),
+            (Step::Reactivate, S::Active, true, None),
         ] {
             let mut user = User::staged("00u1".to_owned(), isaac(), has_password, NOW);
             user.status = from;

@@ -131,6 +131,7 @@ impl Stage {
             scopes: vec![SCOPE.to_owned()],
             roles: vec![AdminRole::ReadOnly],
             dpop_bound_access_tokens: false,
+            ..NewApp::default()
         };
         let app = self.org.store().create_app(&new, now(), &OperatingSystem)?;
         self.client_id.clone_from(&app.client_id);

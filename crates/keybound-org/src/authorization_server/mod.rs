@@ -2,6 +2,7 @@
 
 mod access_token;
 mod form;
+mod grant_event;
 mod metadata;
 mod refusal;
 mod token;

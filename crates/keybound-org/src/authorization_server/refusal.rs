@@ -110,6 +110,16 @@ impl TokenRefusal {
         response
     }
 
+    /// The error code that the answer has.
+    pub(super) fn error(&self) -> &'static str {
+        self.status_and_error().1
+    }
+
+    /// Whether the client is to try again with a nonce, as a client that is not told of one does.
+    pub(super) fn asks_for_nonce(&self) -> bool {
+        matches!(self, Self::Rule(refusal) if refusal.at_token_endpoint().gives_nonce)
+    }
+
     fn status_and_error(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Form(FormRefusal::TooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),

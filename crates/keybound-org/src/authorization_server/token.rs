@@ -26,14 +26,22 @@ use super::access_token::{ACCESS_TOKEN_LIFE, IssuedToken};
 use super::form::{FormRefusal, MAX_FORM_BYTES, TokenForm};
 use super::refusal::TokenRefusal;
 use crate::background;
-use crate::store::{App, Once};
+use crate::origin;
+use crate::store::{App, AppStatus, Once};
 
 /// `POST /oauth2/v1/token`.
 pub(super) async fn endpoint(State(server): State<Arc<AuthorizationServer>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let worker = Arc::clone(&server);
     let issued = match axum::body::to_bytes(body, MAX_FORM_BYTES).await {
-        Ok(body) => background::run(move || worker.grant(&head.headers, &body)).await,
+        Ok(body) => {
+            let work = move || {
+                let granted = worker.grant(&head.headers, &body);
+                worker.log_grant(&granted, &head.headers, &body, origin::of(&head));
+                granted
+            };
+            background::run(work).await
+        }
         Err(_) => Ok(Err(FormRefusal::TooLarge.into())),
     };
     match issued.unwrap_or_else(|unfinished| Err(unfinished.into())) {
@@ -73,7 +81,8 @@ impl AuthorizationServer {
         if form.get("client_id").is_some_and(|client_id| client_id != assertion.client_id()) {
             return Err(TokenRefusal::ClientId);
         }
-        let app = self.store.app(assertion.client_id())?.ok_or(AssertionRefusal::UnknownClient)?;
+        let app = self.store.app(assertion.client_id())?.filter(|app| app.status == AppStatus::Active);
+        let app = app.ok_or(AssertionRefusal::UnknownClient)?;
         let assertion = assertion.verify(&self.assertions, &app.keys, now)?;
         Ok((app, assertion))
     }

@@ -15,45 +15,24 @@ use keybound::resource::ResourceRequest;
 
 use super::Management;
 use super::error::ApiError;
+use super::right::Right;
 use crate::background;
-use crate::store::AdminRole;
+use crate::event::{Event, EventClient, EventObject};
+use crate::origin;
 
-/// What a handler needs of whoever calls it.
-pub(super) trait Right: Send + 'static {
-    /// The scopes that give it; the first is the one to ask for.
-    const SCOPES: &'static [&'static str];
-
-    /// Whether an administrator of this role has it.
-    fn is_of(role: AdminRole) -> bool;
+/// Says that whoever sent the request has the right, and who that is. Only this extractor makes one.
+pub(super) struct Permit<R> {
+    actor: EventObject,
+    client: EventClient,
+    right: PhantomData<R>,
 }
 
-/// To see users.
-pub(super) struct ReadUsers;
-
-impl Right for ReadUsers {
-    const SCOPES: &'static [&'static str] = &["okta.users.read", "okta.users.manage"];
-
-    fn is_of(_: AdminRole) -> bool {
-        true
+impl<R> Permit<R> {
+    /// An event that the holder caused.
+    pub(super) fn event(&self, event_type: &'static str, display_message: &'static str) -> Event {
+        Event::new(event_type, display_message).by(self.actor.clone()).from(self.client.clone())
     }
 }
-
-/// To create, change and delete users.
-pub(super) struct ManageUsers;
-
-impl Right for ManageUsers {
-    const SCOPES: &'static [&'static str] = &["okta.users.manage"];
-
-    fn is_of(role: AdminRole) -> bool {
-        match role {
-            AdminRole::Super | AdminRole::Org | AdminRole::User => true,
-            AdminRole::ReadOnly => false,
-        }
-    }
-}
-
-/// Says that whoever sent the request has the right. Only this extractor makes one.
-pub(super) struct Permit<R>(PhantomData<R>);
 
 impl<R: Right> FromRequestParts<Arc<Management>> for Permit<R> {
     type Rejection = ApiError;
@@ -64,17 +43,23 @@ impl<R: Right> FromRequestParts<Arc<Management>> for Permit<R> {
             Ok(uri) => uri,
             Err(never) => match never {},
         };
+        let client = origin::of(head);
         let (method, headers) = (head.method.clone(), head.headers.clone());
         let api = Arc::clone(api);
-        background::run(move || api.admit::<R>(&method, &uri, &headers)).await??;
-        Ok(Self(PhantomData))
+        let actor = background::run(move || api.admit::<R>(&method, &uri, &headers)).await??;
+        Ok(Self { actor, client, right: PhantomData })
     }
 }
 
 impl Management {
-    fn admit<R: Right>(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
+    fn admit<R: Right>(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<EventObject, ApiError> {
         match self.admin_token.authorizes(headers) {
-            Some(true) => return Ok(()),
+            Some(true) => return Ok(EventObject::new("SystemPrincipal", "administrator", "Administrator")),
             Some(false) => return Err(ApiError::unknown_admin_token()),
             None => {}
         }
@@ -88,15 +73,19 @@ impl Management {
         self.require_role::<R>(admitted.access_token())
     }
 
-    /// The token's app must still be there, and have a role that may.
-    fn require_role<R: Right>(&self, token: &AccessToken) -> Result<(), ApiError> {
+    /// The token's app must still be there and active, and have a role that may.
+    fn require_role<R: Right>(&self, token: &AccessToken) -> Result<EventObject, ApiError> {
         let client_id = token.client_id.as_deref().unwrap_or_default();
         let revoked = || keybound::Refusal::from(AccessTokenRefusal::Revoked);
-        let roles = self.store.roles_of(client_id)?.ok_or_else(revoked)?;
-        if roles.into_iter().any(R::is_of) {
+        let (label, roles) = self.store.label_and_roles(client_id)?.ok_or_else(revoked)?;
+        if roles.iter().any(|role| R::ROLES.contains(role)) {
             tracing::debug!(client_id, "admitted");
-            return Ok(());
+            return Ok(EventObject::new("PublicClientApp", client_id, label));
         }
-        Err(ApiError::no_permission("the app has no admin role that may do this; assign one to it"))
+        let roles: Vec<_> = R::ROLES.iter().map(|role| role.name()).collect();
+        Err(ApiError::no_permission(format!(
+            "the app has no admin role that may do this; assign one of {} to it",
+            roles.join(", ")
+        )))
     }
 }

@@ -4,7 +4,9 @@ use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Deserializer};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::error::ApiError;
 use crate::user::MAX_PROFILE_BYTES;
@@ -28,6 +30,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         let body = body.map_err(|_| ApiError::body_too_large(MAX_BODY_BYTES))?;
         read(&body).map(Self).map_err(ApiError::unreadable_body)
     }
+}
+
+/// A member that is a secret.
+pub(super) fn secret<'de, D: Deserializer<'de>>(member: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    Ok(Option::<String>::deserialize(member)?.map(Zeroizing::new))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use keybound::credentials::CredentialsRefusal;
+use keybound::random::RandomUnavailable;
 use keybound::{ChallengeContext, Refusal, Rule, description};
 use serde_json::json;
 
@@ -78,8 +79,54 @@ impl ApiError {
 
     /// There is no user of this id or login.
     pub(super) fn no_such_user(id_or_login: &str) -> Self {
-        let shown: String = id_or_login.chars().take(SHOWN_CHARACTERS).collect();
-        Self::new(StatusCode::NOT_FOUND, "E0000007", format!("Not found: Resource not found: {shown} (User)"))
+        Self::no_such("User", id_or_login)
+    }
+
+    /// There is nothing of this kind that has this id.
+    pub(super) fn no_such(kind: &str, id: &str) -> Self {
+        let shown: String = id.chars().take(SHOWN_CHARACTERS).collect();
+        let summary = format!("Not found: Resource not found: {shown} ({kind})");
+        Self::new(StatusCode::NOT_FOUND, "E0000007", summary)
+    }
+
+    /// Okta's API has the operation, and this org does not serve it.
+    pub(crate) fn not_served(operation: &str) -> Self {
+        let cause = format!("exists in Okta's API, not served by the local org: {operation}");
+        Self::no_such_path().because(cause)
+    }
+
+    /// An app is deleted while its clients are let in.
+    pub(super) fn app_is_active() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "E0000056", "Delete application forbidden.")
+            .because("the app is active; deactivate it first")
+    }
+
+    /// A key is deleted while it may be used.
+    pub(super) fn key_is_active() -> Self {
+        let summary = "This operation is not allowed in the current status.";
+        Self::new(StatusCode::FORBIDDEN, "E0000038", summary)
+            .because("the key is active; deactivate it first")
+    }
+
+    /// The role is assigned already.
+    pub(super) fn role_is_assigned() -> Self {
+        let summary = "Duplicate role assignment exception.";
+        Self::new(StatusCode::CONFLICT, "E0000090", summary).because("the client has this role")
+    }
+
+    /// The group is one that the org made.
+    pub(super) fn group_is_built_in(can: &str) -> Self {
+        let summary = "You do not have permission to modify this group";
+        Self::new(StatusCode::FORBIDDEN, "E0000006", summary)
+            .because(format!("the group is built in; nobody can {can} it"))
+    }
+
+    /// What the client saw is not what is there (RFC 9110 section 13.1.1).
+    pub(super) fn changed_since() -> Self {
+        let summary = "The resource was changed since it was read.";
+        Self::new(StatusCode::PRECONDITION_FAILED, "E0000025", summary).because(
+            "If-Match does not name the ETag of what is there; read it again (RFC 9110 section 13.1.1)",
+        )
     }
 
     /// There is nothing at this path.
@@ -175,12 +222,20 @@ impl From<StepNotAllowed> for ApiError {
                 let summary = "Activation failed because the user is already active";
                 Self::new(StatusCode::FORBIDDEN, "E0000016", summary)
             }
-            LifecycleStep::Deactivate => {
+            LifecycleStep::Deactivate
+            | LifecycleStep::ResetPassword
+            | LifecycleStep::ExpirePassword
+            | LifecycleStep::Reactivate => {
                 let summary = "This operation is not allowed in the user's current status.";
                 Self::new(StatusCode::FORBIDDEN, "E0000038", summary)
             }
             LifecycleStep::Suspend => {
                 Self::invalid("suspendUser", ["Cannot suspend a user that is not active".to_owned()])
+            }
+            LifecycleStep::Unlock => {
+                let summary = "The user is not locked out.";
+                Self::new(StatusCode::FORBIDDEN, "E0000032", "Unlock is not allowed for this user.")
+                    .because(summary)
             }
             LifecycleStep::Unsuspend => {
                 Self::invalid("unsuspendUser", ["Cannot unsuspend a user that is not suspended".to_owned()])
@@ -196,8 +251,24 @@ impl From<StoreError> for ApiError {
                 let cause = "login: An object with this field already exists in the current organization";
                 Self::invalid("login", [cause.to_owned()])
             }
+            StoreError::GroupNameTaken => {
+                let cause = "name: An object with this field already exists in the current organization";
+                Self::invalid("name", [cause.to_owned()])
+            }
+            StoreError::UnknownApp { client_id } => Self::no_such("AppInstance", &client_id),
+            error @ (StoreError::KeyTaken { .. }
+            | StoreError::UnsupportedKey { .. }
+            | StoreError::TooManyKeys
+            | StoreError::NoKey) => Self::invalid("jwks", [error.to_string()]),
+            error @ StoreError::InvalidScope { .. } => Self::invalid("scopeId", [error.to_string()]),
             error => Self::internal(&error),
         }
+    }
+}
+
+impl From<RandomUnavailable> for ApiError {
+    fn from(error: RandomUnavailable) -> Self {
+        Self::internal(&error)
     }
 }
 
@@ -208,6 +279,11 @@ impl ApiError {
             UserChangeError::NotFound => Self::no_such_user(id_or_login),
             UserChangeError::Invalid(invalid) => invalid.into(),
             UserChangeError::StepNotAllowed(refusal) => refusal.into(),
+            UserChangeError::Changed => Self::changed_since(),
+            UserChangeError::NoSuchGroup(group) => {
+                let shown: String = group.chars().take(SHOWN_CHARACTERS).collect();
+                Self::invalid("groupIds", [format!("groupIds: there is no group {shown} to be a member of")])
+            }
             UserChangeError::Store(error) => error.into(),
         }
     }

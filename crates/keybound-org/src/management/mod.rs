@@ -1,21 +1,34 @@
-//! The management API: users of the org, under `/api/v1`.
+//! The management API: users, groups, apps and the system log under `/api/v1`, admin roles of apps under
+//! `/oauth2/v1/clients`.
 
 mod admission;
+mod app_body;
+mod app_view;
+mod apps;
 mod body;
+mod client_keys;
+mod client_roles;
 mod error;
+mod groups;
+mod logs;
+mod named;
+pub(crate) mod operations;
 mod page;
 mod rate_limit;
+mod right;
+mod scope_grants;
 mod users;
+mod version;
 mod view;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
 use http::header::CACHE_CONTROL;
+use http::{HeaderValue, Method};
 use keybound::access_token::AccessTokenPolicy;
 use keybound::random::Random;
 use keybound::resource::ProtectedResource;
@@ -25,10 +38,13 @@ use crate::admin_token::AdminTokenHash;
 use crate::store::Store;
 
 pub(crate) use error::ApiError;
-use rate_limit::RateLimit;
+pub use rate_limit::EndpointGroup;
+use rate_limit::RateLimits;
 
 /// Where the management API is.
 const PATH: &str = "/api/v1";
+/// Where clients are, which belong to it as well.
+const CLIENTS_PATH: &str = "/oauth2/v1/clients";
 
 /// The management API of one org.
 pub(crate) struct Management {
@@ -48,33 +64,60 @@ pub(crate) struct Management {
 
 impl Management {
     /// Its endpoints, of which so many requests are taken in a minute.
-    pub(crate) fn routes(self, requests_per_minute: u32) -> Router {
-        let limit =
-            Arc::new(Limited { rate: RateLimit::new(requests_per_minute), clock: Arc::clone(&self.clock) });
+    pub(crate) fn routes(self, requests_per_minute: u32, rate_limits: &[(EndpointGroup, u32)]) -> Router {
+        let rates = RateLimits::new(requests_per_minute, rate_limits);
+        let limit = Arc::new(Limited { rates, clock: Arc::clone(&self.clock) });
+        let api = Arc::new(self);
+        let finished = |endpoints: Router<Arc<Self>>| {
+            endpoints
+                .fallback(not_served)
+                .method_not_allowed_fallback(not_served_so)
+                .layer(middleware::from_fn_with_state(Arc::clone(&limit), limited))
+                .with_state(Arc::clone(&api))
+        };
         let endpoints = users::routes()
-            .fallback(|| async { ApiError::no_such_path() })
-            .method_not_allowed_fallback(|| async { ApiError::no_such_method() })
-            .layer(middleware::from_fn_with_state(limit, limited))
-            .with_state(Arc::new(self));
-        Router::new().nest(PATH, endpoints)
+            .merge(groups::routes())
+            .merge(apps::routes())
+            .merge(client_keys::routes())
+            .merge(scope_grants::routes())
+            .merge(logs::routes());
+        Router::new().nest(PATH, finished(endpoints)).nest(CLIENTS_PATH, finished(client_roles::routes()))
     }
 
-    fn users_url(&self) -> String {
-        format!("{}{PATH}/users", self.url.origin())
+    /// The URL of a list: `users`, `groups`, …
+    fn list_url(&self, list: &str) -> String {
+        format!("{}{PATH}/{list}", self.url.origin())
     }
 }
 
+/// The fallbacks see the path as the client sent it, not as what is left of it here.
+async fn not_served(method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
+    operations::not_served(method, uri).await
+}
+
+async fn not_served_so(method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
+    operations::not_served_so(method, uri).await
+}
+
 struct Limited {
-    rate: RateLimit,
+    rates: RateLimits,
     clock: Arc<dyn Clock>,
 }
 
 /// Answers requests beyond the limit itself, and tells with every answer what is left of it.
-async fn limited(State(limit): State<Arc<Limited>>, request: Request, next: Next) -> Response {
-    let allowance = limit.rate.count(limit.clock.now());
+async fn limited(
+    State(limit): State<Arc<Limited>>,
+    OriginalUri(uri): OriginalUri,
+    request: Request,
+    next: Next,
+) -> Response {
+    let allowance = limit.rates.count(uri.path(), limit.clock.now());
+    let is_allowed = allowance.is_none_or(|allowance| allowance.is_allowed);
     let mut answer =
-        if allowance.is_allowed { next.run(request).await } else { ApiError::rate_limited().into_response() };
-    allowance.write(answer.headers_mut());
+        if is_allowed { next.run(request).await } else { ApiError::rate_limited().into_response() };
+    if let Some(allowance) = allowance {
+        allowance.write(answer.headers_mut());
+    }
     // What one client may see is for no cache to keep.
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer

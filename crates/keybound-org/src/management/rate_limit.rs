@@ -1,15 +1,66 @@
-//! The management API's rate limit: so many requests in a minute, counted for all clients together.
+//! The management API's rate limits: so many requests in a minute for each group of endpoints, counted for all
+//! clients together.
 
 use std::sync::{Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keybound::NumericDate;
 
+use crate::wire_name::wire_names;
+
 const LIMIT: HeaderName = HeaderName::from_static("x-rate-limit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-rate-limit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-rate-limit-reset");
 
 const SECONDS_OF_WINDOW: u64 = 60;
+
+/// The limit of each group of endpoints.
+pub(super) struct RateLimits(Vec<(EndpointGroup, RateLimit)>);
+
+impl RateLimits {
+    /// Limits of `requests_per_minute`, but for the groups that have one of their own.
+    pub(super) fn new(requests_per_minute: u32, own: &[(EndpointGroup, u32)]) -> Self {
+        let limit_of = |group: EndpointGroup| {
+            let own = own.iter().rfind(|(known, _)| *known == group);
+            RateLimit::new(own.map_or(requests_per_minute, |(_, limit)| *limit))
+        };
+        Self(EndpointGroup::ALL.iter().map(|group| (*group, limit_of(*group))).collect())
+    }
+
+    /// Counts a request to a path.
+    pub(super) fn count(&self, path: &str, now: NumericDate) -> Option<Allowance> {
+        let group = EndpointGroup::of_path(path);
+        let (_, limit) = self.0.iter().find(|(known, _)| *known == group)?;
+        Some(limit.count(now))
+    }
+}
+
+wire_names! {
+    /// Endpoints of the management API that share a rate limit.
+    pub enum EndpointGroup {
+        /// Apps, with their keys and grants.
+        Apps = "/api/v1/apps",
+        /// Groups and who is in them.
+        Groups = "/api/v1/groups",
+        /// The system log.
+        Logs = "/api/v1/logs",
+        /// Users.
+        Users = "/api/v1/users",
+        /// Admin roles of clients.
+        Clients = "/oauth2/v1/clients",
+        /// All others.
+        Others = "/api/v1",
+    }
+}
+
+impl EndpointGroup {
+    fn of_path(path: &str) -> Self {
+        let is_under = |group: &Self| {
+            path.strip_prefix(group.name()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        Self::ALL.iter().copied().find(is_under).unwrap_or(Self::Others)
+    }
+}
 
 /// Counts requests by the minute.
 pub(super) struct RateLimit {
@@ -69,6 +120,26 @@ impl Allowance {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_group_of_endpoints_has_its_own_limit() {
+        let limits = RateLimits::new(5, &[(EndpointGroup::Logs, 1)]);
+        let now = NumericDate::from_seconds(60);
+        for (path, limit, remaining) in [
+            ("/api/v1/logs", 1, 0),
+            ("/api/v1/users", 5, 4),
+            ("/api/v1/users/00u1/lifecycle/suspend", 5, 3),
+            ("/api/v1/groups", 5, 4),
+            ("/api/v1/groups/00g1/users", 5, 3),
+            ("/api/v1/apps", 5, 4),
+            ("/oauth2/v1/clients/0oa1/roles", 5, 4),
+            ("/api/v1/zones", 5, 4),
+            ("/api/v1/usersandmore", 5, 3),
+        ] {
+            let allowance = limits.count(path, now).unwrap();
+            assert_eq!((allowance.limit, allowance.remaining), (limit, remaining), "{path}");
+        }
+    }
 
     #[test]
     fn a_minute_has_its_requests_and_the_next_one_has_them_again() {

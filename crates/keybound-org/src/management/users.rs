@@ -2,66 +2,107 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use http::StatusCode;
-use http::header::LINK;
-use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use keybound::random::jwt_id;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
+use zeroize::Zeroizing;
 
 use super::Management;
-use super::admission::{ManageUsers, Permit, ReadUsers};
-use super::body::JsonBody;
+use super::admission::Permit;
+use super::body::{self, JsonBody};
 use super::error::ApiError;
-use super::page::PageRequest;
+use super::named::Named;
+use super::page::{ListKind, ListRequest};
+use super::right::{HelpUsers, ManageUsers, ReadUsers};
+use super::version::{Version, answer_with};
 use crate::background;
+use crate::event::EventObject;
 use crate::okta_id::{self, IdKind};
-use crate::user::{InvalidMember, LifecycleStep, Profile, User};
+use crate::store::{PasswordHash, Store, UserChangeError, user_filter_property, user_property};
+use crate::user::{InvalidMember, LifecycleStep, Profile, User, UserStatus};
 
 pub(super) fn routes() -> Router<Arc<Management>> {
-    Router::new()
+    let router = Router::new()
         .route("/users", get(list).post(create))
-        .route("/users/{user}", get(read).post(update).put(replace).delete(delete))
-        .route("/users/{user}/lifecycle/{step}", post(lifecycle))
+        .route("/users/{user}", get(read).post(update).put(replace).delete(delete));
+    let manage = |step| move |permit, api, named, query| manage(step, permit, api, named, query);
+    let help = |step| move |permit, api, named, query| help(step, permit, api, named, query);
+    router
+        .route("/users/{user}/lifecycle/activate", post(manage(LifecycleStep::Activate)))
+        .route("/users/{user}/lifecycle/deactivate", post(manage(LifecycleStep::Deactivate)))
+        .route("/users/{user}/lifecycle/suspend", post(manage(LifecycleStep::Suspend)))
+        .route("/users/{user}/lifecycle/unsuspend", post(manage(LifecycleStep::Unsuspend)))
+        .route("/users/{user}/lifecycle/reactivate", post(manage(LifecycleStep::Reactivate)))
+        .route("/users/{user}/lifecycle/unlock", post(help(LifecycleStep::Unlock)))
+        .route("/users/{user}/lifecycle/reset_password", post(help(LifecycleStep::ResetPassword)))
+        .route("/users/{user}/lifecycle/expire_password", post(help(LifecycleStep::ExpirePassword)))
 }
+
+const USERS: ListKind = ListKind {
+    default_limit: 200,
+    largest_limit: 200,
+    filter: Some(user_filter_property),
+    search: Some(user_property),
+};
+
+/// Users of a page where `q` is given and no `limit`, as Okta has it.
+const PAGE_OF_MATCHES: usize = 10;
 
 /// What a client sends of a user.
 #[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct UserBody {
-    #[serde(default)]
     profile: Map<String, Value>,
-    #[serde(default)]
     credentials: Credentials,
+    group_ids: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
+#[serde(default)]
 struct Credentials {
-    #[serde(default)]
-    password: Map<String, Value>,
+    password: Password,
+}
+
+/// A password: in the clear, or as a hash or by a hook of Okta's, which are of no use here.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Password {
+    #[serde(deserialize_with = "body::secret")]
+    value: Option<Zeroizing<String>>,
+    hash: Option<Value>,
+    hook: Option<Value>,
 }
 
 /// Characters of a password, as Okta's default policy has them.
 const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=72;
 
 impl Credentials {
-    /// Whether there is a password: in the clear, as a hash, or by a hook. It is looked at and not kept.
-    fn has_password(&self) -> Result<bool, ApiError> {
-        let is_good = |value: &Value| {
-            value.as_str().is_some_and(|password| PASSWORD_LENGTH.contains(&password.chars().count()))
-        };
-        match self.password.get("value") {
-            Some(value) if is_good(value) => Ok(true),
-            Some(_) => {
-                let problem = "Password requirements were not met. It must have 8 to 72 characters.";
-                Err(vec![InvalidMember { name: "password", problem }].into())
-            }
-            None => Ok(!self.password.is_empty()),
-        }
+    fn has_password(&self) -> bool {
+        let Password { value, hash, hook } = &self.password;
+        value.is_some() || hash.is_some() || hook.is_some()
     }
+
+    /// The hash of a password that is given in the clear.
+    fn hash(&self, api: &Management) -> Result<Option<PasswordHash>, ApiError> {
+        let Some(password) = &self.password.value else { return Ok(None) };
+        if !PASSWORD_LENGTH.contains(&password.chars().count()) {
+            let problem = "Password requirements were not met. It must have 8 to 72 characters.";
+            return Err(vec![InvalidMember { name: "password", problem }].into());
+        }
+        Ok(Some(PasswordHash::of(password, api.random.as_ref())?))
+    }
+}
+
+/// Whether a query has a parameter of this value.
+fn has(query: Option<&str>, name: &str, value: &str) -> bool {
+    let parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    parameters.into_iter().any(|(known, given)| known == name && given == value)
 }
 
 /// `GET /api/v1/users`.
@@ -70,14 +111,23 @@ async fn list(
     State(api): State<Arc<Management>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let request = PageRequest::read(&query.unwrap_or_default())?;
+    let request = ListRequest::read(&query.unwrap_or_default(), &USERS)?;
     background::run(move || {
-        let page = api.store.users(&request.selection, request.after, request.limit)?;
-        let users: Vec<_> = page.users.iter().map(|user| api.view(user)).collect();
+        let (request, condition) = match (&request.q, &request.condition) {
+            (Some(text), _) => {
+                let condition = Store::beginning_with(text);
+                (request.with_default_limit(PAGE_OF_MATCHES), condition)
+            }
+            (None, Some(condition)) => {
+                let condition = condition.clone();
+                (request, condition)
+            }
+            (None, None) => (request, Store::not_deprovisioned()),
+        };
+        let page = api.store.users(&request.listing(condition))?;
+        let users: Vec<_> = page.items.iter().map(|user| api.view(user)).collect();
         let mut answer = Json(users).into_response();
-        for link in request.links(&api.users_url(), page.next_after) {
-            answer.headers_mut().append(LINK, link);
-        }
+        request.link(answer.headers_mut(), &api.list_url("users"), page.next());
         Ok(answer)
     })
     .await?
@@ -85,129 +135,207 @@ async fn list(
 
 /// `POST /api/v1/users`: creates a user, and activates unless `activate=false`.
 async fn create(
-    _: Permit<ManageUsers>,
+    permit: Permit<ManageUsers>,
     State(api): State<Arc<Management>>,
     RawQuery(query): RawQuery,
     JsonBody(body): JsonBody<UserBody>,
 ) -> Result<Response, ApiError> {
-    let query = query.unwrap_or_default();
-    let is_activated =
-        !form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "activate" && value == "false");
     background::run(move || {
-        let has_password = body.credentials.has_password()?;
+        let has_password = body.credentials.has_password();
         let profile = Profile::new(body.profile)?;
+        let password = body.credentials.hash(&api)?;
         let now = api.clock.now();
-        let id = okta_id::generate(IdKind::User, api.random.as_ref())
-            .map_err(|error| ApiError::internal(&error))?;
+        let id = okta_id::generate(IdKind::User, api.random.as_ref())?;
         let mut user = User::staged(id, profile, has_password, now);
-        if is_activated {
+        if !has(query.as_deref(), "activate", "false") {
             user.take(LifecycleStep::Activate, now)?;
+            if has(query.as_deref(), "nextLogin", "changePassword") && has_password {
+                user.take(LifecycleStep::ExpirePassword, now)?;
+            }
         }
-        api.store.insert_user(&user)?;
-        Ok(Json(api.view(&user)).into_response())
+        let inserted = api.store.insert_user(&user, password.as_ref(), &body.group_ids, now);
+        inserted.map_err(|error| ApiError::not_changed(&user.id, error))?;
+        api.log(&permit.event("user.lifecycle.create", "Create Okta user").to(target(&user)));
+        if user.status != UserStatus::Staged {
+            api.log(&permit.event("user.lifecycle.activate", "Activate Okta user").to(target(&user)));
+        }
+        Ok(answer_with(&api.view(&user)))
     })
     .await?
 }
 
-/// `GET /api/v1/users/{id or login}`.
+/// `GET /api/v1/users/{id or login}`. A service app is nobody, so `me` names no user.
 async fn read(
     _: Permit<ReadUsers>,
     State(api): State<Arc<Management>>,
     Named(name): Named<String>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     background::run(move || {
         let user = api.store.user(&name)?.ok_or_else(|| ApiError::no_such_user(&name))?;
-        Ok(Json(api.view(&user)).into_response())
+        let view = api.view(&user);
+        if Version::of(&view).is_known_to(&headers) {
+            return Ok(StatusCode::NOT_MODIFIED.into_response());
+        }
+        Ok(answer_with(&view))
     })
     .await?
 }
 
 /// `POST /api/v1/users/{id or login}`: changes what is there, leaves the rest.
 async fn update(
-    _: Permit<ManageUsers>,
+    permit: Permit<ManageUsers>,
     State(api): State<Arc<Management>>,
     Named(name): Named<String>,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<UserBody>,
 ) -> Result<Response, ApiError> {
-    change(api, name, body, |user, members| user.profile.merged(members)).await
+    let change =
+        Change { permit, name, headers, body, profile: |user, members| user.profile.merged(members) };
+    background::run(move || change.make(&api)).await?
 }
 
 /// `PUT /api/v1/users/{id or login}`: the profile is then what the body says, and nothing else.
 async fn replace(
-    _: Permit<ManageUsers>,
+    permit: Permit<ManageUsers>,
     State(api): State<Arc<Management>>,
     Named(name): Named<String>,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<UserBody>,
 ) -> Result<Response, ApiError> {
-    change(api, name, body, |_, members| Profile::new(members)).await
+    let change = Change { permit, name, headers, body, profile: |_, members| Profile::new(members) };
+    background::run(move || change.make(&api)).await?
 }
 
 /// What a user's profile becomes with the members that a client sent.
 type NewProfile = fn(&User, Map<String, Value>) -> Result<Profile, Vec<InvalidMember>>;
 
-async fn change(
-    api: Arc<Management>,
+/// A change of a user's profile or password.
+struct Change {
+    permit: Permit<ManageUsers>,
     name: String,
+    headers: HeaderMap,
     body: UserBody,
-    new_profile: NewProfile,
-) -> Result<Response, ApiError> {
-    background::run(move || {
-        let has_password = body.credentials.has_password()?;
+    profile: NewProfile,
+}
+
+impl Change {
+    fn make(self, api: &Management) -> Result<Response, ApiError> {
+        let Self { permit, name, headers, body, profile } = self;
+        let has_password = body.credentials.has_password();
+        let password = body.credentials.hash(api)?;
         let now = api.clock.now();
-        let changed = api.store.change_user(&name, |user| {
-            user.update(new_profile(user, body.profile)?, has_password, now);
+        let changed = api.store.change_user(&name, password.as_ref(), |user| {
+            if Version::of(&api.view(user)).is_stale_to(&headers) {
+                return Err(UserChangeError::Changed);
+            }
+            user.update(profile(user, body.profile)?, has_password, now);
             Ok(())
         });
         let user = changed.map_err(|error| ApiError::not_changed(&name, error))?;
-        Ok(Json(api.view(&user)).into_response())
-    })
-    .await?
+        let message = "Update user profile for Okta";
+        api.log(&permit.event("user.account.update_profile", message).to(target(&user)));
+        if has_password {
+            let message = "Set user password for Okta";
+            api.log(&permit.event("user.account.update_password", message).to(target(&user)));
+        }
+        Ok(answer_with(&api.view(&user)))
+    }
 }
 
 /// `DELETE /api/v1/users/{id or login}`: the first call deactivates, the second deletes.
 async fn delete(
-    _: Permit<ManageUsers>,
+    permit: Permit<ManageUsers>,
     State(api): State<Arc<Management>>,
     Named(name): Named<String>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
         let deleted = api.store.delete_user(&name, api.clock.now());
-        deleted.map_err(|error| ApiError::not_changed(&name, error))?;
+        let user = deleted.map_err(|error| ApiError::not_changed(&name, error))?;
+        let event = match user.status {
+            UserStatus::Deprovisioned => permit.event("user.lifecycle.delete.initiated", "Delete Okta user"),
+            _ => permit.event("user.lifecycle.deactivate", "Deactivate Okta user"),
+        };
+        api.log(&event.to(target(&user)));
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
 }
 
-/// `POST /api/v1/users/{id or login}/lifecycle/{step}`.
-async fn lifecycle(
-    _: Permit<ManageUsers>,
+/// `POST /api/v1/users/{id or login}/lifecycle/…`, where an administrator of users is needed.
+async fn manage(
+    step: LifecycleStep,
+    permit: Permit<ManageUsers>,
     State(api): State<Arc<Management>>,
-    Named((name, step)): Named<(String, String)>,
+    Named(name): Named<String>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let step = match step.as_str() {
-        "activate" => LifecycleStep::Activate,
-        "deactivate" => LifecycleStep::Deactivate,
-        "suspend" => LifecycleStep::Suspend,
-        "unsuspend" => LifecycleStep::Unsuspend,
-        _ => return Err(ApiError::no_such_path()),
-    };
-    background::run(move || {
-        let now = api.clock.now();
-        let changed = api.store.change_user(&name, |user| Ok(user.take(step, now)?));
-        changed.map_err(|error| ApiError::not_changed(&name, error))?;
-        Ok(Json(json!({})).into_response())
-    })
-    .await?
+    background::run(move || api.take_step(step, &permit, &name, query.as_deref())).await?
 }
 
-/// What a path names. One that is not UTF-8 names nothing.
-struct Named<T>(T);
+/// The same where the help desk will do.
+async fn help(
+    step: LifecycleStep,
+    permit: Permit<HelpUsers>,
+    State(api): State<Arc<Management>>,
+    Named(name): Named<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    background::run(move || api.take_step(step, &permit, &name, query.as_deref())).await?
+}
 
-impl<T: serde::de::DeserializeOwned + Send> FromRequestParts<Arc<Management>> for Named<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(head: &mut Parts, api: &Arc<Management>) -> Result<Self, ApiError> {
-        let named = Path::from_request_parts(head, api).await;
-        named.map(|Path(name)| Self(name)).map_err(|_| ApiError::no_such_path())
+impl Management {
+    fn take_step<R>(
+        &self,
+        step: LifecycleStep,
+        permit: &Permit<R>,
+        name: &str,
+        query: Option<&str>,
+    ) -> Result<Response, ApiError> {
+        let now = self.clock.now();
+        let changed = self.store.change_user(name, None, |user| Ok(user.take(step, now)?));
+        let user = changed.map_err(|error| ApiError::not_changed(name, error))?;
+        let (event_type, message) = event_of(step);
+        self.log(&permit.event(event_type, message).to(target(&user)));
+        if step == LifecycleStep::ExpirePassword {
+            return Ok(answer_with(&self.view(&user)));
+        }
+        // A mail is said to be sent unless the caller will bring the link to the user.
+        if !has(query, "sendEmail", "false") {
+            return Ok(Json(json!({})).into_response());
+        }
+        let token = jwt_id(self.random.as_ref())?;
+        let origin = self.url.origin();
+        let body = match (step, user.status) {
+            (LifecycleStep::ResetPassword, _) => {
+                json!({ "resetPasswordUrl": format!("{origin}/signin/reset-password/{token}") })
+            }
+            (LifecycleStep::Activate | LifecycleStep::Reactivate, UserStatus::Provisioned) => json!({
+                "activationUrl": format!("{origin}/welcome/{token}"),
+                "activationToken": token,
+            }),
+            _ => json!({}),
+        };
+        Ok(Json(body).into_response())
     }
+}
+
+const fn event_of(step: LifecycleStep) -> (&'static str, &'static str) {
+    match step {
+        LifecycleStep::Activate => ("user.lifecycle.activate", "Activate Okta user"),
+        LifecycleStep::Deactivate => ("user.lifecycle.deactivate", "Deactivate Okta user"),
+        LifecycleStep::Suspend => ("user.lifecycle.suspend", "Suspend Okta user"),
+        LifecycleStep::Unsuspend => ("user.lifecycle.unsuspend", "Unsuspend Okta user"),
+        LifecycleStep::Reactivate => ("user.lifecycle.reactivate", "Reactivate Okta user"),
+        LifecycleStep::Unlock => ("user.account.unlock", "Unlock user account for Okta"),
+        LifecycleStep::ResetPassword => ("user.account.reset_password", "Reset user password for Okta"),
+        LifecycleStep::ExpirePassword => ("user.account.expire_password", "Expire user password for Okta"),
+    }
+}
+
+/// A user as a target of an event.
+pub(super) fn target(user: &User) -> EventObject {
+    let text = |name| user.profile.members().get(name).and_then(Value::as_str).unwrap_or_default();
+    let name = format!("{} {}", text("firstName"), text("lastName"));
+    EventObject::new("User", &user.id, name).also_called(text("login"))
 }

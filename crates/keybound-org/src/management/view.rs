@@ -82,7 +82,7 @@ impl Management {
                 password: user.password_changed.map(|_| Empty {}),
                 provider: ProviderView { r#type: "OKTA", name: "OKTA" },
             },
-            links: LinksView { own: LinkView { href: format!("{}/{}", self.users_url(), user.id) } },
+            links: LinksView { own: LinkView { href: format!("{}/{}", self.list_url("users"), user.id) } },
         }
     }
 }

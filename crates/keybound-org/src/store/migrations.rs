@@ -4,10 +4,12 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::StoreError;
 
-/// What leads to each version from the one before; to the first from an empty database.
-const MIGRATIONS: [(u32, &str); 1] = [(1, include_str!("schema_1.sql"))];
+/// What leads to each version from the one before; to the first from an empty database. Their number is
+/// the newest version.
+const MIGRATIONS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
-const NEWEST: u32 = 1;
+#[expect(clippy::cast_possible_truncation, reason = "there are a few")]
+const NEWEST: u32 = MIGRATIONS.len() as u32;
 
 /// Brings the database to the newest version. Of several processes that open a new database at once, one
 /// migrates and the others wait.
@@ -20,7 +22,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     if found > NEWEST {
         return Err(StoreError::FromNewerVersion { found, known: NEWEST });
     }
-    for (version, migration) in MIGRATIONS {
+    for (version, migration) in (1..).zip(MIGRATIONS) {
         if version > found {
             transaction.execute_batch(migration)?;
         }
@@ -31,4 +33,75 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 
 fn version(connection: &Connection) -> Result<u32, StoreError> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use keybound::{Algorithm, NumericDate, Signer as _, SigningKey};
+
+    use super::*;
+    use crate::store::{AdminRole, AppStatus, ClientSettings, FILE_NAME, Store};
+
+    /// What version 1 wrote for an app with two keys, two scopes and a role, and for a user.
+    fn write_version_1(connection: &Connection, jwks: [&str; 2]) {
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection.execute("INSERT INTO apps VALUES (1, '0oa1', 'An app', 1, 1700000000)", []).unwrap();
+        for (number, jwk) in (0_i64..).zip(jwks) {
+            let values = (format!("key {number}"), jwk, 1_700_000_001 + number);
+            connection.execute("INSERT INTO app_keys VALUES ('0oa1', ?1, ?2, ?3)", values).unwrap();
+        }
+        connection
+            .execute_batch(
+                "INSERT INTO app_scopes VALUES ('0oa1', 'okta.users.read'), ('0oa1', 'okta.apps.read');
+                 INSERT INTO app_roles VALUES ('0oa1', 'READ_ONLY_ADMIN');
+                 INSERT INTO users (id, status, created, last_updated, profile) VALUES ('00u1', 'ACTIVE', 1, 2,
+                 '{\"firstName\":\"A\",\"lastName\":\"B\",\"login\":\"a@example.com\",\"email\":\"a@example.com\"}');
+                 INSERT INTO furnished VALUES (1700000000);",
+            )
+            .unwrap();
+    }
+
+    #[test]
+    fn what_the_first_version_wrote_is_there_after_the_migration() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = [(); 2].map(|()| SigningKey::generate(Algorithm::ES256).unwrap());
+        let jwks = keys.each_ref().map(|key| key.public_key().clone().with_key_id("k").jwk().to_json());
+        let file = folder.path().join(FILE_NAME);
+        write_version_1(&Connection::open(&file).unwrap(), jwks.each_ref().map(String::as_str));
+
+        let store = Store::open(folder.path()).unwrap();
+        let app = store.app("0oa1").unwrap().unwrap();
+        assert_eq!(
+            (app.label.as_str(), app.status, app.client),
+            ("An app", AppStatus::Active, ClientSettings::default())
+        );
+        assert_eq!(app.keys.keys().len(), 2);
+        assert_eq!(app.scopes, ["okta.apps.read", "okta.users.read"]);
+        assert_eq!(app.roles, [AdminRole::ReadOnly]);
+        assert!(app.dpop_bound_access_tokens && app.client_secret_hash.is_none());
+        let created = NumericDate::from_seconds(1_700_000_000);
+        assert_eq!((app.created, app.last_updated), (created, created));
+        for (id, prefix) in [
+            (&store.grants("0oa1").unwrap().unwrap()[0].id, "oag"),
+            (&store.role_assignments("0oa1").unwrap().unwrap()[0].id, "irb"),
+            (&store.keys_of("0oa1").unwrap().unwrap()[0].id, "pks"),
+        ] {
+            assert!(id.starts_with(prefix) && id.len() == 20, "{id}");
+        }
+        assert!(store.user("a@example.com").unwrap().is_some());
+        drop(store);
+        assert_eq!(version(&Connection::open(&file).unwrap()).unwrap(), NEWEST);
+        assert!(Store::open(folder.path()).is_ok(), "a second time there is nothing to do");
+    }
+
+    #[test]
+    fn a_database_of_a_later_version_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        let file = folder.path().join(FILE_NAME);
+        Connection::open(file).unwrap().pragma_update(None, "user_version", NEWEST + 1).unwrap();
+        let refused = Store::open(folder.path()).err().unwrap();
+        assert!(matches!(refused, StoreError::FromNewerVersion { .. }), "{refused}");
+    }
 }

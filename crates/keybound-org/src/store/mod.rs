@@ -8,7 +8,12 @@
 //! cut the database is whole, and may lack the last writes.
 
 mod apps;
+mod condition;
+mod events;
+mod groups;
 mod migrations;
+mod page;
+mod passwords;
 mod secrets;
 mod single_use;
 mod users;
@@ -23,9 +28,22 @@ use keybound::random::RandomUnavailable;
 use keybound::{KeyError, NumericDate};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-pub use apps::{AdminRole, App, NewApp, UnknownAdminRole};
+pub(crate) use apps::app_property;
+pub use apps::{
+    AdminRole, App, AppStatus, ApplicationType, ClientKey, ClientSecret, ClientSecretHash, ClientSettings,
+    GrantType, KeyStatus, NewApp, ResponseType, RoleAssignment, ScopeGrant, TokenEndpointAuthMethod,
+    UnknownAdminRole,
+};
+#[cfg(test)]
+pub(crate) use condition::Property;
+pub(crate) use condition::{Condition, Properties};
+pub(crate) use events::{LoggedEvent, event_property};
+pub(crate) use groups::group_property;
+pub(crate) use page::{Key, Listing, Order, Place};
+pub(crate) use passwords::PasswordHash;
+pub use passwords::{PasswordCheck, SEEDED_PASSWORD};
 pub(crate) use single_use::Once;
-pub(crate) use users::{Selection, UserChangeError};
+pub(crate) use users::{UserChangeError, user_filter_property, user_property};
 
 /// The database's name in the org's folder.
 const FILE_NAME: &str = "org.sqlite3";
@@ -91,6 +109,12 @@ pub enum StoreError {
     /// An app needs a key to authenticate with.
     #[error("an app needs a public key to authenticate with, and none was given")]
     NoKey,
+    /// An app that authenticates with a secret needs one.
+    #[error("an app that authenticates with a secret needs one, and none was given")]
+    NoSecret,
+    /// The app has as many keys as it may have.
+    #[error("the app has 50 keys, which is as many as Okta takes; delete one first")]
+    TooManyKeys,
     /// The app has a key of that name already.
     #[error("the app already has a key with the id `{key_id}`; give the new one another `kid`")]
     KeyTaken {
@@ -111,6 +135,9 @@ pub enum StoreError {
         /// What was given.
         scope: String,
     },
+    /// Another group has the name.
+    #[error("another group of the org has this name")]
+    GroupNameTaken,
     /// Another user has the login.
     #[error("another user of the org has this login")]
     LoginTaken,

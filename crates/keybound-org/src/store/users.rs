@@ -1,29 +1,57 @@
 //! Users.
 
 use keybound::NumericDate;
+use keybound::random::Random;
+use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 use serde_json::Map;
 
+use super::condition::{Condition, Property, is_member_name};
+use super::page::{self, Listing, Page};
+use super::passwords::PasswordHash;
 use super::{Store, StoreError, column, date};
+use super::{groups, passwords};
 use crate::user::{InvalidMember, Profile, StepNotAllowed, User, UserStatus};
 
-/// Which users a list is of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Selection {
-    /// All but the deactivated ones, as Okta has it.
-    NotDeprovisioned,
-    /// All of one status.
-    Status(UserStatus),
-    /// Those whose given name, family name or address begins with a text, without the deactivated ones.
-    BeginsWith(String),
+/// What may be looked for in users.
+pub(crate) fn user_property(name: &str) -> Option<Property> {
+    Some(match name {
+        "id" => Property::Identifier("id"),
+        "status" => Property::Identifier("status"),
+        "type.id" => Property::Text(USER_TYPE_IN_SQL),
+        "created" => Property::Seconds("created"),
+        "activated" => Property::Seconds("activated"),
+        "statusChanged" => Property::Seconds("status_changed"),
+        "lastUpdated" => Property::Seconds("last_updated"),
+        "lastLogin" => Property::Seconds("last_login"),
+        "passwordChanged" => Property::Seconds("password_changed"),
+        "profile.login" => Property::Text("login"),
+        "profile.email" => Property::Text("email"),
+        "profile.firstName" => Property::Text("first_name"),
+        "profile.lastName" => Property::Text("last_name"),
+        name => {
+            let member = name.strip_prefix("profile.").filter(|member| is_member_name(member))?;
+            Property::Member("profile", member.to_owned())
+        }
+    })
 }
 
-/// Some users, in the order in which they were created.
-pub(crate) struct UserPage {
-    pub(crate) users: Vec<User>,
-    /// After which number the next page begins; `None` if this is the last one.
-    pub(crate) next_after: Option<i64>,
+/// What Okta lets `filter` look for in users: less than `search`.
+pub(crate) fn user_filter_property(name: &str) -> Option<Property> {
+    let is_filtered = matches!(
+        name,
+        "id" | "status"
+            | "lastUpdated"
+            | "profile.login"
+            | "profile.email"
+            | "profile.firstName"
+            | "profile.lastName"
+    );
+    user_property(name).filter(|_| is_filtered)
 }
+
+/// The id of the one type of user as a text of SQL.
+const USER_TYPE_IN_SQL: &str = "'otyKeyboundDefault01'";
 
 /// Why a user was not changed.
 #[derive(Debug)]
@@ -31,6 +59,9 @@ pub(crate) enum UserChangeError {
     NotFound,
     Invalid(Vec<InvalidMember>),
     StepNotAllowed(StepNotAllowed),
+    /// The user was changed since the client saw it.
+    Changed,
+    NoSuchGroup(String),
     Store(StoreError),
 }
 
@@ -59,24 +90,49 @@ impl From<StepNotAllowed> for UserChangeError {
 }
 
 impl Store {
-    /// Adds a user.
-    pub(crate) fn insert_user(&self, user: &User) -> Result<(), StoreError> {
-        self.write(|transaction| insert(transaction, user))
+    /// Adds a user, with a password and groups if there are any.
+    pub(crate) fn insert_user(
+        &self,
+        user: &User,
+        password: Option<&PasswordHash>,
+        groups: &[String],
+        now: NumericDate,
+    ) -> Result<(), UserChangeError> {
+        self.write(|transaction| {
+            insert(transaction, user)?;
+            if let Some(password) = password {
+                passwords::set(transaction, &user.id, password)?;
+            }
+            for group in groups {
+                let is_there = groups::add_member(transaction, group, &user.id, now)?;
+                is_there.ok_or_else(|| UserChangeError::NoSuchGroup(group.clone()))?;
+            }
+            Ok(())
+        })
     }
 
-    /// Furnishes the org with users, once in its life.
+    /// Furnishes the org with the group of everyone and, once in its life, with users and a group for each
+    /// department.
     pub(crate) fn furnish(
         &self,
         users: impl Iterator<Item = Result<User, StoreError>>,
         now: NumericDate,
+        random: &dyn Random,
     ) -> Result<(), StoreError> {
         self.write(|transaction| {
+            groups::furnish_everyone(transaction, now, random)?;
             if transaction.prepare("SELECT 1 FROM furnished")?.exists([])? {
                 return Ok(());
             }
+            let password = PasswordHash::of_seeded_users();
             for user in users {
-                insert(transaction, &user?)?;
+                let user = user?;
+                insert(transaction, &user)?;
+                if user.password_changed.is_some() {
+                    passwords::set(transaction, &user.id, &password)?;
+                }
             }
+            groups::furnish_departments(transaction, now, random)?;
             transaction.execute("INSERT INTO furnished (at) VALUES (?1)", [column(now)])?;
             Ok(())
         })
@@ -87,54 +143,67 @@ impl Store {
         self.read(|transaction| find(transaction, id_or_login))
     }
 
-    /// The first `limit` users of a selection after a number.
-    pub(crate) fn users(
-        &self,
-        selection: &Selection,
-        after: Option<i64>,
-        limit: usize,
-    ) -> Result<UserPage, StoreError> {
-        let mut found = self.read(|transaction| {
-            // One more than asked for tells whether there is a next page.
-            let bounds = (after.unwrap_or_default(), i64::try_from(limit + 1).unwrap_or(i64::MAX));
-            select(transaction, selection, bounds)
-        })?;
-        let has_next = found.len() > limit;
-        found.truncate(limit);
-        let next_after = found.last().filter(|_| has_next).map(|(number, _)| *number);
-        Ok(UserPage { users: found.into_iter().map(|(_, user)| user).collect(), next_after })
+    /// A page of users.
+    pub(crate) fn users(&self, listing: &Listing) -> Result<Page<User>, StoreError> {
+        self.read(|transaction| page::select(transaction, "users", COLUMNS, listing, read))
     }
 
-    /// Changes the user of this id or login; gives the user as it then is.
+    /// A page of the users whose given name, family name or address begins with a text, without the
+    /// deactivated ones.
+    pub(crate) fn beginning_with(text: &str) -> Condition {
+        let condition = "status <> 'DEPROVISIONED' AND (first_name LIKE ? ESCAPE '\\' OR last_name LIKE ? ESCAPE '\\' \
+                         OR email LIKE ? ESCAPE '\\')";
+        let pattern = || Value::Text(like_prefix(text));
+        Condition::always().and(condition, [pattern(), pattern(), pattern()])
+    }
+
+    /// All users but the deactivated ones, as Okta has it.
+    pub(crate) fn not_deprovisioned() -> Condition {
+        Condition::always().and("status <> 'DEPROVISIONED'", [])
+    }
+
+    /// Changes the user of this id or login, and the password if there is a new one; gives the user as it then
+    /// is.
     pub(crate) fn change_user(
         &self,
         id_or_login: &str,
+        password: Option<&PasswordHash>,
         change: impl FnOnce(&mut User) -> Result<(), UserChangeError>,
     ) -> Result<User, UserChangeError> {
         self.write(|transaction| {
             let mut user = find(transaction, id_or_login)?.ok_or(UserChangeError::NotFound)?;
+            let was = user.status;
             change(&mut user)?;
             update(transaction, &user)?;
+            if let Some(password) = password {
+                passwords::set(transaction, &user.id, password)?;
+            }
+            if was == UserStatus::LockedOut && user.status != UserStatus::LockedOut {
+                passwords::forget_failures(transaction, &user.id)?;
+            }
             Ok(user)
         })
     }
 
-    /// Deletes the user of this id or login if deactivated, and else deactivates the user.
-    pub(crate) fn delete_user(&self, id_or_login: &str, now: NumericDate) -> Result<(), UserChangeError> {
+    /// Deletes the user of this id or login if deactivated, and else deactivates the user; gives the user as
+    /// before.
+    pub(crate) fn delete_user(&self, id_or_login: &str, now: NumericDate) -> Result<User, UserChangeError> {
         self.write(|transaction| {
             let mut user = find(transaction, id_or_login)?.ok_or(UserChangeError::NotFound)?;
             if user.status == UserStatus::Deprovisioned {
                 transaction.execute("DELETE FROM users WHERE id = ?1", [&user.id])?;
             } else {
+                let before = user.clone();
                 user.take(crate::user::LifecycleStep::Deactivate, now)?;
                 update(transaction, &user)?;
+                return Ok(before);
             }
-            Ok(())
+            Ok(user)
         })
     }
 }
 
-const COLUMNS: &str = "number, id, status, created, activated, status_changed, last_login, last_updated, \
+pub(super) const COLUMNS: &str = "number, id, status, created, activated, status_changed, last_login, last_updated, \
                        password_changed, profile";
 
 fn insert(transaction: &Transaction<'_>, user: &User) -> Result<(), StoreError> {
@@ -171,44 +240,23 @@ fn put(transaction: &Transaction<'_>, statement: &str, user: &User) -> Result<()
 }
 
 /// The login: identifiers are random, and not the same twice.
-fn is_unique_violation(error: &rusqlite::Error) -> bool {
+pub(super) fn is_unique_violation(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE)
 }
 
-fn find(transaction: &Transaction<'_>, id_or_login: &str) -> Result<Option<User>, StoreError> {
+pub(super) fn find(transaction: &Transaction<'_>, id_or_login: &str) -> Result<Option<User>, StoreError> {
     // An id has no `@`, and a login has one.
     let name = if id_or_login.contains('@') { "login" } else { "id" };
     let found = transaction
         .prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE {name} = ?1"))?
         .query_row([id_or_login], |row| Ok(read(row)))
         .optional()?;
-    found.transpose().map(|found| found.map(|(_, user)| user))
-}
-
-fn select(
-    transaction: &Transaction<'_>,
-    selection: &Selection,
-    (after, limit): (i64, i64),
-) -> Result<Vec<(i64, User)>, StoreError> {
-    let (condition, operand) = match selection {
-        Selection::NotDeprovisioned => ("status <> ?3", UserStatus::Deprovisioned.name().to_owned()),
-        Selection::Status(status) => ("status = ?3", status.name().to_owned()),
-        Selection::BeginsWith(text) => (
-            "status <> 'DEPROVISIONED' AND (first_name LIKE ?3 ESCAPE '\\' OR last_name LIKE ?3 ESCAPE '\\' \
-             OR email LIKE ?3 ESCAPE '\\')",
-            like_prefix(text),
-        ),
-    };
-    let query =
-        format!("SELECT {COLUMNS} FROM users WHERE number > ?1 AND {condition} ORDER BY number LIMIT ?2");
-    let mut statement = transaction.prepare_cached(&query)?;
-    let rows = statement.query_map((after, limit, operand), |row| Ok(read(row)))?;
-    rows.map(|row| row?).collect()
+    found.transpose()
 }
 
 /// The pattern for texts that begin with `text`.
-fn like_prefix(text: &str) -> String {
+pub(super) fn like_prefix(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 1);
     for character in text.chars() {
         if matches!(character, '%' | '_' | '\\') {
@@ -220,14 +268,14 @@ fn like_prefix(text: &str) -> String {
     pattern
 }
 
-fn read(row: &Row<'_>) -> Result<(i64, User), StoreError> {
+pub(super) fn read(row: &Row<'_>) -> Result<User, StoreError> {
     let damaged = |what| StoreError::Damaged { what };
     let status: String = row.get("status")?;
     let profile: String = row.get("profile")?;
     let profile: Map<_, _> =
         serde_json::from_str(&profile).map_err(|_| damaged("a user's profile is not a JSON object"))?;
     let optional = |name| row.get::<_, Option<i64>>(name).map(|seconds| seconds.map(date));
-    let user = User {
+    Ok(User {
         id: row.get("id")?,
         status: status.parse().map_err(|_| damaged("a user has a status that is not known"))?,
         created: date(row.get("created")?),
@@ -238,6 +286,5 @@ fn read(row: &Row<'_>) -> Result<(i64, User), StoreError> {
         password_changed: optional("password_changed")?,
         profile: Profile::new(profile)
             .map_err(|_| damaged("a user's profile lacks what every profile has"))?,
-    };
-    Ok((row.get("number")?, user))
+    })
 }

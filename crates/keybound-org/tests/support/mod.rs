@@ -103,6 +103,7 @@ impl TestOrg {
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             roles: roles.to_vec(),
             dpop_bound_access_tokens: requires_dpop,
+            ..NewApp::default()
         };
         let now = NumericDate::from_seconds(self.now());
         let app = self.org.store().create_app(&app, now, &keybound::random::OperatingSystem).unwrap();

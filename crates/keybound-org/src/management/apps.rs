@@ -1,0 +1,184 @@
+//! `/api/v1/apps`.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::StatusCode;
+use serde_json::json;
+
+use super::Management;
+use super::admission::Permit;
+use super::app_body::{AppBody, Present};
+use super::body::JsonBody;
+use super::error::ApiError;
+use super::named::Named;
+use super::page::{ListKind, ListRequest};
+use super::right::{ManageApps, ReadApps};
+use crate::background;
+use crate::event::EventObject;
+use crate::store::{App, AppStatus, ClientSecret, Condition, NewApp, Store, app_property};
+
+pub(super) fn routes() -> Router<Arc<Management>> {
+    Router::new()
+        .route("/apps", get(list).post(create))
+        .route("/apps/{app}", get(read).put(replace).delete(delete))
+        .route("/apps/{app}/lifecycle/{step}", post(lifecycle))
+}
+
+const APPS: ListKind =
+    ListKind { default_limit: 20, largest_limit: 200, filter: Some(app_property), search: None };
+
+/// `GET /api/v1/apps`.
+async fn list(
+    _: Permit<ReadApps>,
+    State(api): State<Arc<Management>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let request = ListRequest::read(&query.unwrap_or_default(), &APPS)?;
+    background::run(move || {
+        let condition = match (&request.q, &request.condition) {
+            (Some(text), _) => Store::apps_beginning_with(text),
+            (None, Some(condition)) => condition.clone(),
+            (None, None) => Condition::always(),
+        };
+        let page = api.store.apps(&request.listing(condition))?;
+        let apps: Vec<_> = page.items.iter().map(|app| api.app_view(app, None)).collect();
+        let mut answer = Json(apps).into_response();
+        request.link(answer.headers_mut(), &api.list_url("apps"), page.next());
+        Ok(answer)
+    })
+    .await?
+}
+
+/// `POST /api/v1/apps`: the one answer that shows the client's secret, if it has one.
+async fn create(
+    permit: Permit<ManageApps>,
+    State(api): State<Arc<Management>>,
+    JsonBody(body): JsonBody<AppBody>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let present = body.of_new_app();
+        let settings = body.read(present)?;
+        let client_secret = match settings.client_secret {
+            None if settings.client.token_endpoint_auth_method.uses_secret() => {
+                Some(ClientSecret::generate(api.random.as_ref())?)
+            }
+            secret => secret,
+        };
+        let new = NewApp {
+            label: settings.label,
+            public_keys: settings.keys.unwrap_or_default(),
+            dpop_bound_access_tokens: settings.dpop_bound_access_tokens,
+            client: settings.client,
+            client_secret,
+            ..NewApp::default()
+        };
+        let app = api.store.create_app(&new, api.clock.now(), api.random.as_ref())?;
+        api.log(&permit.event("application.lifecycle.create", "Create application").to(target(&app)));
+        Ok(Json(api.app_view(&app, new.client_secret.as_ref())).into_response())
+    })
+    .await?
+}
+
+/// `GET /api/v1/apps/{id}`.
+async fn read(
+    _: Permit<ReadApps>,
+    State(api): State<Arc<Management>>,
+    Named(id): Named<String>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let app = api.app(&id)?;
+        Ok(Json(api.app_view(&app, None)).into_response())
+    })
+    .await?
+}
+
+/// `PUT /api/v1/apps/{id}`: settings that the body does not name stay.
+async fn replace(
+    permit: Permit<ManageApps>,
+    State(api): State<Arc<Management>>,
+    Named(id): Named<String>,
+    JsonBody(body): JsonBody<AppBody>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let app = api.app(&id)?;
+        let settings = body.read(Present {
+            client_id: Some(app.client_id),
+            client: app.client,
+            dpop_bound_access_tokens: app.dpop_bound_access_tokens,
+            has_keys: !app.keys.keys().is_empty(),
+        })?;
+        let uses_secret = settings.client.token_endpoint_auth_method.uses_secret();
+        let new_secret = match (settings.client_secret, app.client_secret_hash) {
+            (None, None) if uses_secret => Some(ClientSecret::generate(api.random.as_ref())?),
+            (secret, _) => secret,
+        };
+        let keys = settings.keys.as_deref();
+        let app = api.store.replace_app(&id, keys, api.clock.now(), |app| {
+            app.label = settings.label;
+            app.client = settings.client;
+            app.dpop_bound_access_tokens = settings.dpop_bound_access_tokens;
+            if let Some(secret) = &new_secret {
+                app.client_secret_hash = Some(secret.hash());
+            }
+            Ok::<_, ApiError>(())
+        })?;
+        api.log(&permit.event("application.lifecycle.update", "Update application").to(target(&app)));
+        Ok(Json(api.app_view(&app, new_secret.as_ref())).into_response())
+    })
+    .await?
+}
+
+/// `DELETE /api/v1/apps/{id}`, of an app that was deactivated.
+async fn delete(
+    permit: Permit<ManageApps>,
+    State(api): State<Arc<Management>>,
+    Named(id): Named<String>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let app = api.store.delete_app(&id)?;
+        if app.status == AppStatus::Active {
+            return Err(ApiError::app_is_active());
+        }
+        api.log(&permit.event("application.lifecycle.delete", "Delete application").to(target(&app)));
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await?
+}
+
+/// `POST /api/v1/apps/{id}/lifecycle/{activate|deactivate}`.
+async fn lifecycle(
+    permit: Permit<ManageApps>,
+    State(api): State<Arc<Management>>,
+    Named((id, step)): Named<(String, String)>,
+) -> Result<Response, ApiError> {
+    let (status, event_type, message) = match step.as_str() {
+        "activate" => (AppStatus::Active, "application.lifecycle.activate", "Activate application"),
+        "deactivate" => (AppStatus::Inactive, "application.lifecycle.deactivate", "Deactivate application"),
+        _ => return Err(ApiError::no_such_path()),
+    };
+    background::run(move || {
+        let app = api.store.change_app(&id, api.clock.now(), |app| {
+            app.status = status;
+            Ok::<_, ApiError>(())
+        })?;
+        api.log(&permit.event(event_type, message).to(target(&app)));
+        Ok(Json(json!({})).into_response())
+    })
+    .await?
+}
+
+impl Management {
+    /// The app of this id.
+    pub(super) fn app(&self, id: &str) -> Result<App, ApiError> {
+        self.store.app(id)?.ok_or_else(|| ApiError::no_such("AppInstance", id))
+    }
+}
+
+/// An app as a target of an event.
+pub(super) fn target(app: &App) -> EventObject {
+    EventObject::new("AppInstance", &app.client_id, &app.label).also_called(&app.label)
+}

@@ -1,0 +1,112 @@
+//! `/oauth2/v1/clients/{id}/roles`: the admin roles that an app acts in.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::Management;
+use super::admission::Permit;
+use super::apps::target;
+use super::body::JsonBody;
+use super::error::ApiError;
+use super::named::Named;
+use super::right::{ManageRoles, ReadRoles};
+use crate::background;
+use crate::event::EventObject;
+use crate::store::{AdminRole, RoleAssignment, UnknownAdminRole};
+
+pub(super) fn routes() -> Router<Arc<Management>> {
+    Router::new()
+        .route("/{client}/roles", get(list).post(assign))
+        .route("/{client}/roles/{assignment}", get(read).delete(unassign))
+}
+
+/// What a client sends to assign a role.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RoleBody {
+    r#type: String,
+}
+
+/// `GET …/roles`.
+async fn list(
+    _: Permit<ReadRoles>,
+    State(api): State<Arc<Management>>,
+    Named(client): Named<String>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let roles = api.roles_of(&client)?;
+        let roles: Vec<_> = roles.iter().map(|role| api.role_view(&client, role)).collect();
+        Ok(Json(roles).into_response())
+    })
+    .await?
+}
+
+/// `POST …/roles`.
+async fn assign(
+    permit: Permit<ManageRoles>,
+    State(api): State<Arc<Management>>,
+    Named(client): Named<String>,
+    JsonBody(body): JsonBody<RoleBody>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let app = api.app(&client)?;
+        let unknown = |error: UnknownAdminRole| ApiError::invalid("type", [format!("type: {error}")]);
+        let role: AdminRole = body.r#type.parse().map_err(unknown)?;
+        let assigned = api.store.assign_role(&client, role, api.clock.now(), api.random.as_ref())?;
+        let assignment = assigned.ok_or_else(ApiError::role_is_assigned)?;
+        let event = permit.event("app.oauth2.client.privilege.grant", "Grant client privilege");
+        api.log(&event.to(target(&app)).to(role_target(&assignment)));
+        Ok(Json(api.role_view(&client, &assignment)).into_response())
+    })
+    .await?
+}
+
+/// `GET …/roles/{id}`.
+async fn read(
+    _: Permit<ReadRoles>,
+    State(api): State<Arc<Management>>,
+    Named((client, id)): Named<(String, String)>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let roles = api.roles_of(&client)?;
+        let role = roles.iter().find(|role| role.id == id).ok_or_else(|| no_such_role(&id))?;
+        Ok(Json(api.role_view(&client, role)).into_response())
+    })
+    .await?
+}
+
+/// `DELETE …/roles/{id}`.
+async fn unassign(
+    permit: Permit<ManageRoles>,
+    State(api): State<Arc<Management>>,
+    Named((client, id)): Named<(String, String)>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let app = api.app(&client)?;
+        let assignment = api.store.unassign_role(&client, &id)?.ok_or_else(|| no_such_role(&id))?;
+        let event = permit.event("app.oauth2.client.privilege.revoke", "Revoke client privilege");
+        api.log(&event.to(target(&app)).to(role_target(&assignment)));
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await?
+}
+
+impl Management {
+    fn roles_of(&self, client: &str) -> Result<Vec<RoleAssignment>, ApiError> {
+        self.store.role_assignments(client)?.ok_or_else(|| ApiError::no_such("AppInstance", client))
+    }
+}
+
+fn role_target(assignment: &RoleAssignment) -> EventObject {
+    EventObject::new("ROLE", &assignment.id, assignment.role.name())
+}
+
+fn no_such_role(id: &str) -> ApiError {
+    ApiError::no_such("RoleAssignment", id)
+}

@@ -1,0 +1,250 @@
+//! `/api/v1/groups`, and the groups of a user.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::Management;
+use super::admission::Permit;
+use super::body::JsonBody;
+use super::error::ApiError;
+use super::named::Named;
+use super::page::{ListKind, ListRequest};
+use super::right::{ManageGroups, ManageMemberships, ReadGroups, ReadUsers};
+use super::users;
+use crate::background;
+use crate::event::EventObject;
+use crate::group::{Group, GroupKind, GroupProfile};
+use crate::okta_id::{self, IdKind};
+use crate::store::{Condition, Store, group_property};
+use crate::timestamp;
+
+pub(super) fn routes() -> Router<Arc<Management>> {
+    Router::new()
+        .route("/groups", get(list).post(create))
+        .route("/groups/{group}", get(read).put(replace).delete(delete))
+        .route("/groups/{group}/users", get(members))
+        .route("/groups/{group}/users/{user}", put(add_member).delete(remove_member))
+        .route("/users/{user}/groups", get(groups_of_user))
+}
+
+const GROUPS: ListKind = ListKind {
+    default_limit: 10_000,
+    largest_limit: 10_000,
+    filter: Some(group_property),
+    search: Some(group_property),
+};
+
+const MEMBERS: ListKind = ListKind { default_limit: 1_000, largest_limit: 1_000, filter: None, search: None };
+
+/// What a client sends of a group.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct GroupBody {
+    profile: Map<String, Value>,
+}
+
+/// `GET /api/v1/groups`.
+async fn list(
+    _: Permit<ReadGroups>,
+    State(api): State<Arc<Management>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let request = ListRequest::read(&query.unwrap_or_default(), &GROUPS)?;
+    background::run(move || {
+        let condition = match (&request.q, &request.condition) {
+            (Some(text), _) => Store::groups_beginning_with(text),
+            (None, Some(condition)) => condition.clone(),
+            (None, None) => Condition::always(),
+        };
+        let page = api.store.groups(&request.listing(condition))?;
+        let groups: Vec<_> = page.items.iter().map(|group| api.group_view(group)).collect();
+        let mut answer = Json(groups).into_response();
+        request.link(answer.headers_mut(), &api.list_url("groups"), page.next());
+        Ok(answer)
+    })
+    .await?
+}
+
+/// `POST /api/v1/groups`.
+async fn create(
+    permit: Permit<ManageGroups>,
+    State(api): State<Arc<Management>>,
+    JsonBody(body): JsonBody<GroupBody>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let now = api.clock.now();
+        let group = Group {
+            id: okta_id::generate(IdKind::Group, api.random.as_ref())?,
+            kind: GroupKind::Okta,
+            created: now,
+            last_updated: now,
+            last_membership_updated: now,
+            profile: GroupProfile::new(body.profile)?,
+        };
+        api.store.insert_group(&group)?;
+        api.log(&permit.event("group.lifecycle.create", "Create Okta group").to(target(&group)));
+        Ok(Json(api.group_view(&group)).into_response())
+    })
+    .await?
+}
+
+/// `GET /api/v1/groups/{id}`.
+async fn read(
+    _: Permit<ReadGroups>,
+    State(api): State<Arc<Management>>,
+    Named(id): Named<String>,
+) -> Result<Response, ApiError> {
+    background::run(move || Ok(Json(api.group_view(&api.group(&id)?)).into_response())).await?
+}
+
+/// `PUT /api/v1/groups/{id}`.
+async fn replace(
+    permit: Permit<ManageGroups>,
+    State(api): State<Arc<Management>>,
+    Named(id): Named<String>,
+    JsonBody(body): JsonBody<GroupBody>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let profile = GroupProfile::new(body.profile)?;
+        let replaced = api.store.replace_group(&id, profile, api.clock.now())?;
+        let group = replaced.ok_or_else(|| no_such_group(&id))?;
+        if group.kind == GroupKind::BuiltIn {
+            return Err(ApiError::group_is_built_in("change"));
+        }
+        api.log(&permit.event("group.profile.update", "Update Okta group").to(target(&group)));
+        Ok(Json(api.group_view(&group)).into_response())
+    })
+    .await?
+}
+
+/// `DELETE /api/v1/groups/{id}`: its members stay.
+async fn delete(
+    permit: Permit<ManageGroups>,
+    State(api): State<Arc<Management>>,
+    Named(id): Named<String>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let group = api.store.delete_group(&id)?.ok_or_else(|| no_such_group(&id))?;
+        if group.kind == GroupKind::BuiltIn {
+            return Err(ApiError::group_is_built_in("delete"));
+        }
+        api.log(&permit.event("group.lifecycle.delete", "Delete Okta group").to(target(&group)));
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await?
+}
+
+/// `GET /api/v1/groups/{id}/users`.
+async fn members(
+    _: Permit<ReadGroups>,
+    State(api): State<Arc<Management>>,
+    Named(id): Named<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let request = ListRequest::read(&query.unwrap_or_default(), &MEMBERS)?;
+    background::run(move || {
+        let page = api.store.members(&api.group(&id)?, &request.listing(Condition::always()))?;
+        let users: Vec<_> = page.items.iter().map(|user| api.view(user)).collect();
+        let mut answer = Json(users).into_response();
+        let path = format!("{}/{id}/users", api.list_url("groups"));
+        request.link(answer.headers_mut(), &path, page.next());
+        Ok(answer)
+    })
+    .await?
+}
+
+/// `PUT /api/v1/groups/{id}/users/{id}`.
+async fn add_member(
+    permit: Permit<ManageMemberships>,
+    State(api): State<Arc<Management>>,
+    Named((group, user)): Named<(String, String)>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let (group, user) = api.group_and_user(&group, &user)?;
+        api.store.add_member(&group.id, &user.id, api.clock.now())?;
+        let event = permit.event("group.user_membership.add", "Add user to group membership");
+        api.log(&event.to(users::target(&user)).to(target(&group)));
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await?
+}
+
+/// `DELETE /api/v1/groups/{id}/users/{id}`.
+async fn remove_member(
+    permit: Permit<ManageMemberships>,
+    State(api): State<Arc<Management>>,
+    Named((group, user)): Named<(String, String)>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let (group, user) = api.group_and_user(&group, &user)?;
+        api.store.remove_member(&group.id, &user.id, api.clock.now())?;
+        let event = permit.event("group.user_membership.remove", "Remove user from group membership");
+        api.log(&event.to(users::target(&user)).to(target(&group)));
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await?
+}
+
+/// `GET /api/v1/users/{id or login}/groups`.
+async fn groups_of_user(
+    _: Permit<ReadUsers>,
+    State(api): State<Arc<Management>>,
+    Named(name): Named<String>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let user = api.store.user(&name)?.ok_or_else(|| ApiError::no_such_user(&name))?;
+        let groups = api.store.groups_of(&user.id)?;
+        let groups: Vec<_> = groups.iter().map(|group| api.group_view(group)).collect();
+        Ok(Json(groups).into_response())
+    })
+    .await?
+}
+
+impl Management {
+    fn group(&self, id: &str) -> Result<Group, ApiError> {
+        self.store.group(id)?.ok_or_else(|| no_such_group(id))
+    }
+
+    /// A group whose members can be changed, and a user.
+    fn group_and_user(&self, group: &str, user: &str) -> Result<(Group, crate::user::User), ApiError> {
+        let group = self.group(group)?;
+        if group.kind == GroupKind::BuiltIn {
+            return Err(ApiError::group_is_built_in("change the members of"));
+        }
+        let user = self.store.user(user)?.ok_or_else(|| ApiError::no_such_user(user))?;
+        Ok((group, user))
+    }
+
+    fn group_view(&self, group: &Group) -> Value {
+        let url = format!("{}/{}", self.list_url("groups"), group.id);
+        json!({
+            "id": group.id,
+            "created": timestamp::text(group.created),
+            "lastUpdated": timestamp::text(group.last_updated),
+            "lastMembershipUpdated": timestamp::text(group.last_membership_updated),
+            "objectClass": ["okta:user_group"],
+            "type": group.kind.name(),
+            "profile": group.profile.members(),
+            "_links": {
+                "self": { "href": url },
+                "users": { "href": format!("{url}/users") },
+                "apps": { "href": format!("{url}/apps") },
+            },
+        })
+    }
+}
+
+fn target(group: &Group) -> EventObject {
+    EventObject::new("UserGroup", &group.id, group.profile.name())
+}
+
+fn no_such_group(id: &str) -> ApiError {
+    ApiError::no_such("UserGroup", id)
+}

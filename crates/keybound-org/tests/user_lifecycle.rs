@@ -1,0 +1,150 @@
+//! Passwords, locks, links and versions of users.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
+use http::{Method, StatusCode};
+use keybound::NumericDate;
+use keybound_org::{PasswordCheck, SEEDED_PASSWORD};
+use serde_json::{Value, json};
+use support::TestOrg;
+
+const LOGIN: &str = "isaac.brock@example.com";
+const PASSWORD: &str = "tlpWENT2m-and-more";
+
+async fn create(test: &TestOrg, query: &str) -> Value {
+    let body = json!({
+        "profile": {"firstName": "Isaac", "lastName": "Brock", "email": LOGIN, "login": LOGIN},
+        "credentials": {"password": {"value": PASSWORD}},
+    });
+    let created = test.administer(Method::POST, &format!("/api/v1/users{query}"), Some(body)).await;
+    assert_eq!(created.status, StatusCode::OK, "{created:?}");
+    created.json
+}
+
+fn check(test: &TestOrg, login: &str, password: &str) -> PasswordCheck {
+    test.org.store().check_password(login, password, NumericDate::from_seconds(test.now())).unwrap()
+}
+
+async fn step(test: &TestOrg, step: &str) -> (u16, Value) {
+    let path = format!("/api/v1/users/{LOGIN}/lifecycle/{step}");
+    let answer = test.administer(Method::POST, &path, None).await;
+    (answer.status.as_u16(), answer.json)
+}
+
+#[tokio::test]
+async fn a_user_signs_in_with_the_password_and_is_locked_out_after_ten_failures() {
+    let test = TestOrg::start().await;
+    let user_id = create(&test, "").await["id"].as_str().unwrap().to_owned();
+    let right = PasswordCheck::Right { user_id: user_id.clone() };
+    let wrong = PasswordCheck::Wrong { user_id: Some(user_id.clone()) };
+    let locked_out = PasswordCheck::LockedOut { user_id };
+    assert_eq!(check(&test, "Isaac.Brock@Example.com", PASSWORD), right);
+    for password in ["", "tlpWENT2m", &PASSWORD.to_uppercase()] {
+        assert_eq!(check(&test, LOGIN, password), wrong, "{password}");
+    }
+    assert_eq!(check(&test, LOGIN, PASSWORD), right, "which begins the count anew");
+    for _ in 0..9 {
+        assert_eq!(check(&test, LOGIN, "wrong"), wrong);
+    }
+    assert_eq!(check(&test, LOGIN, "wrong"), locked_out);
+    assert_eq!(check(&test, LOGIN, PASSWORD), locked_out, "the right one is of no use now");
+    let read = test.administer(Method::GET, &format!("/api/v1/users/{LOGIN}"), None).await;
+    assert_eq!(read.text("/status"), "LOCKED_OUT");
+    assert_eq!(step(&test, "unlock").await.0, 200);
+    assert_eq!(step(&test, "unlock").await.0, 403);
+    assert_eq!(check(&test, LOGIN, PASSWORD), right);
+    assert_eq!(check(&test, "nobody@example.com", PASSWORD), PasswordCheck::Wrong { user_id: None });
+}
+
+#[tokio::test]
+async fn who_may_not_sign_in_does_not_with_the_right_password_either() {
+    let test = TestOrg::start().await;
+    create(&test, "?nextLogin=changePassword").await;
+    assert!(matches!(check(&test, LOGIN, PASSWORD), PasswordCheck::Expired { .. }));
+    let path = format!("/api/v1/users/{LOGIN}");
+    let body = json!({"credentials": {"password": {"value": "another password"}}});
+    assert_eq!(test.administer(Method::POST, &path, Some(body)).await.status, StatusCode::OK);
+    assert!(matches!(check(&test, LOGIN, PASSWORD), PasswordCheck::Wrong { .. }), "the old one");
+    assert!(matches!(check(&test, LOGIN, "another password"), PasswordCheck::Expired { .. }));
+    assert_eq!(step(&test, "deactivate").await.0, 200);
+    assert!(matches!(check(&test, LOGIN, "another password"), PasswordCheck::Wrong { .. }));
+}
+
+#[tokio::test]
+async fn seeded_users_have_the_documented_password() {
+    let test = TestOrg::start().await;
+    let users =
+        test.administer(Method::GET, "/api/v1/users?filter=status+eq+%22ACTIVE%22&limit=1", None).await;
+    let login = users.text("/0/profile/login");
+    assert!(matches!(check(&test, login, SEEDED_PASSWORD), PasswordCheck::Right { .. }));
+    assert!(matches!(check(&test, login, &SEEDED_PASSWORD.to_lowercase()), PasswordCheck::Wrong { .. }));
+}
+
+#[tokio::test]
+async fn each_step_answers_with_what_the_user_goes_on_with() {
+    let test = TestOrg::start().await;
+    create(&test, "").await;
+    let (status, expired) = step(&test, "expire_password").await;
+    assert_eq!((status, &expired["status"]), (200, &json!("PASSWORD_EXPIRED")));
+    assert_eq!(step(&test, "reset_password").await, (200, json!({})), "by mail");
+    let (status, link) = step(&test, "reset_password?sendEmail=false").await;
+    assert_eq!(status, 200);
+    assert!(link["resetPasswordUrl"].as_str().unwrap().starts_with(test.org.url()), "{link}");
+    let read = test.administer(Method::GET, &format!("/api/v1/users/{LOGIN}"), None).await;
+    assert_eq!(read.text("/status"), "RECOVERY");
+    assert_eq!(step(&test, "reactivate").await.1["errorCode"], "E0000038");
+    assert_eq!(step(&test, "promote").await.0, 404);
+
+    let body = json!({"profile": {"firstName": "A", "lastName": "B", "email": "a@example.com", "login": "a@example.com"}});
+    test.administer(Method::POST, "/api/v1/users?activate=false", Some(body)).await;
+    for step in ["activate", "reactivate"] {
+        let path = format!("/api/v1/users/a@example.com/lifecycle/{step}?sendEmail=false");
+        let link = test.administer(Method::POST, &path, None).await;
+        assert!(link.text("/activationUrl").ends_with(link.text("/activationToken")), "{step}: {link:?}");
+        assert!(!link.text("/activationToken").is_empty(), "{step}");
+    }
+    assert_eq!(test.administer(Method::GET, "/api/v1/users/me", None).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_version_spares_an_answer_and_guards_a_change() {
+    let test = TestOrg::start().await;
+    create(&test, "").await;
+    let path = format!("/api/v1/users/{LOGIN}");
+    let send = async |method: Method, name: Option<(http::HeaderName, String)>, body: Option<Value>| {
+        let mut request = test.http.request(method, test.url(&path));
+        request = request.header(AUTHORIZATION, format!("SSWS {}", test.org.admin_token()));
+        if let Some((name, value)) = name {
+            request = request.header(name, value);
+        }
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        }
+        test.send(request).await
+    };
+    let first = send(Method::GET, None, None).await.header(ETAG.as_str()).to_owned();
+    assert!(first.starts_with('"') && first.ends_with('"'), "{first}");
+    assert_eq!(
+        send(Method::GET, Some((IF_NONE_MATCH, first.clone())), None).await.status,
+        StatusCode::NOT_MODIFIED
+    );
+    let change = |title: &str| Some(json!({"profile": {"title": title}}));
+    let changed = send(Method::POST, Some((IF_MATCH, first.clone())), change("Clerk")).await;
+    assert_eq!(changed.status, StatusCode::OK);
+    assert_ne!(changed.header(ETAG.as_str()), first);
+    assert_eq!(send(Method::GET, Some((IF_NONE_MATCH, first.clone())), None).await.status, StatusCode::OK);
+    let refused = send(Method::POST, Some((IF_MATCH, first)), change("Judge")).await;
+    assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED, "{refused:?}");
+    assert_eq!(send(Method::GET, None, None).await.text("/profile/title"), "Clerk");
+    assert_eq!(
+        send(Method::POST, Some((IF_MATCH, "*".to_owned())), change("Judge")).await.status,
+        StatusCode::OK
+    );
+}
