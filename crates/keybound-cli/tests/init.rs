@@ -116,7 +116,7 @@ impl State {
         let list = |list: &[Value]| Some((200, json!(list).to_string()));
         match (method, path) {
             ("GET", "/api/v1/apps") => list(&self.apps),
-            ("POST", "/api/v1/apps") => self.create(&body),
+            ("POST", "/api/v1/apps") => Some(self.create(&body)),
             ("GET", "/api/v1/apps/0oa1") => Some((200, self.apps[0].to_string())),
             ("GET", "/api/v1/apps/0oa1/credentials/jwks") => list(&self.keys),
             ("POST", "/api/v1/apps/0oa1/credentials/jwks") => Some(add(&mut self.keys, &body)),
@@ -128,7 +128,7 @@ impl State {
         }
     }
 
-    fn create(&mut self, body: &Value) -> Option<Answer> {
+    fn create(&mut self, body: &Value) -> Answer {
         let oauth = &body["settings"]["oauthClient"];
         assert_eq!(
             (&body["name"], &body["credentials"]["oauthClient"]["token_endpoint_auth_method"]),
@@ -140,7 +140,7 @@ impl State {
         );
         self.keys.clone_from(oauth["jwks"]["keys"].as_array().unwrap());
         assert!(self.keys.iter().all(|key| key["kid"].is_string() && key.get("d").is_none()));
-        Some(add(&mut self.apps, &app(body["label"].as_str().unwrap(), "service")))
+        add(&mut self.apps, &app(body["label"].as_str().unwrap(), "service"))
     }
 }
 

@@ -415,14 +415,12 @@ fn published(key: &SigningKey) -> Response<String> {
 impl Issuer {
     /// The answer to anything but the device endpoint; `nonce` is that of the request.
     fn answer(&self, asked: &Asked, nonce: Option<&str>) -> Response<String> {
-        match asked.uri.path() {
-            "/keys" => (self.jwks)(&self.key),
-            _ => {
-                let claims = (self.says)(id_token_claims(&origin(asked), nonce));
-                let id_token = id_token(&self.key, &claims);
-                answer(200, &[], GRANTED.replace('}', &format!(r#","id_token":"{id_token}"}}"#)))
-            }
+        if asked.uri.path() == "/keys" {
+            return (self.jwks)(&self.key);
         }
+        let claims = (self.says)(id_token_claims(&origin(asked), nonce));
+        let id_token = id_token(&self.key, &claims);
+        answer(200, &[], GRANTED.replace('}', &format!(r#","id_token":"{id_token}"}}"#)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A proxy that runs until it is dropped, a program that calls it, and an origin that sends back what it gets.
 
+#![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::{BufRead as _, BufReader, Read, Write};

@@ -165,6 +165,11 @@ impl Org {
         text(&self.data)
     }
 
+    /// What it logs from here on; whoever takes it has to read it to its end.
+    pub(crate) fn stderr(&mut self) -> impl std::io::Read + use<> {
+        self.child.stderr.take().unwrap()
+    }
+
     /// Asks it to end, as a service manager does.
     pub(crate) fn terminate(mut self) -> ExitStatus {
         let asked = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
