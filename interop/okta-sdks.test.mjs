@@ -39,7 +39,7 @@ for (const [name, sdk] of Object.entries(SDKS)) {
 
     test('waits where it is refused with 429, and loses no call', async () => {
       const calls = 6;
-      const { told, log } = await against({ sdk, calls, requestsPerMinute: calls / 2 });
+      const { told, log } = await against({ sdk, calls, flags: ['--requests-per-minute', String(calls / 2)] });
       assert.deepEqual(told, { sizes: Array(calls).fill(1) });
       assert.match(log, /status=429/);
     });
@@ -47,8 +47,8 @@ for (const [name, sdk] of Object.entries(SDKS)) {
 }
 
 /** What the program on the SDK printed, and what the org logged. */
-async function against({ sdk, calls, requestsPerMinute }) {
-  const org = await Org.start({ http: false, verbose: true, requestsPerMinute });
+async function against({ sdk, calls, flags = [] }) {
+  const org = await Org.start({ http: false, flags: ['-v', ...flags] });
   try {
     const key = await KeyPair.generate('RS256');
     const clientId = await org.createApp({ key, scopes: SCOPES, role: 'USER_ADMIN' });

@@ -1,5 +1,5 @@
-// A user with a browser, as far as the forms of `oidc-provider` need one: follows redirects, keeps cookies, fills in
-// forms and sends them, and approves whatever it is asked.
+// A user with a browser, as far as the forms of `oidc-provider` and of the local org need one: follows redirects, keeps
+// cookies, fills in forms and sends them, and approves whatever it is asked.
 
 const MOST_STEPS = 20;
 
@@ -58,11 +58,13 @@ function firstForm(html) {
   const [, tag, content] = /<form([^>]*)>(.*?)<\/form>/s.exec(html) ?? [];
   if (tag === undefined) return undefined;
   const inputs = [...content.matchAll(/<input([^>]*)>/g)].map(([, input]) => input);
-  const named = inputs.filter((input) => attribute(input, 'name'));
+  const [, pressed] = /<button([^>]*\sname=[^>]*)>/.exec(content) ?? []; // the first of several decides, as in browsers
+  const named = [...inputs, ...(pressed ? [pressed] : [])].filter((input) => attribute(input, 'name'));
   const fields = named.map((input) => [attribute(input, 'name'), attribute(input, 'value') ?? '']);
   return { method: attribute(tag, 'method')?.toUpperCase() ?? 'GET', action: attribute(tag, 'action'), fields };
 }
 
 function attribute(tag, name) {
-  return new RegExp(`(?:^|\\s)${name}="([^"]*)"`).exec(tag)?.[1].replaceAll('&amp;', '&');
+  const value = new RegExp(`(?:^|\\s)${name}="([^"]*)"`).exec(tag)?.[1];
+  return value?.replaceAll(/&#(\d+);/g, (_, code) => String.fromCodePoint(code)).replaceAll('&amp;', '&');
 }

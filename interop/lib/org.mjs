@@ -10,19 +10,18 @@ export class Org {
   #child;
   #apps = 0;
 
-  /** Starts an org with 200 made-up users; over https unless `http`. Its log is kept if `verbose`. */
-  static async start({ http = true, verbose = false, requestsPerMinute } = {}) {
+  /** Starts an org with 200 made-up users; over https unless `http`; `flags` are further ones of `org start`. */
+  static async start({ http = true, flags = [] } = {}) {
     const org = new Org();
     org.#workspace = await Workspace.create();
     org.#child = org.#workspace.start([
       ...['org', 'start', '--listen', '127.0.0.1:0', '--data', org.#workspace.path('data')],
       ...(http ? ['--http'] : []),
-      ...(verbose ? ['-v'] : []),
-      ...(requestsPerMinute === undefined ? [] : ['--requests-per-minute', String(requestsPerMinute)]),
+      ...flags,
     ]);
     try {
-      const { url, ca_file: authority } = await firstLine(org.#child);
-      return Object.assign(org, { url, authority });
+      const { url, ca_file: authority, admin_token: adminToken } = await firstLine(org.#child);
+      return Object.assign(org, { url, authority, adminToken });
     } catch (cause) {
       await org.stop();
       throw cause;
@@ -44,6 +43,30 @@ export class Org {
   /** What it has logged so far. */
   get log() {
     return this.#child.complaints;
+  }
+
+  /** Registers a native app, public and with loopback redirect URIs; returns its client id. */
+  async createNativeApp({ scopes = [SCOPE] } = {}) {
+    const { client_id: clientId } = await this.#workspace.json([
+      ...['org', 'app', 'create', '--data', this.#workspace.path('data'), '--label', `app ${++this.#apps}`],
+      ...['--type', 'native', '--redirect-uri', 'http://127.0.0.1/callback', '--role', 'READ_ONLY_ADMIN'],
+      ...scopes.flatMap((scope) => ['--scope', scope]),
+    ]);
+    return clientId;
+  }
+
+  /** Adds an active user with a password; returns the id. */
+  async createUser({ login, password }) {
+    const response = await fetch(`${this.url}${USERS_PATH}?activate=true`, {
+      method: 'POST',
+      headers: { authorization: `SSWS ${this.adminToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        profile: { firstName: 'Ada', lastName: 'Lovelace', email: login, login },
+        credentials: { password: { value: password } },
+      }),
+    });
+    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    return (await response.json()).id;
   }
 
   stop() {

@@ -4,13 +4,17 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{Table, presets};
 use keybound::NumericDate;
 use keybound::random::OperatingSystem;
-use keybound_org::{AdminRole, App as RegisteredApp, Data, LocalOrg, NewApp, OrgSettings, Scheme, Store};
+use keybound_org::{
+    AdminRole, App as RegisteredApp, ApplicationType, ClientSecret, ClientSettings, Data, GrantType,
+    LocalOrg, NewApp, NoncePolicy, OrgSettings, ResponseType, Scheme, Store, StoreError,
+    TokenEndpointAuthMethod,
+};
 use serde_json::{Value, json};
 
 use crate::exit_code::ExitCode;
@@ -56,11 +60,20 @@ pub(crate) struct Start {
     /// Requests that the management API takes in a minute, before it answers 429.
     #[arg(long, value_name = "N", default_value_t = OrgSettings::default().requests_per_minute)]
     requests_per_minute: u32,
+    /// How often the authorization servers renew their nonce, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..))]
+    nonce_period: u64,
+    /// For how long after the start of its period a nonce is taken, in seconds; two periods at least.
+    #[arg(long, value_name = "SECONDS", default_value_t = 259_200)]
+    nonce_grace: u64,
+    /// For how long a refresh token may be used again, in seconds, since an answer may have been lost.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    refresh_token_grace: u64,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum App {
-    /// Register a service app; its client id is printed as JSON.
+    /// Register an app; its client id, and its secret if it has one, are printed as JSON.
     Create(CreateApp),
     /// List the apps.
     List(ListApps),
@@ -73,6 +86,15 @@ pub(crate) enum Key {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keybound org app create --data ./org --label job --public-jwk cc_public_key.json --scope okta.users.read
+  keybound org app create --data ./org --label desk --type native --redirect-uri http://127.0.0.1/callback \
+--scope okta.users.read
+  keybound org app create --data ./org --label site --type web --redirect-uri https://localhost:3000/callback
+
+A service app authenticates with its key, a web app with its key or, without one, with a secret that is printed once. A
+native app and one in a browser have neither.")]
 pub(crate) struct CreateApp {
     /// Folder of the org's data.
     #[arg(long, value_name = "DIR")]
@@ -80,11 +102,21 @@ pub(crate) struct CreateApp {
     /// The app's name.
     #[arg(long, value_parser = label)]
     label: String,
+    /// What the app runs as; a service, if not given.
+    #[arg(long = "type", value_enum)]
+    kind: Option<AppKind>,
     /// The app's public key, a JWK.
-    #[arg(long, value_name = "FILE")]
-    public_jwk: PathBuf,
-    /// A scope to grant; may be given several times.
-    #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scope)]
+    #[arg(long, value_name = "FILE", required_unless_present = "kind", required_if_eq("kind", "service"))]
+    public_jwk: Option<PathBuf>,
+    /// Where the app's users are sent back to; may be given several times. Of a loopback address the port may differ
+    /// for a native app.
+    #[arg(long = "redirect-uri", value_name = "URI", required_if_eq_any([("kind", "web"), ("kind", "browser")]))]
+    redirect_uris: Vec<String>,
+    /// Where the app's users may be sent after signing out; may be given several times.
+    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
+    post_logout_redirect_uris: Vec<String>,
+    /// A scope to grant; may be given several times. Those of OpenID Connect need no grant.
+    #[arg(long = "scope", value_name = "SCOPE", required_unless_present = "kind", required_if_eq("kind", "service"), value_parser = scope)]
     scopes: Vec<String>,
     /// An admin role to assign; may be given several times.
     #[arg(long = "role", value_name = "ROLE", default_value = "READ_ONLY_ADMIN")]
@@ -92,6 +124,19 @@ pub(crate) struct CreateApp {
     /// Whether token requests must carry a proof.
     #[arg(long, value_enum, default_value = "required")]
     dpop: Dpop,
+}
+
+/// What an app runs as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AppKind {
+    /// A server, for itself.
+    Service,
+    /// A server, for its users.
+    Web,
+    /// A user's device.
+    Native,
+    /// A browser.
+    Browser,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -138,6 +183,11 @@ fn start(arguments: &Start, output: Output) -> Outcome {
         data: Data::Directory(arguments.data.clone()),
         seed_users: arguments.seed_users,
         requests_per_minute: arguments.requests_per_minute,
+        nonces: NoncePolicy {
+            renewed_every: Duration::from_secs(arguments.nonce_period),
+            accepted_for: Duration::from_secs(arguments.nonce_grace),
+        },
+        refresh_token_grace: Duration::from_secs(arguments.refresh_token_grace),
         ..OrgSettings::default()
     };
     let unable =
@@ -172,16 +222,55 @@ fn scope(text: &str) -> Result<String, &'static str> {
 }
 
 fn create_app(arguments: &CreateApp, output: Output) -> Outcome {
+    let key = arguments.public_jwk.as_deref().map(key_file::read_public).transpose()?;
+    let client = client(arguments, key.is_some());
+    let client_secret = client
+        .token_endpoint_auth_method
+        .uses_secret()
+        .then(|| ClientSecret::generate(&OperatingSystem))
+        .transpose()
+        .map_err(StoreError::from)?;
     let new = NewApp {
         label: arguments.label.clone(),
-        public_keys: vec![key_file::read_public(&arguments.public_jwk)?],
+        public_keys: key.into_iter().collect(),
         scopes: arguments.scopes.clone(),
         roles: arguments.roles.clone(),
         dpop_bound_access_tokens: arguments.dpop == Dpop::Required,
-        ..NewApp::default()
+        client,
+        client_secret: client_secret.clone(),
     };
     let app = Store::open(&arguments.data)?.create_app(&new, now(), &OperatingSystem)?;
-    output.json(&json!({ "client_id": app.client_id }))
+    output.json(&match &client_secret {
+        Some(secret) => json!({ "client_id": app.client_id, "client_secret": secret.expose() }),
+        None => json!({ "client_id": app.client_id }),
+    })
+}
+
+/// What a client of this kind may do, as Okta's console sets it up.
+fn client(arguments: &CreateApp, has_key: bool) -> ClientSettings {
+    use GrantType as G;
+    use TokenEndpointAuthMethod as M;
+    let (application_type, grant_types, method) = match arguments.kind.unwrap_or(AppKind::Service) {
+        AppKind::Service => return ClientSettings::default(),
+        AppKind::Web => {
+            let method = if has_key { M::PrivateKeyJwt } else { M::ClientSecretBasic };
+            (ApplicationType::Web, vec![G::AuthorizationCode, G::RefreshToken], method)
+        }
+        AppKind::Native => {
+            let grant_types = vec![G::AuthorizationCode, G::RefreshToken, G::DeviceCode];
+            (ApplicationType::Native, grant_types, M::None)
+        }
+        AppKind::Browser => (ApplicationType::Browser, vec![G::AuthorizationCode, G::RefreshToken], M::None),
+    };
+    ClientSettings {
+        application_type,
+        redirect_uris: arguments.redirect_uris.clone(),
+        post_logout_redirect_uris: arguments.post_logout_redirect_uris.clone(),
+        grant_types,
+        response_types: vec![ResponseType::Code],
+        token_endpoint_auth_method: method,
+        pkce_required: true,
+    }
 }
 
 /// The data of an org that is there: a wrong path must not make a new one.

@@ -1,10 +1,10 @@
 //! A local org that behaves as Okta's does, in one process: to develop and test against, with nothing to
 //! set up and no account anywhere.
 //!
-//! It has the org authorization server (metadata, keys, and a token endpoint for service apps with
-//! `private_key_jwt`, DPoP and nonces, RFC 9449) and of the management API users, groups, apps with their
-//! keys, scope grants and admin roles, and the system log. Both hold requests to the rules of RFC 9449 with the
-//! same code as every other part of Keybound.
+//! It has the org's authorization server and custom ones, for services, for users in a browser (authorization code
+//! with PKCE, pushed requests, refresh tokens that rotate) and on other devices, with DPoP and nonces (RFC 9449); and
+//! of the management API users, groups, apps with their keys, scope grants and admin roles, and the system log. Both
+//! hold requests to the rules of RFC 9449 with the same code as every other part of Keybound.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,6 +30,10 @@
 //!   never again: only its hash is kept. No `jwks_uri` is fetched.
 //! - Passwords are kept as a hash; one that arrives as a hash or by a hook counts as there, and lets nobody in.
 //!   No mail is sent, and the links of activation and reset lead nowhere.
+//! - A user is asked for leave where the request says so (`prompt=consent`) and for devices, and else not. With a
+//!   user's token the management API asks for the admin roles of the app, not for those of the user. Nothing is
+//!   answered for CORS. Custom authorization servers are made by [`Store::create_authorization_server`] and what
+//!   stands beside it; their claims are texts and members of the user's profile.
 //! - `search` compares texts without regard to the case of ASCII letters. Sorting by a property other than
 //!   `status`, the name, the login, the address, `created` and `lastUpdated` looks at every user for each page.
 //! - Okta's table of admin roles is finer; of roles there are those of [`AdminRole`]. The system log keeps the
@@ -52,6 +56,7 @@ mod management;
 mod okta_algorithms;
 mod okta_id;
 mod origin;
+mod pages;
 mod search;
 mod seed;
 mod server;
@@ -64,13 +69,15 @@ mod wire_name;
 pub use background::Unfinished;
 pub use certificate_authority::CertificateError;
 pub use event::{Event, EventClient, EventObject, Outcome, OutcomeResult, Severity};
-pub use keybound::{Clock, SystemClock};
+pub use keybound::{Clock, NoncePolicy, SystemClock};
 pub use local_org::{LocalOrg, StartError};
 pub use management::EndpointGroup;
 pub use search::{Expression, ExpressionError, Operand, Operator};
 pub use settings::{Data, OrgSettings, Scheme};
 pub use store::{
-    AdminRole, App, AppStatus, ApplicationType, ClientKey, ClientSecret, ClientSecretHash, ClientSettings,
-    GrantType, KeyStatus, NewApp, PasswordCheck, ResponseType, RoleAssignment, SEEDED_PASSWORD, ScopeGrant,
-    Store, StoreError, TokenEndpointAuthMethod, UnknownAdminRole,
+    AccessPolicy, AccessPolicyRule, AdminRole, App, AppStatus, ApplicationType, ClaimSource, ClaimedToken,
+    ClientKey, ClientSecret, ClientSecretHash, ClientSettings, CustomClaim, CustomScope, CustomServer,
+    GrantType, KeyStatus, Lifetimes, NewApp, NewAuthorizationServer, PasswordCheck, ResponseType,
+    RoleAssignment, SEEDED_PASSWORD, ScopeGrant, ServerId, Store, StoreError, TokenEndpointAuthMethod,
+    UnknownAdminRole,
 };

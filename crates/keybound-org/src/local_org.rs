@@ -10,17 +10,18 @@ use axum::middleware;
 use keybound::access_token::AccessTokenPolicy;
 use keybound::random::RandomUnavailable;
 use keybound::resource::{Demands, ProtectedResource};
-use keybound::{Signer as _, TargetUri, TargetUriError};
+use keybound::{Nonces, TargetUri, TargetUriError};
 use rustls::ServerConfig;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use crate::admin_token::{self, AdminTokenHash};
 use crate::answer;
-use crate::authorization_server::{AuthorizationServer, proof_policy};
+use crate::authorization_server::{AuthorizationServers, IssuedTokens, SigningKeys, proof_policy};
 use crate::background::{self, Unfinished};
 use crate::certificate_authority::{CertificateAuthority, CertificateError};
 use crate::management::{Management, operations};
+use crate::pages;
 use crate::seed;
 use crate::server::Server;
 use crate::settings::{Data, OrgSettings, Scheme};
@@ -198,18 +199,20 @@ fn routes(
     admin_token: &str,
     store: &Store,
 ) -> Result<Router, StartError> {
-    let OrgSettings { clock, random, requests_per_minute, rate_limits, signing_key, .. } = settings;
-    let signing_key = Arc::new(signing_key.map_or_else(|| store.signing_key(), Ok)?);
-    let mut access_tokens = AccessTokenPolicy::new(url.origin().to_owned(), url.origin().to_owned());
-    access_tokens.algorithms = vec![signing_key.algorithm()];
-    let authorization_server = AuthorizationServer::new(
-        url,
-        signing_key,
-        store.nonce_secret(random.as_ref())?,
-        store.clone(),
-        Arc::clone(&clock),
-        Arc::clone(&random),
-    )?;
+    let OrgSettings { clock, random, requests_per_minute, rate_limits, .. } = settings;
+    if let Some(key) = &settings.signing_key {
+        store.install_signing_key(key, clock.now())?;
+    }
+    let keys = Arc::new(SigningKeys::new(store.clone(), settings.signing_keys_renewed_every));
+    let authorization_servers = Arc::new(AuthorizationServers {
+        url: url.clone(),
+        store: store.clone(),
+        nonces: Nonces::new(settings.nonces, store.nonce_secret(random.as_ref())?),
+        keys: Arc::clone(&keys),
+        refresh_token_grace: settings.refresh_token_grace,
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+    });
     let management = Management {
         url: url.clone(),
         resource: ProtectedResource {
@@ -221,15 +224,19 @@ fn routes(
             },
             replay: Arc::new(store.clone()),
         },
-        access_tokens,
-        keys: authorization_server.public_keys(),
+        tokens: IssuedTokens {
+            policy: AccessTokenPolicy::new(url.origin().to_owned(), url.origin().to_owned()),
+            keys,
+            store: store.clone(),
+        },
         admin_token: AdminTokenHash::of(admin_token),
         store: store.clone(),
         clock,
         random: Arc::clone(&random),
     };
-    Ok(authorization_server
+    Ok(authorization_servers
         .routes()
+        .merge(pages::assets())
         .merge(management.routes(requests_per_minute, &rate_limits))
         .fallback(operations::not_served)
         .method_not_allowed_fallback(operations::not_served_so)

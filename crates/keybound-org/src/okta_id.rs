@@ -6,7 +6,10 @@ use keybound::random::{Random, RandomUnavailable};
 /// What an identifier is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdKind {
+    AccessPolicy,
+    AccessPolicyRule,
     App,
+    AuthorizationServer,
     ClientKey,
     ErrorReport,
     Group,
@@ -18,7 +21,10 @@ pub(crate) enum IdKind {
 impl IdKind {
     const fn prefix(self) -> &'static str {
         match self {
+            Self::AccessPolicy => "00p",
+            Self::AccessPolicyRule => "0pr",
             Self::App => "0oa",
+            Self::AuthorizationServer => "aus",
             Self::ClientKey => "pks",
             Self::ErrorReport => "oae",
             Self::Group => "00g",

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use keybound::random::{OperatingSystem, Random};
-use keybound::{Clock, SigningKey, SystemClock};
+use keybound::{Clock, NoncePolicy, SigningKey, SystemClock};
 
 use crate::management::EndpointGroup;
 
@@ -27,8 +28,14 @@ pub struct OrgSettings {
     pub requests_per_minute: u32,
     /// The same for groups that have a limit of their own; of two for one group the last counts.
     pub rate_limits: Vec<(EndpointGroup, u32)>,
-    /// The key that signs access tokens. Without one the org makes an RSA key at its first start, which
-    /// takes a tenth of a second and more, and keeps it in its data.
+    /// How often the authorization servers renew their nonce, and how long they take one.
+    pub nonces: NoncePolicy,
+    /// How long a refresh token may be used again after it was used, since an answer may have been lost.
+    pub refresh_token_grace: Duration,
+    /// How long a key signs before the next one takes its place.
+    pub signing_keys_renewed_every: Duration,
+    /// The RSA key that signs the tokens of the org's own authorization server. Without one
+    /// the org makes one when it first needs it, which takes a tenth of a second and more, and keeps it in its data.
     pub signing_key: Option<SigningKey>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
@@ -70,6 +77,17 @@ const OKTA_REQUESTS_PER_MINUTE: u32 = 600;
 /// A page of users, as long as pages are.
 const SEED_USERS: usize = 200;
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// As Okta's: renewed every day, accepted until the third.
+const OKTA_NONCES: NoncePolicy = NoncePolicy { renewed_every: DAY, accepted_for: DAY.saturating_mul(3) };
+
+/// What Okta suggests.
+const REFRESH_TOKEN_GRACE: Duration = Duration::from_secs(30);
+
+/// Okta renews keys about four times a year.
+const SIGNING_KEYS_RENEWED_EVERY: Duration = DAY.saturating_mul(90);
+
 impl Default for OrgSettings {
     fn default() -> Self {
         Self {
@@ -80,6 +98,9 @@ impl Default for OrgSettings {
             seed_users: SEED_USERS,
             requests_per_minute: OKTA_REQUESTS_PER_MINUTE,
             rate_limits: Vec::new(),
+            nonces: OKTA_NONCES,
+            refresh_token_grace: REFRESH_TOKEN_GRACE,
+            signing_keys_renewed_every: SIGNING_KEYS_RENEWED_EVERY,
             signing_key: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(OperatingSystem),

@@ -67,6 +67,11 @@ impl User {
         }
     }
 
+    /// What the user signs in by. Every profile has it.
+    pub(crate) fn login(&self) -> &str {
+        self.profile.0.get("login").and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// Takes a step of the lifecycle.
     pub(crate) fn take(&mut self, step: LifecycleStep, now: NumericDate) -> Result<(), StepNotAllowed> {
         use UserStatus as S;

@@ -1,4 +1,4 @@
-//! The form of a token request (RFC 6749 section 4.4.2), read strictly.
+//! The parameters of a request to an authorization server (RFC 6749 section 3), read strictly.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,12 +10,12 @@ use url::form_urlencoded;
 /// Bytes of a form, at most: an assertion of 16 KiB, and as much for the scopes of all of Okta's API.
 pub(super) const MAX_FORM_BYTES: usize = 32 * 1024;
 
-/// Parameters of a form, at most; a token request has six.
+/// Parameters of a form, at most; an authorization request has fifteen.
 const MAX_PARAMETERS: usize = 32;
 
-/// The parameters of a token request. One without a value is as if it were not there (RFC 6749 section
-/// 3.2).
-pub(super) struct TokenForm {
+/// The parameters of a request. One without a value is as if it were not there (RFC 6749 section 3.2).
+#[derive(Clone)]
+pub(super) struct Form {
     parameters: BTreeMap<String, String>,
 }
 
@@ -24,24 +24,36 @@ pub(super) struct TokenForm {
 pub(super) enum FormRefusal {
     #[error("The body must be sent as application/x-www-form-urlencoded.")]
     ContentType,
-    #[error("The body is larger than {MAX_FORM_BYTES} bytes.")]
+    #[error("The parameters are larger than {MAX_FORM_BYTES} bytes.")]
     TooLarge,
-    #[error("The body is not a form: it has characters that must be percent-encoded, or is no UTF-8.")]
+    #[error("The parameters are not a form: it has characters that must be percent-encoded, or is no UTF-8.")]
     Malformed,
-    #[error("The body has more than {MAX_PARAMETERS} parameters.")]
+    #[error("There are more than {MAX_PARAMETERS} parameters.")]
     TooManyParameters,
-    #[error("The body has a parameter more than once (RFC 6749 section 3.2).")]
+    #[error("A parameter is there more than once (RFC 6749 section 3.2).")]
     Repeated,
     #[error("The parameter {0} is missing.")]
     Missing(&'static str),
 }
 
-impl TokenForm {
+impl Form {
     /// Reads the body of a request with these header fields.
     pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, FormRefusal> {
         if !is_form(headers) {
             return Err(FormRefusal::ContentType);
         }
+        Self::parse(body)
+    }
+
+    /// Reads the query of a request.
+    pub(super) fn of_query(query: &str) -> Result<Self, FormRefusal> {
+        if query.len() > MAX_FORM_BYTES {
+            return Err(FormRefusal::TooLarge);
+        }
+        Self::parse(query.as_bytes())
+    }
+
+    fn parse(body: &[u8]) -> Result<Self, FormRefusal> {
         if !body.iter().all(u8::is_ascii_graphic) || !is_percent_encoded(body) {
             return Err(FormRefusal::Malformed);
         }
@@ -70,6 +82,21 @@ impl TokenForm {
     pub(super) fn require(&self, name: &'static str) -> Result<&str, FormRefusal> {
         self.get(name).ok_or(FormRefusal::Missing(name))
     }
+
+    /// Puts a parameter in place of the one of its name.
+    pub(super) fn set(&mut self, name: &str, value: String) {
+        self.parameters.insert(name.to_owned(), value);
+    }
+
+    /// Takes a parameter out.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.parameters.remove(name);
+    }
+
+    /// The parameters as a query has them.
+    pub(super) fn encoded(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.parameters).finish()
+    }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -86,7 +113,7 @@ fn is_percent_encoded(text: &[u8]) -> bool {
     text.split(|byte| *byte == b'%').skip(1).all(is_encoded)
 }
 
-impl fmt::Debug for TokenForm {
+impl fmt::Debug for Form {
     /// The names alone: a value may be a client assertion.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.parameters.keys()).finish()
@@ -98,9 +125,9 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    fn read(content_type: &'static str, body: &str) -> Result<TokenForm, FormRefusal> {
+    fn read(content_type: &'static str, body: &str) -> Result<Form, FormRefusal> {
         let headers = [(CONTENT_TYPE, HeaderValue::from_static(content_type))].into_iter().collect();
-        TokenForm::read(&headers, body.as_bytes())
+        Form::read(&headers, body.as_bytes())
     }
 
     #[test]

@@ -1,46 +1,92 @@
 //! What the system log says of a token request: who asked, and what came of it.
 
-use http::HeaderMap;
 use keybound::assertion::UnverifiedAssertion;
 
 use super::AuthorizationServer;
-use super::access_token::IssuedToken;
-use super::form::TokenForm;
+use super::endpoint::Asked;
 use super::refusal::TokenRefusal;
-use crate::event::{Event, EventClient, EventObject, Outcome, OutcomeResult};
+use super::token::Issued;
+use crate::event::{Event, EventObject, Outcome, OutcomeResult};
+use crate::origin;
+use crate::store::ServerId;
+
+/// A token that is given, or not.
+#[derive(Clone, Copy)]
+enum Token {
+    Access,
+    Id,
+    Refresh,
+}
+
+impl Token {
+    /// Okta's name of the event, and its words: those of a custom server have an `as` in their name.
+    const fn event(self, server: &ServerId) -> (&'static str, &'static str) {
+        match (self, server) {
+            (Self::Access, ServerId::Org) => {
+                ("app.oauth2.token.grant.access_token", "OAuth2 access token is granted")
+            }
+            (Self::Access, ServerId::Custom(_)) => {
+                ("app.oauth2.as.token.grant.access_token", "OAuth2 access token is granted")
+            }
+            (Self::Id, ServerId::Org) => ("app.oauth2.token.grant.id_token", "OIDC id token is granted"),
+            (Self::Id, ServerId::Custom(_)) => {
+                ("app.oauth2.as.token.grant.id_token", "OIDC id token is granted")
+            }
+            (Self::Refresh, ServerId::Org) => {
+                ("app.oauth2.token.grant.refresh_token", "OAuth2 refresh token is granted")
+            }
+            (Self::Refresh, ServerId::Custom(_)) => {
+                ("app.oauth2.as.token.grant.refresh_token", "OAuth2 refresh token is granted")
+            }
+        }
+    }
+}
 
 impl AuthorizationServer {
-    /// Writes the event of a token request. A log that cannot be written stops no token.
-    pub(super) fn log_grant(
-        &self,
-        granted: &Result<IssuedToken, TokenRefusal>,
-        headers: &HeaderMap,
-        body: &[u8],
-        client: EventClient,
-    ) {
-        let form = TokenForm::read(headers, body).ok();
-        let find = |name: &str| form.as_ref().and_then(|form| form.get(name));
-        let message = "OAuth2 access token is granted";
-        let event = Event::new("app.oauth2.token.grant.access_token", message).from(client);
-        let event = event.by(self.claimed_client(find("client_assertion"), find("client_id")));
-        let event = event.debug("grantType", bounded(find("grant_type").unwrap_or_default()));
-        let event = match granted {
+    /// Writes the events of a token request. A log that cannot be written stops no token. A device that polls for its
+    /// user is no event.
+    pub(super) fn log_grant(&self, asked: &Asked, granted: &Result<Issued, TokenRefusal>) {
+        match granted {
             Ok(issued) => {
-                event.debug("grantedScopes", issued.scopes.join(" ")).debug("tokenType", issued.scheme.name())
+                let id = issued.id_token.as_ref().map(|_| Token::Id);
+                let refresh = issued.refresh_token.as_ref().map(|_| Token::Refresh);
+                for token in [Some(Token::Access), id, refresh].into_iter().flatten() {
+                    let event =
+                        self.grant_event(asked, token).debug("grantedScopes", issued.scopes.join(" "));
+                    let event = event.debug("tokenType", issued.access_token.scheme.name());
+                    let targets = issued.user.iter().cloned().collect();
+                    self.log(&Event { targets, ..event.by(issued.client.clone()) });
+                }
             }
+            Err(refusal) if refusal.is_polled() => {}
             Err(refusal) if refusal.asks_for_nonce() => {
-                let outcome =
-                    Outcome { result: OutcomeResult::Challenge, reason: Some("use_dpop_nonce".to_owned()) };
-                Event { outcome, ..event }
+                let reason = Some("use_dpop_nonce".to_owned());
+                let outcome = Outcome { result: OutcomeResult::Challenge, reason };
+                self.log(&Event { outcome, ..self.grant_event(asked, Token::Access) });
             }
             Err(refusal) => {
-                let event = event.failed(refusal.error());
-                event
-                    .debug("requestedScopes", bounded(find("scope").unwrap_or_default()))
-                    .debug("cause", refusal.to_string())
+                let form = asked.form().ok();
+                let scopes = form.as_ref().and_then(|form| form.get("scope")).unwrap_or_default();
+                let event = self.grant_event(asked, Token::Access).failed(refusal.error());
+                self.log(
+                    &event.debug("requestedScopes", bounded(scopes)).debug("cause", refusal.to_string()),
+                );
             }
-        };
-        if let Err(error) = self.store.log(&event, self.now(), self.random.as_ref()) {
+        }
+    }
+
+    fn grant_event(&self, asked: &Asked, token: Token) -> Event {
+        let form = asked.form().ok();
+        let find = |name: &str| form.as_ref().and_then(|form| form.get(name));
+        let (event_type, message) = token.event(&self.id);
+        Event::new(event_type, message)
+            .from(origin::of(&asked.head))
+            .by(self.claimed_client(find("client_assertion"), find("client_id")))
+            .debug("grantType", bounded(find("grant_type").unwrap_or_default()))
+    }
+
+    fn log(&self, event: &Event) {
+        if let Err(error) = self.org.store.log(event, self.now(), self.org.random.as_ref()) {
             tracing::error!(%error, "the system log cannot be written");
         }
     }
@@ -50,7 +96,7 @@ impl AuthorizationServer {
         let asserted = assertion.and_then(|assertion| UnverifiedAssertion::parse(assertion).ok());
         let asserted = asserted.as_ref().map(UnverifiedAssertion::client_id);
         let Some(client_id) = asserted.or(client_id) else { return EventObject::unknown() };
-        let label = self.store.label_and_roles(client_id).ok().flatten().map(|(label, _)| label);
+        let label = self.org.store.label_and_roles(client_id).ok().flatten().map(|(label, _)| label);
         EventObject::new("PublicClientApp", client_id, label.unwrap_or_else(|| "unknown".to_owned()))
     }
 }

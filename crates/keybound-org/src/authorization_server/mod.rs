@@ -1,88 +1,214 @@
-//! The org authorization server: metadata, keys, and the token endpoint.
+//! The org's authorization servers: its own, whose tokens are for the management API, and the custom ones, whose
+//! tokens are for APIs of other people. Each has an issuer, keys, metadata and every endpoint of its own; one code
+//! serves them all.
 
 mod access_token;
+mod authorization_request;
+mod authorization_response;
+mod authorize;
+mod browser;
+mod client;
+mod device;
+mod endpoint;
 mod form;
 mod grant_event;
+mod id_token;
+mod introspection;
+mod issued_tokens;
+mod logout;
 mod metadata;
+mod page_refusal;
+mod pushed;
+mod redirect_uri;
 mod refusal;
+mod revocation;
+mod scopes;
+mod signing_keys;
 mod token;
+mod user_info;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{get, post};
+use keybound::access_token::AccessTokenPolicy;
 use keybound::assertion::AssertionPolicy;
-use keybound::proof::ProofPolicy;
-use keybound::random::Random;
-use keybound::{Clock, NoncePolicy, NonceSecret, Nonces, NumericDate, SigningKey, TargetUri, TargetUriError};
+use keybound::proof::{ProofContext, ProofPolicy, ProofRefusal, VerifiedProof, proof_header};
+use keybound::random::{Random, RandomUnavailable};
+use keybound::{Clock, Nonces, NumericDate, TargetUri, base64url};
+use zeroize::Zeroizing;
 
 use crate::okta_algorithms::OKTA_ALGORITHMS;
-use crate::store::Store;
+use crate::store::{App, ServerId, Store, StoreError};
 
-/// Where the token endpoint is.
-const TOKEN_PATH: &str = "/oauth2/v1/token";
-/// Where the server's public keys are.
-const KEYS_PATH: &str = "/oauth2/v1/keys";
+use endpoint::{Asked, Methods, served};
+pub(crate) use issued_tokens::IssuedTokens;
+use refusal::TokenRefusal;
+pub(crate) use signing_keys::SigningKeys;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Where the org's own server is.
+const ORG_BASE: &str = "/oauth2/v1";
 
-/// As Okta's: renewed every day, accepted until the third.
-const NONCES: NoncePolicy = NoncePolicy { renewed_every: DAY, accepted_for: DAY.saturating_mul(3) };
+/// Where a custom server is.
+const CUSTOM_BASE: &str = "/oauth2/{server}/v1";
 
-/// The authorization server of one org.
-pub(crate) struct AuthorizationServer {
+/// Random bytes of what nobody may guess: codes, refresh tokens, device codes, cookies.
+const SECRET_BYTES: usize = 32;
+
+/// What the authorization servers of one org have in common.
+pub(crate) struct AuthorizationServers {
     /// The org's URL.
-    issuer: String,
-    token_endpoint: TargetUri,
-    signing_key: Arc<SigningKey>,
-    nonces: Nonces,
-    assertions: AssertionPolicy,
-    proofs: ProofPolicy,
-    store: Store,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+    pub(crate) url: TargetUri,
+    pub(crate) store: Store,
+    pub(crate) nonces: Nonces,
+    pub(crate) keys: Arc<SigningKeys>,
+    /// How long a refresh token may be used again after it was used.
+    pub(crate) refresh_token_grace: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
 }
 
+/// One authorization server, as long as it takes to answer a request.
+struct AuthorizationServer {
+    org: Arc<AuthorizationServers>,
+    id: ServerId,
+    issuer: String,
+    /// What its access tokens are for.
+    audience: String,
+    /// The path of its endpoints, without the last part.
+    base: String,
+}
+
+impl AuthorizationServers {
+    /// The endpoints of all servers.
+    pub(crate) fn routes(self: Arc<Self>) -> Router {
+        let mut routes = Router::new();
+        for base in [ORG_BASE, CUSTOM_BASE] {
+            for (name, methods, work) in ENDPOINTS {
+                routes = routes.route(&format!("{base}{name}"), served(*methods, *work));
+            }
+        }
+        for (path, work) in [
+            ("/.well-known/openid-configuration", metadata::openid_configuration as endpoint::Work),
+            ("/.well-known/oauth-authorization-server", metadata::authorization_server),
+            ("/oauth2/{server}/.well-known/openid-configuration", metadata::openid_configuration),
+            ("/oauth2/{server}/.well-known/oauth-authorization-server", metadata::authorization_server),
+            // RFC 8414 section 3.1.
+            ("/.well-known/oauth-authorization-server/oauth2/{server}", metadata::authorization_server),
+        ] {
+            routes = routes.route(path, served(Methods::Get, work));
+        }
+        routes
+            .route(device::ACTIVATION_PATH, served(Methods::GetAndPost, device::activation))
+            .route(device::ANSWER_PATH, served(Methods::Post, device::answer))
+            .with_state(self)
+    }
+
+    /// The org's own server, or the custom one of this id.
+    fn server(self: &Arc<Self>, id: Option<&str>) -> Result<Option<AuthorizationServer>, StoreError> {
+        let origin = self.url.origin();
+        let Some(id) = id else {
+            return Ok(Some(AuthorizationServer {
+                org: Arc::clone(self),
+                id: ServerId::Org,
+                issuer: origin.to_owned(),
+                audience: origin.to_owned(),
+                base: ORG_BASE.to_owned(),
+            }));
+        };
+        let found = self.store.authorization_server(id)?;
+        Ok(found.map(|custom| AuthorizationServer {
+            org: Arc::clone(self),
+            issuer: format!("{origin}/oauth2/{}", custom.id),
+            base: format!("/oauth2/{}/v1", custom.id),
+            audience: custom.audience,
+            id: ServerId::Custom(custom.id),
+        }))
+    }
+}
+
+/// What every server serves, by the last part of its path.
+const ENDPOINTS: &[(&str, Methods, endpoint::Work)] = &[
+    (metadata::KEYS, Methods::Get, metadata::keys),
+    (token::TOKEN, Methods::Post, token::endpoint),
+    (introspection::INTROSPECT, Methods::Post, introspection::endpoint),
+    (revocation::REVOKE, Methods::Post, revocation::endpoint),
+    (authorize::AUTHORIZE, Methods::GetAndPost, authorize::endpoint),
+    (authorize::SIGN_IN, Methods::Post, authorize::sign_in),
+    (authorize::CONSENT, Methods::Post, authorize::consent),
+    (pushed::PUSHED, Methods::Post, pushed::endpoint),
+    (user_info::USER_INFO, Methods::GetAndPost, user_info::endpoint),
+    (logout::LOGOUT, Methods::GetAndPost, logout::endpoint),
+    (device::AUTHORIZE, Methods::Post, device::endpoint),
+];
+
 impl AuthorizationServer {
-    /// The server of the org at `url`.
-    pub(crate) fn new(
-        url: &TargetUri,
-        signing_key: Arc<SigningKey>,
-        nonce_secret: NonceSecret,
-        store: Store,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-    ) -> Result<Self, TargetUriError> {
-        let issuer = url.origin().to_owned();
-        let token_endpoint = format!("{issuer}{TOKEN_PATH}");
-        let mut assertions = AssertionPolicy::new(vec![token_endpoint, issuer.clone()]);
-        assertions.algorithms = OKTA_ALGORITHMS.to_vec();
-        Ok(Self {
-            token_endpoint: url.with_path(TOKEN_PATH)?,
-            issuer,
-            signing_key,
-            nonces: Nonces::new(NONCES, nonce_secret),
-            assertions,
-            proofs: proof_policy(),
-            store,
-            clock,
-            random,
-        })
-    }
-
-    /// Its endpoints.
-    pub(crate) fn routes(self) -> Router {
-        Router::new()
-            .route("/.well-known/openid-configuration", get(metadata::openid_configuration))
-            .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
-            .route(KEYS_PATH, get(metadata::keys))
-            .route(TOKEN_PATH, post(token::endpoint))
-            .with_state(Arc::new(self))
-    }
-
     fn now(&self) -> NumericDate {
-        self.clock.now()
+        self.org.clock.now()
+    }
+
+    /// The URL of an endpoint.
+    fn url(&self, name: &str) -> String {
+        format!("{}{}{name}", self.org.url.origin(), self.base)
+    }
+
+    /// The same as proofs name it.
+    fn target(&self, name: &str) -> Result<TargetUri, TokenRefusal> {
+        Ok(self.org.url.with_path(&format!("{}{name}", self.base))?)
+    }
+
+    /// What is accepted in a client assertion that is sent to an endpoint: it names the server, its token endpoint, or
+    /// the endpoint itself.
+    fn assertions(&self, endpoint: &str) -> AssertionPolicy {
+        let audiences = vec![self.url(token::TOKEN), self.issuer.clone(), self.url(endpoint)];
+        AssertionPolicy { algorithms: OKTA_ALGORITHMS.to_vec(), ..AssertionPolicy::new(audiences) }
+    }
+
+    /// What is accepted in its own access tokens.
+    fn access_tokens(&self) -> AccessTokenPolicy {
+        AccessTokenPolicy::new(self.issuer.clone(), self.audience.clone())
+    }
+
+    /// The proof of a request to an endpoint, if there is one; it is good then.
+    fn proof(
+        &self,
+        asked: &Asked,
+        endpoint: &str,
+        now: NumericDate,
+    ) -> Result<Option<VerifiedProof>, TokenRefusal> {
+        let Some(proof) = proof_header(&asked.head.headers)? else { return Ok(None) };
+        let target = self.target(endpoint)?;
+        let context = ProofContext {
+            method: &asked.head.method,
+            target: &target,
+            access_token: None,
+            nonces: Some(&self.org.nonces),
+            now,
+        };
+        Ok(Some(proof_policy().check(proof, &context)?))
+    }
+
+    /// The same for an app that may have to send one.
+    fn demanded_proof(
+        &self,
+        asked: &Asked,
+        endpoint: &str,
+        app: &App,
+        now: NumericDate,
+    ) -> Result<Option<VerifiedProof>, TokenRefusal> {
+        match self.proof(asked, endpoint, now)? {
+            None if app.dpop_bound_access_tokens => Err(ProofRefusal::Missing.into()),
+            proof => Ok(proof),
+        }
+    }
+
+    /// A secret that nobody can guess.
+    fn secret(&self) -> Result<Zeroizing<String>, RandomUnavailable> {
+        let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
+        self.org.random.fill(bytes.as_mut_slice())?;
+        let mut secret = Zeroizing::new(String::new());
+        base64url::encode_to(&mut secret, bytes.as_slice());
+        Ok(secret)
     }
 }
 

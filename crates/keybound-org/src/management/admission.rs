@@ -67,7 +67,7 @@ impl Management {
         let target = self.url.with_path(uri.path()).map_err(|_| ApiError::no_such_path())?;
         let request = ResourceRequest { method, target: &target, query: uri.query(), headers };
         let now = self.clock.now();
-        let verify = |token: &str| self.access_tokens.verify(token, &self.keys, now);
+        let verify = |token: &str| self.tokens.verify(token, now);
         let admitted = self.resource.admit(&request, verify, now)?;
         admitted.require_scope(R::SCOPES)?;
         self.require_role::<R>(admitted.access_token())

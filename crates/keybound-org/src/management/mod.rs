@@ -29,12 +29,12 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Method};
-use keybound::access_token::AccessTokenPolicy;
 use keybound::random::Random;
 use keybound::resource::ProtectedResource;
-use keybound::{Clock, JwkSet, TargetUri};
+use keybound::{Clock, TargetUri};
 
 use crate::admin_token::AdminTokenHash;
+use crate::authorization_server::IssuedTokens;
 use crate::store::Store;
 
 pub(crate) use error::ApiError;
@@ -52,10 +52,8 @@ pub(crate) struct Management {
     pub(crate) url: TargetUri,
     /// What is demanded of requests.
     pub(crate) resource: ProtectedResource,
-    /// What is demanded of access tokens.
-    pub(crate) access_tokens: AccessTokenPolicy,
-    /// The keys that they are signed with.
-    pub(crate) keys: JwkSet,
+    /// What verifies access tokens.
+    pub(crate) tokens: IssuedTokens,
     pub(crate) admin_token: AdminTokenHash,
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,

@@ -6,7 +6,8 @@ use super::StoreError;
 
 /// What leads to each version from the one before; to the first from an empty database. Their number is
 /// the newest version.
-const MIGRATIONS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 #[expect(clippy::cast_possible_truncation, reason = "there are a few")]
 const NEWEST: u32 = MIGRATIONS.len() as u32;

@@ -8,13 +8,22 @@
 //! cut the database is whole, and may lack the last writes.
 
 mod apps;
+mod authorization_servers;
+mod authorizations;
 mod condition;
+mod device_requests;
+mod digest;
 mod events;
 mod groups;
 mod migrations;
 mod page;
 mod passwords;
+mod pushed_requests;
+mod revoked_tokens;
 mod secrets;
+mod server_id;
+mod sessions;
+mod signing_keys;
 mod single_use;
 mod users;
 
@@ -34,14 +43,24 @@ pub use apps::{
     GrantType, KeyStatus, NewApp, ResponseType, RoleAssignment, ScopeGrant, TokenEndpointAuthMethod,
     UnknownAdminRole,
 };
+pub use authorization_servers::{
+    AccessPolicy, AccessPolicyRule, ClaimSource, ClaimedToken, CustomClaim, CustomScope, CustomServer,
+    Lifetimes, NewAuthorizationServer,
+};
+pub(crate) use authorizations::{Authorization, Given, GivenRefreshToken, KeptCode, NotRedeemed, Redeemed};
 #[cfg(test)]
 pub(crate) use condition::Property;
 pub(crate) use condition::{Condition, Properties};
+pub(crate) use device_requests::{DeviceAnswer, DeviceRequest};
 pub(crate) use events::{LoggedEvent, event_property};
 pub(crate) use groups::group_property;
 pub(crate) use page::{Key, Listing, Order, Place};
 pub(crate) use passwords::PasswordHash;
 pub use passwords::{PasswordCheck, SEEDED_PASSWORD};
+pub(crate) use pushed_requests::PushedRequest;
+pub use server_id::ServerId;
+pub(crate) use sessions::Session;
+pub(crate) use signing_keys::{KeptKey, KeyState};
 pub(crate) use single_use::Once;
 pub(crate) use users::{UserChangeError, user_filter_property, user_property};
 
@@ -138,6 +157,24 @@ pub enum StoreError {
     /// Another group has the name.
     #[error("another group of the org has this name")]
     GroupNameTaken,
+    /// No custom authorization server has the id.
+    #[error("there is no authorization server with the id `{id}`")]
+    UnknownServer {
+        /// The id.
+        id: String,
+    },
+    /// Another authorization server has the name.
+    #[error("another authorization server has the name `{name}`")]
+    ServerNameTaken {
+        /// The name.
+        name: String,
+    },
+    /// An access token would live for too short or too long.
+    #[error("an access token lives for five minutes at least and for a day at most")]
+    TokenLife,
+    /// A client has more requests waiting than are kept.
+    #[error("the client has more requests waiting than are kept; try again when some have expired")]
+    TooManyWaiting,
     /// Another user has the login.
     #[error("another user of the org has this login")]
     LoginTaken,
@@ -244,4 +281,30 @@ fn column(date: NumericDate) -> i64 {
 /// The date in a column.
 fn date(column: i64) -> NumericDate {
     NumericDate::from_seconds(u64::try_from(column).unwrap_or_default())
+}
+
+/// Requests of one client that wait for a user, at most: whoever knows the id of a public client can make them.
+const MAX_WAITING: i64 = 10_000;
+
+/// Refuses if a client has as many rows in this table as it may.
+fn room_for_another(
+    transaction: &Transaction<'_>,
+    table: &'static str,
+    client_id: &str,
+) -> Result<(), StoreError> {
+    let waiting: i64 = transaction
+        .prepare_cached(&format!("SELECT count(*) FROM {table} WHERE client_id = ?1"))?
+        .query_row([client_id], |row| row.get(0))?;
+    if waiting < MAX_WAITING { Ok(()) } else { Err(StoreError::TooManyWaiting) }
+}
+
+/// A list as it stands in a column.
+fn list_column(list: &[String]) -> String {
+    serde_json::json!(list).to_string()
+}
+
+/// The list in a column.
+fn list(column: &str) -> Result<Vec<String>, StoreError> {
+    serde_json::from_str(column)
+        .map_err(|_| StoreError::Damaged { what: "a list is not a JSON array of strings" })
 }

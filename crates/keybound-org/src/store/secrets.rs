@@ -1,7 +1,7 @@
-//! What only the org knows: the key that signs its access tokens, and the secret of its nonces.
+//! What only the org knows: the secret of its nonces, and the key of an org of the first schema.
 
+use keybound::NonceSecret;
 use keybound::random::Random;
-use keybound::{Algorithm, NonceSecret, PrivateKey, SigningKey};
 use rusqlite::{OptionalExtension as _, Transaction};
 use zeroize::Zeroizing;
 
@@ -11,21 +11,6 @@ const SIGNING_KEY: &str = "signing key, PKCS#8 PEM";
 const NONCE_SECRET: &str = "nonce secret";
 
 impl Store {
-    /// The key that signs access tokens with RS256, made when it is first asked for. That takes a tenth
-    /// of a second and more.
-    pub(crate) fn signing_key(&self) -> Result<SigningKey, StoreError> {
-        let pem = if let Some(kept) = self.read(|transaction| secret(transaction, SIGNING_KEY))? {
-            kept
-        } else {
-            // Made before the database is locked: it takes long.
-            let made = SigningKey::generate(Algorithm::RS256)?.private_key().to_pkcs8_pem()?;
-            self.secret_or(SIGNING_KEY, made.as_bytes())?
-        };
-        let damaged = StoreError::Damaged { what: "the signing key is not text" };
-        let pem = std::str::from_utf8(&pem).map_err(|_| damaged)?;
-        Ok(SigningKey::new(PrivateKey::from_pem(pem)?, Algorithm::RS256)?)
-    }
-
     /// The secret that nonces are made with; the same after a restart, so that clients keep theirs.
     pub(crate) fn nonce_secret(&self, random: &dyn Random) -> Result<NonceSecret, StoreError> {
         let found = self.secret_or(NONCE_SECRET, NonceSecret::generate(random)?.expose())?;
@@ -42,6 +27,16 @@ impl Store {
             secret(transaction, name)?.ok_or(StoreError::Damaged { what: "a new secret is not there" })
         })
     }
+}
+
+/// The key that an org of the first schema signs with (PKCS#8, PEM).
+pub(super) fn first_signing_key(
+    transaction: &Transaction<'_>,
+) -> Result<Option<Zeroizing<String>>, StoreError> {
+    let damaged = |_| StoreError::Damaged { what: "the signing key is not text" };
+    secret(transaction, SIGNING_KEY)?
+        .map(|pem| std::str::from_utf8(&pem).map(|pem| Zeroizing::new(pem.to_owned())).map_err(damaged))
+        .transpose()
 }
 
 fn secret(transaction: &Transaction<'_>, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {

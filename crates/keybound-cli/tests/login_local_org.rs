@@ -1,0 +1,164 @@
+//! A user's login at the program's own local org, from the sign-in page to the logout. The test plays the browser.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Child;
+
+use serde_json::{Value, json};
+use support::{Ended, Org, SCOPE, USERS, Workspace};
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+const LOGIN: &str = "ada@example.com";
+const PASSWORD: &str = "Correct-Horse-9";
+
+/// An org with a user and a native app.
+struct Place {
+    workspace: Workspace,
+    org: Org,
+    client_id: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        let workspace = Workspace::new();
+        let org = Org::start(&workspace);
+        let user = json!({
+            "profile": {"firstName": "Ada", "lastName": "Lovelace", "email": LOGIN, "login": LOGIN},
+            "credentials": {"password": {"value": PASSWORD}},
+        });
+        let fields = format!("Authorization: SSWS {}\r\nContent-Type: application/json\r\n", org.admin_token);
+        let made = exchange("POST", &format!("{}{USERS}?activate=true", org.url), &fields, &user.to_string());
+        assert!(made.starts_with("HTTP/1.1 200"), "{made}");
+        let create = ["org", "app", "create", "--data", org.data(), "--label", "A desk", "--type", "native"];
+        let more = ["--redirect-uri", "http://127.0.0.1/callback", "--scope", SCOPE];
+        let app = workspace.run(&[&create[..], &more].concat()).json();
+        assert_eq!(app["client_secret"], Value::Null, "a native app can keep none");
+        let client_id = app["client_id"].as_str().unwrap().to_owned();
+        Self { workspace, org, client_id }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        self.workspace.run(&[arguments, &["--org-url", &self.org.url]].concat())
+    }
+
+    fn start_login(&self, how: &str) -> Child {
+        let who = ["login", "--org-url", &self.org.url, "--client-id", &self.client_id, how];
+        // The scope `profile` is what lets the program show the user by name.
+        let who = [&who[..], &["--scope", SCOPE, "--scope", "profile"]].concat();
+        self.workspace.command(&who).spawn().unwrap()
+    }
+
+    /// Sends a page's form with these fields beside its hidden ones; gives the answer.
+    fn submit(&self, page: &str, fields: &[(&str, &str)]) -> String {
+        let cookie = page.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap_or_default();
+        let cookie = cookie.split(';').next().unwrap();
+        let hidden = page
+            .split("<input type=\"hidden\" ")
+            .skip(1)
+            .map(|tag| (attribute(tag, "name"), attribute(tag, "value").replace("&#38;", "&")));
+        let given = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let body = Serializer::new(String::new()).extend_pairs(hidden.chain(given)).finish();
+        let action = attribute(page.split("<form ").nth(1).unwrap(), "action");
+        let fields = format!("Cookie: {cookie}\r\nContent-Type: application/x-www-form-urlencoded\r\n");
+        exchange("POST", &format!("{}{action}", self.org.url), &fields, &body)
+    }
+}
+
+fn attribute(tag: &str, name: &str) -> String {
+    let value = tag.split(&format!("{name}=\"")).nth(1).unwrap();
+    value.split('"').next().unwrap().to_owned()
+}
+
+/// A request and its whole answer.
+fn exchange(method: &str, url: &str, fields: &str, body: &str) -> String {
+    let url = Url::parse(url).unwrap();
+    let host = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
+    let target = &url[url::Position::BeforePath..];
+    let mut stream = TcpStream::connect(&host).unwrap();
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n{fields}\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The next line that the program prints for its user, without the white space around it.
+fn line(reader: &mut impl std::io::BufRead) -> String {
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    line.trim().to_owned()
+}
+
+fn ended(child: Child) -> Ended {
+    let output = child.wait_with_output().unwrap();
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn a_user_logs_in_in_the_browser_calls_and_logs_out() {
+    let place = Place::new();
+    let mut child = place.start_login("--no-browser");
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    assert_eq!(line(&mut told), "Log in here:");
+    let page = exchange("GET", &line(&mut told), "", "");
+    assert!(page.contains("A desk"), "{page}");
+    let answered = place.submit(&page, &[("username", LOGIN), ("password", PASSWORD)]);
+    let location = answered
+        .lines()
+        .find_map(|line| line.strip_prefix("location: "))
+        .unwrap_or_else(|| panic!("{answered}"));
+    assert!(exchange("GET", location, "", "").starts_with("HTTP/1.1 200"));
+    let told = ended(child).json();
+    assert_eq!((&told["kind"], &told["user"]), (&"user".into(), &LOGIN.into()));
+
+    let call = ["api", "/api/v1/users?limit=2", "--as-user"];
+    assert_eq!(place.run(&call).json().as_array().unwrap().len(), 2);
+    // Each of these refreshes, with the token that the one before was given.
+    for _ in 0..3 {
+        place.run(&[&call[..], &["--no-cache"]].concat()).json();
+    }
+    assert_eq!(place.run(&["logout"]).json()["revoked"], true);
+    place.run(&call).assert_failed(19, &["keybound login"]);
+}
+
+#[test]
+fn a_user_logs_in_on_another_device() {
+    let place = Place::new();
+    let mut child = place.start_login("--device");
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let lines: Vec<_> = (0..4).map(|_| line(&mut told)).collect();
+    assert_eq!(lines[1], format!("{}/activate", place.org.url), "{lines:?}");
+    let page = exchange("GET", &lines[1], "", "");
+    let asked = place.submit(&page, &[("user_code", &lines[3]), ("username", LOGIN), ("password", PASSWORD)]);
+    assert!(asked.contains("A desk") && asked.contains(SCOPE), "{asked}");
+    let done = place.submit(&asked, &[("decision", "allow")]);
+    assert!(done.contains("Device activated"), "{done}");
+    assert_eq!(ended(child).json()["user"], LOGIN);
+    assert!(place.run(&["api", "/api/v1/users?limit=1", "--as-user"]).json().is_array());
+}
+
+#[test]
+fn an_app_is_registered_as_its_kind_needs() {
+    let workspace = Workspace::new();
+    let create = ["org", "app", "create", "--data", "org-data", "--label", "x"];
+    let run = |more: &[&str]| workspace.run(&[&create[..], more].concat());
+    let web = run(&["--type", "web", "--redirect-uri", "https://localhost:3000/callback"]).json();
+    assert_eq!(web["client_secret"].as_str().map(str::len), Some(40), "{web}");
+    let browser = run(&["--type", "browser", "--redirect-uri", "https://localhost:3000/"]).json();
+    assert_eq!(browser["client_secret"], Value::Null);
+    assert_eq!(run(&["--type", "native"]).code, Some(0), "for devices alone");
+    run(&["--type", "web"]).assert_usage();
+    run(&["--scope", SCOPE]).assert_usage();
+}

@@ -1,0 +1,80 @@
+//! From a request over HTTP to a function that answers it: which server it is for, and its body within bounds. What
+//! is done for it waits for the disk and signs, so it has a thread for that.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use bytes::Bytes;
+use http::Method;
+use http::request::Parts;
+
+use super::form::{Form, FormRefusal, MAX_FORM_BYTES};
+use super::{AuthorizationServer, AuthorizationServers};
+use crate::background;
+use crate::management::ApiError;
+
+/// What answers a request to one server.
+pub(super) type Work = fn(&AuthorizationServer, &Asked) -> Response;
+
+/// The methods that an endpoint takes.
+#[derive(Clone, Copy)]
+pub(super) enum Methods {
+    Get,
+    Post,
+    GetAndPost,
+}
+
+/// A request as it came.
+pub(super) struct Asked {
+    pub(super) head: Parts,
+    /// The body, unless it is larger than a form may be.
+    body: Option<Bytes>,
+}
+
+impl Asked {
+    /// The form in the body.
+    pub(super) fn form(&self) -> Result<Form, FormRefusal> {
+        Form::read(&self.head.headers, self.body.as_ref().ok_or(FormRefusal::TooLarge)?)
+    }
+
+    /// The parameters of a request that may be sent in both ways: in the body of a POST, in the query else.
+    pub(super) fn parameters(&self) -> Result<Form, FormRefusal> {
+        if self.head.method == Method::POST {
+            return self.form();
+        }
+        Form::of_query(self.head.uri.query().unwrap_or_default())
+    }
+}
+
+/// Routes these methods to `work`.
+pub(super) fn served(methods: Methods, work: Work) -> MethodRouter<Arc<AuthorizationServers>> {
+    let handler = move |State(servers): State<Arc<AuthorizationServers>>,
+                        server: Option<Path<String>>,
+                        request: Request| answer(servers, server, request, work);
+    match methods {
+        Methods::Get => get(handler),
+        Methods::Post => post(handler),
+        Methods::GetAndPost => get(handler).post(handler),
+    }
+}
+
+async fn answer(
+    servers: Arc<AuthorizationServers>,
+    server: Option<Path<String>>,
+    request: Request,
+    work: Work,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, MAX_FORM_BYTES).await.ok();
+    let answered = background::run(move || {
+        let id = server.as_ref().map(|Path(id)| id.as_str());
+        match servers.server(id) {
+            Ok(Some(server)) => work(&server, &Asked { head, body }),
+            Ok(None) => ApiError::no_such_path().into_response(),
+            Err(error) => ApiError::internal(&error).into_response(),
+        }
+    });
+    answered.await.unwrap_or_else(|unfinished| ApiError::internal(&unfinished).into_response())
+}

@@ -1,0 +1,100 @@
+//! What an access token lets a client see of its user (OpenID Connect Core section 5.3). It is a protected resource:
+//! its requests are held to the same rules as those of the management API.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use keybound::access_token::AccessTokenRefusal;
+use keybound::resource::{Demands, ProtectedResource, ResourceRequest};
+use keybound::{ChallengeContext, Refusal};
+use serde_json::{Map, Value, json};
+
+use super::endpoint::Asked;
+use super::introspection::claims_of;
+use super::refusal::TokenRefusal;
+use super::scopes::OPENID;
+use super::{AuthorizationServer, proof_policy};
+use crate::okta_algorithms::OKTA_ALGORITHMS;
+
+/// Where the user's claims are.
+pub(super) const USER_INFO: &str = "/userinfo";
+
+/// Why nothing is told.
+enum NotTold {
+    Refused(Refusal),
+    Failed(TokenRefusal),
+}
+
+impl<E: Into<Refusal>> From<E> for NotTold {
+    fn from(refusal: E) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+/// `GET` and `POST /oauth2/v1/userinfo`.
+pub(super) fn endpoint(server: &AuthorizationServer, asked: &Asked) -> Response {
+    match server.user_info(asked) {
+        Ok(claims) => {
+            let fields = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
+            (fields, Value::Object(claims).to_string()).into_response()
+        }
+        Err(NotTold::Refused(refusal)) => challenge(&refusal),
+        Err(NotTold::Failed(refusal)) => refusal.answer(&server.org.nonces.current(server.now())),
+    }
+}
+
+impl AuthorizationServer {
+    fn user_info(&self, asked: &Asked) -> Result<Map<String, Value>, NotTold> {
+        let now = self.now();
+        let target = self.target(USER_INFO).map_err(NotTold::Failed)?;
+        let request = ResourceRequest {
+            method: &asked.head.method,
+            target: &target,
+            query: asked.head.uri.query(),
+            headers: &asked.head.headers,
+        };
+        let mut user_id = None;
+        let verify = |token: &str| {
+            let verified = self.verified_access_token(token, now)?;
+            user_id = claims_of(token).get("uid").and_then(Value::as_str).map(str::to_owned);
+            Ok::<_, AccessTokenRefusal>(verified)
+        };
+        let admitted = self.user_info_resource().admit(&request, verify, now)?;
+        admitted.require_scope(&[OPENID])?;
+        // A token without a user, or whose user is gone, is good for nothing here.
+        let user = self.active_user(user_id.as_deref().unwrap_or_default());
+        let user = user.map_err(|_| Refusal::from(AccessTokenRefusal::Revoked))?;
+        let scopes = &admitted.access_token().scopes;
+        let mut claims = self.user_claims(&user, scopes).map_err(NotTold::Failed)?;
+        claims.insert("sub".to_owned(), json!(user.id));
+        Ok(claims)
+    }
+
+    fn user_info_resource(&self) -> ProtectedResource {
+        ProtectedResource {
+            demands: Demands {
+                proofs: proof_policy(),
+                nonces: None,
+                known_keys: Arc::default(),
+                accept_bearer_for_unbound_tokens: true,
+            },
+            replay: Arc::new(self.org.store.clone()),
+        }
+    }
+}
+
+/// The status and the challenges of a refusal (RFC 6750 section 3, RFC 9449 section 7.1); Okta sends no body.
+fn challenge(refusal: &Refusal) -> Response {
+    let answer = refusal.at_resource();
+    tracing::info!(status = answer.status.as_u16(), rule = refusal.rule().source(), "userinfo refused");
+    let mut response = (answer.status, [(CACHE_CONTROL, "no-store")]).into_response();
+    let context = ChallengeContext { algorithms: &OKTA_ALGORITHMS, accepts_bearer: true, metadata_uri: None };
+    for challenge in refusal.challenges(&context) {
+        response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+    }
+    let retry_after = answer.retry_after.map(|after| HeaderValue::from(after.as_secs()));
+    response.headers_mut().extend(retry_after.map(|after| (RETRY_AFTER, after)));
+    response
+}

@@ -1,0 +1,195 @@
+//! What people see in a browser: pages that are rendered here, with one layout and one stylesheet, for the
+//! authorization servers and whoever else has pages. They need no script, load nothing from elsewhere, and say so to
+//! the browser.
+
+use askama::Template;
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use http::{HeaderValue, StatusCode};
+
+/// Where the stylesheet is; `layout.html` names it.
+const STYLESHEET_PATH: &str = "/assets/org.css";
+
+/// What all pages load.
+pub(crate) fn assets<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route(STYLESHEET_PATH, get(stylesheet))
+}
+
+async fn stylesheet() -> Response {
+    let fields = [
+        (CONTENT_TYPE, "text/css; charset=utf-8"),
+        (CACHE_CONTROL, "max-age=3600"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (fields, include_str!("org.css")).into_response()
+}
+
+/// A page. What stands in its template is escaped.
+pub(crate) trait Page: Template {
+    /// The one script that it may run.
+    const SCRIPT: Option<&'static str> = None;
+
+    /// The page as an answer. Its forms may send to the org and to `form_targets` (sources of CSP), also by the
+    /// redirect that answers a form.
+    fn answer(&self, status: StatusCode, form_targets: &[String]) -> Response {
+        let Ok(html) = self.render() else {
+            tracing::error!("a page cannot be rendered");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        };
+        let policy = content_security_policy(Self::SCRIPT, form_targets);
+        let fields = [
+            (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+            (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+            (CONTENT_SECURITY_POLICY, policy),
+        ];
+        (status, fields, html).into_response()
+    }
+}
+
+fn content_security_policy(script: Option<&str>, form_targets: &[String]) -> HeaderValue {
+    let scripts = script.map_or_else(String::new, |script| {
+        let hash = STANDARD.encode(digest(&SHA256, script.as_bytes()));
+        format!(" script-src 'sha256-{hash}';")
+    });
+    let policy = format!(
+        "default-src 'none'; style-src 'self';{scripts} form-action 'self' {}; frame-ancestors 'none'; base-uri 'none'",
+        form_targets.join(" ")
+    );
+    // A target that does not fit into a field gets no form.
+    HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'; sandbox"))
+}
+
+/// Where a user signs in.
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+pub(crate) struct SignIn<'a> {
+    /// The name of the app that they are on the way to.
+    pub(crate) app: &'a str,
+    pub(crate) action: &'a str,
+    /// The authorization request, as a query has it.
+    pub(crate) request: &'a str,
+    pub(crate) form_token: &'a str,
+    pub(crate) username: &'a str,
+    /// Why it did not work before.
+    pub(crate) problem: Option<&'a str>,
+}
+
+impl Page for SignIn<'_> {}
+
+/// Where a user says whether an app may have what it asks for.
+#[derive(Template)]
+#[template(path = "consent.html")]
+pub(crate) struct Consent<'a> {
+    pub(crate) app: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) scopes: &'a [String],
+    pub(crate) action: &'a str,
+    /// What is decided about: the name and the value of a field.
+    pub(crate) subject_name: &'a str,
+    pub(crate) subject: &'a str,
+    pub(crate) form_token: &'a str,
+}
+
+impl Page for Consent<'_> {}
+
+/// Where a user types the code that a device shows.
+#[derive(Template)]
+#[template(path = "activate.html")]
+pub(crate) struct Activate<'a> {
+    pub(crate) action: &'a str,
+    pub(crate) form_token: &'a str,
+    pub(crate) user_code: &'a str,
+    pub(crate) username: &'a str,
+    pub(crate) asks_for_password: bool,
+    pub(crate) problem: Option<&'a str>,
+}
+
+impl Page for Activate<'_> {}
+
+/// Something that a user is told.
+#[derive(Template)]
+#[template(path = "notice.html")]
+pub(crate) struct Notice<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) text: &'a str,
+}
+
+impl Page for Notice<'_> {}
+
+/// An authorization response that the browser sends by itself or, without scripts, when it is told.
+pub(crate) struct FormPost<'a> {
+    pub(crate) action: &'a str,
+    pub(crate) parameters: &'a [(&'a str, &'a str)],
+}
+
+const SUBMIT: &str = "document.forms[0].submit()";
+
+impl FormPost<'_> {
+    /// The page as an answer; its form sends to `form_targets`.
+    pub(crate) fn answer(&self, status: StatusCode, form_targets: &[String]) -> Response {
+        FormPostPage { action: self.action, parameters: self.parameters, script: SUBMIT }
+            .answer(status, form_targets)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "form_post.html")]
+struct FormPostPage<'a> {
+    action: &'a str,
+    parameters: &'a [(&'a str, &'a str)],
+    script: &'static str,
+}
+
+impl Page for FormPostPage<'_> {
+    const SCRIPT: Option<&'static str> = Some(SUBMIT);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_from_outside_is_escaped() {
+        let hostile = "\"><script>alert(1)</script>'&";
+        let page = SignIn {
+            app: hostile,
+            action: hostile,
+            request: hostile,
+            form_token: hostile,
+            username: hostile,
+            problem: Some(hostile),
+        };
+        let parameters = [(hostile, hostile)];
+        let form_post = FormPostPage { action: hostile, parameters: &parameters, script: SUBMIT };
+        for html in [page.render().unwrap(), form_post.render().unwrap()] {
+            assert!(!html.contains("<script>alert") && !html.contains("\"><"), "{html}");
+        }
+    }
+
+    #[test]
+    fn a_page_loads_nothing_but_its_stylesheet_and_runs_no_script() {
+        let answer = Notice { title: "a", text: "b" }.answer(StatusCode::OK, &[]);
+        let policy = answer.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; style-src 'self'; form-action 'self' ;"), "{policy}");
+        assert!(!policy.contains("script"), "{policy}");
+        let parameters = [];
+        let answer = FormPost { action: "https://x.example/", parameters: &parameters }
+            .answer(StatusCode::OK, &["https://x.example".to_owned()]);
+        let policy = answer.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(
+            policy.contains("script-src 'sha256-") && policy.contains("'self' https://x.example;"),
+            "{policy}"
+        );
+    }
+}
