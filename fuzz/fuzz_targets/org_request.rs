@@ -1,4 +1,5 @@
-//! Requests to a local org, over the wire: it answers each, and never with a fault of its own.
+//! Requests to a local org, over the wire: it answers each, and never with a fault of its own. What is shown as a page
+//! has no markup from the request.
 #![no_main]
 
 use std::io::{Read as _, Write as _};
@@ -20,6 +21,10 @@ static ORG: LazyLock<(tokio::runtime::Runtime, LocalOrg)> = LazyLock::new(|| {
 #[derive(arbitrary::Arbitrary, Debug)]
 enum Input<'a> {
     Token { form: &'a [u8], proof: &'a str },
+    Authorize { query: &'a str },
+    SignIn { form: &'a [u8] },
+    Activate { form: &'a [u8] },
+    Form { endpoint: u8, form: &'a [u8] },
     CreateUser { json: &'a [u8] },
     UpdateUser { id: &'a str, json: &'a [u8], whole: bool },
     List { query: &'a str },
@@ -31,6 +36,14 @@ fuzz_target!(|input: Input<'_>| {
     let form = "application/x-www-form-urlencoded";
     let (line, content_type, proof, body) = match input {
         Input::Token { form: body, proof } => ("POST /oauth2/v1/token".to_owned(), form, proof, body),
+        Input::Authorize { query } => (format!("GET /oauth2/v1/authorize?{query}"), form, "", &[][..]),
+        Input::SignIn { form: body } => ("POST /oauth2/v1/authorize/sign-in".to_owned(), form, "", body),
+        Input::Activate { form: body } => ("POST /activate".to_owned(), form, "", body),
+        Input::Form { endpoint, form: body } => {
+            let names = ["par", "introspect", "revoke", "device/authorize", "logout", "authorize/consent"];
+            let name = names[usize::from(endpoint) % names.len()];
+            (format!("POST /oauth2/default/v1/{name}"), form, "", body)
+        }
         Input::CreateUser { json } => ("POST /api/v1/users".to_owned(), "application/json", "", json),
         Input::UpdateUser { id, json, whole } => {
             let method = if whole { "PUT" } else { "POST" };
@@ -55,5 +68,8 @@ fuzz_target!(|input: Input<'_>| {
     // The org may refuse what it has read of the head and close before it has read the body.
     let _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(body));
     let _ = connection.read_to_end(&mut answer);
-    assert!(!answer.starts_with(b"HTTP/1.1 5"), "{}", String::from_utf8_lossy(&answer));
+    let shown = String::from_utf8_lossy(&answer);
+    assert!(!shown.starts_with("HTTP/1.1 5"), "{shown}");
+    // The one page with a script answers requests of registered apps alone, and here is none.
+    assert!(!shown.contains("text/html") || !shown.to_ascii_lowercase().contains("<script"), "{shown}");
 });
