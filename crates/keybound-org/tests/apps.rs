@@ -165,6 +165,7 @@ async fn grants_and_roles_are_listed_and_taken_back_by_their_ids() {
 
 #[tokio::test]
 async fn what_cannot_be_an_app_is_refused_with_its_cause() {
+    const OAUTH: &str = "/settings/oauthClient";
     let test = TestOrg::start().await;
     let key = jwk(&es256(), "one");
     let with = |pointer: &str, value: Value| {
@@ -173,7 +174,6 @@ async fn what_cannot_be_an_app_is_refused_with_its_cause() {
         body.pointer_mut(parent).unwrap()[member] = value;
         body
     };
-    const OAUTH: &str = "/settings/oauthClient";
     for (pointer, value, member) in [
         ("/label".to_owned(), json!(" "), "label"),
         ("/label".to_owned(), json!("x".repeat(101)), "label"),

@@ -73,6 +73,33 @@ async fn each_endpoint_asks_for_its_scope_and_its_roles() {
 }
 
 #[tokio::test]
+async fn an_app_that_has_admin_roles_is_changed_by_a_super_administrator_alone() {
+    const SCOPE: &str = "okta.apps.manage";
+    let test = TestOrg::start().await;
+    let plain = test.app(&[SCOPE], &[]).client_id;
+    let powerful = test.app(&[SCOPE], &[AdminRole::Super]);
+    for (role, target, status) in [
+        (AdminRole::App, &plain, 200),
+        (AdminRole::App, &powerful.client_id, 403),
+        (AdminRole::Super, &powerful.client_id, 200),
+    ] {
+        let app = test.app(&[SCOPE], &[role]);
+        let token = test.token(&app, SCOPE).await;
+        let path = format!("/api/v1/apps/{target}/lifecycle/activate");
+        assert_eq!(test.call(&app, &token, Method::POST, &path).await.status.as_u16(), status, "{role}");
+        if status == 403 {
+            for (method, path) in [
+                (Method::DELETE, format!("/api/v1/apps/{target}")),
+                (Method::DELETE, format!("/api/v1/apps/{target}/credentials/jwks/x")),
+                (Method::POST, format!("/api/v1/apps/{target}/credentials/jwks/x/lifecycle/deactivate")),
+            ] {
+                assert_eq!(test.call(&app, &token, method, &path).await.status.as_u16(), 403, "{path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_group_of_endpoints_can_have_a_limit_of_its_own() {
     let settings = OrgSettings { rate_limits: vec![(EndpointGroup::Logs, 1)], ..OrgSettings::default() };
     let test = TestOrg::start_with(settings).await;

@@ -73,6 +73,13 @@ async fn who_may_not_sign_in_does_not_with_the_right_password_either() {
     assert_eq!(test.administer(Method::POST, &path, Some(body)).await.status, StatusCode::OK);
     assert!(matches!(check(&test, LOGIN, PASSWORD), PasswordCheck::Wrong { .. }), "the old one");
     assert!(matches!(check(&test, LOGIN, "another password"), PasswordCheck::Expired { .. }));
+    for _ in 0..9 {
+        assert!(matches!(check(&test, LOGIN, "wrong"), PasswordCheck::Wrong { .. }));
+    }
+    assert!(
+        matches!(check(&test, LOGIN, "wrong"), PasswordCheck::LockedOut { .. }),
+        "an expired one is guarded too"
+    );
     assert_eq!(step(&test, "deactivate").await.0, 200);
     assert!(matches!(check(&test, LOGIN, "another password"), PasswordCheck::Wrong { .. }));
 }

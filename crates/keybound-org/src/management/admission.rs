@@ -19,18 +19,33 @@ use super::right::Right;
 use crate::background;
 use crate::event::{Event, EventClient, EventObject};
 use crate::origin;
+use crate::store::{AdminRole, App};
 
 /// Says that whoever sent the request has the right, and who that is. Only this extractor makes one.
 pub(super) struct Permit<R> {
-    actor: EventObject,
+    caller: Caller,
     client: EventClient,
     right: PhantomData<R>,
 }
 
+struct Caller {
+    actor: EventObject,
+    is_super_administrator: bool,
+}
+
 impl<R> Permit<R> {
+    /// An app that has admin roles is changed by a super administrator alone: whoever registers a key of it
+    /// could act as it.
+    pub(super) fn to_change(&self, app: &App) -> Result<(), ApiError> {
+        if app.roles.is_empty() || self.caller.is_super_administrator {
+            return Ok(());
+        }
+        Err(ApiError::no_permission("the app has admin roles; only a SUPER_ADMIN may change it"))
+    }
+
     /// An event that the holder caused.
     pub(super) fn event(&self, event_type: &'static str, display_message: &'static str) -> Event {
-        Event::new(event_type, display_message).by(self.actor.clone()).from(self.client.clone())
+        Event::new(event_type, display_message).by(self.caller.actor.clone()).from(self.client.clone())
     }
 }
 
@@ -46,20 +61,18 @@ impl<R: Right> FromRequestParts<Arc<Management>> for Permit<R> {
         let client = origin::of(head);
         let (method, headers) = (head.method.clone(), head.headers.clone());
         let api = Arc::clone(api);
-        let actor = background::run(move || api.admit::<R>(&method, &uri, &headers)).await??;
-        Ok(Self { actor, client, right: PhantomData })
+        let caller = background::run(move || api.admit::<R>(&method, &uri, &headers)).await??;
+        Ok(Self { caller, client, right: PhantomData })
     }
 }
 
 impl Management {
-    fn admit<R: Right>(
-        &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-    ) -> Result<EventObject, ApiError> {
+    fn admit<R: Right>(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Caller, ApiError> {
         match self.admin_token.authorizes(headers) {
-            Some(true) => return Ok(EventObject::new("SystemPrincipal", "administrator", "Administrator")),
+            Some(true) => {
+                let actor = EventObject::new("SystemPrincipal", "administrator", "Administrator");
+                return Ok(Caller { actor, is_super_administrator: true });
+            }
             Some(false) => return Err(ApiError::unknown_admin_token()),
             None => {}
         }
@@ -74,13 +87,14 @@ impl Management {
     }
 
     /// The token's app must still be there and active, and have a role that may.
-    fn require_role<R: Right>(&self, token: &AccessToken) -> Result<EventObject, ApiError> {
+    fn require_role<R: Right>(&self, token: &AccessToken) -> Result<Caller, ApiError> {
         let client_id = token.client_id.as_deref().unwrap_or_default();
         let revoked = || keybound::Refusal::from(AccessTokenRefusal::Revoked);
         let (label, roles) = self.store.label_and_roles(client_id)?.ok_or_else(revoked)?;
         if roles.iter().any(|role| R::ROLES.contains(role)) {
             tracing::debug!(client_id, "admitted");
-            return Ok(EventObject::new("PublicClientApp", client_id, label));
+            let actor = EventObject::new("PublicClientApp", client_id, label);
+            return Ok(Caller { actor, is_super_administrator: roles.contains(&AdminRole::Super) });
         }
         let roles: Vec<_> = R::ROLES.iter().map(|role| role.name()).collect();
         Err(ApiError::no_permission(format!(

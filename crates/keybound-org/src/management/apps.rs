@@ -105,6 +105,7 @@ async fn replace(
 ) -> Result<Response, ApiError> {
     background::run(move || {
         let app = api.app(&id)?;
+        permit.to_change(&app)?;
         let settings = body.read(Present {
             client_id: Some(app.client_id),
             client: app.client,
@@ -139,6 +140,7 @@ async fn delete(
     Named(id): Named<String>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
+        permit.to_change(&api.app(&id)?)?;
         let app = api.store.delete_app(&id)?;
         if app.status == AppStatus::Active {
             return Err(ApiError::app_is_active());
@@ -162,6 +164,7 @@ async fn lifecycle(
     };
     background::run(move || {
         let app = api.store.change_app(&id, api.clock.now(), |app| {
+            permit.to_change(app)?;
             app.status = status;
             Ok::<_, ApiError>(())
         })?;

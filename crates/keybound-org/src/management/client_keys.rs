@@ -54,6 +54,7 @@ async fn add(
         if key.key_id().is_none_or(str::is_empty) {
             return Err(ApiError::invalid("kid", ["kid: The field cannot be left blank".to_owned()]));
         }
+        permit.to_change(&api.app(&app)?)?;
         let mut key = api.store.register_key(&app, &key, api.clock.now())?;
         if !is_active {
             let changed = api.store.set_key_status(&app, &key.id, KeyStatus::Inactive, api.clock.now())?;
@@ -88,7 +89,7 @@ async fn delete(
     Named((app, id)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        api.app(&app)?;
+        permit.to_change(&api.app(&app)?)?;
         let key = api.store.delete_key(&app, &id)?.ok_or_else(|| no_such_key(&id))?;
         if key.status == KeyStatus::Active {
             return Err(ApiError::key_is_active());
@@ -112,7 +113,7 @@ async fn lifecycle(
         _ => return Err(ApiError::no_such_path()),
     };
     background::run(move || {
-        api.app(&app)?;
+        permit.to_change(&api.app(&app)?)?;
         let changed = api.store.set_key_status(&app, &id, status, api.clock.now())?;
         let key = changed.ok_or_else(|| no_such_key(&id))?;
         let event = permit.event(event_type, "Change status of client's public key");

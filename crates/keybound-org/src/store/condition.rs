@@ -157,18 +157,19 @@ impl Condition {
         value: &Operand,
     ) -> Result<String, ConditionError> {
         match property {
-            Property::Text(column) => Ok(self.text(column, operator, text_of(name, value)?)),
             Property::Identifier(column) if operator == Operator::Equal => {
                 let place = self.bind(text_of(name, value)?.to_owned());
                 Ok(format!("{column} = {place}"))
             }
-            Property::Identifier(column) => Ok(self.text(column, operator, text_of(name, value)?)),
+            Property::Text(column) | Property::Identifier(column) => {
+                Ok(self.text(column, operator, text_of(name, value)?))
+            }
             Property::Seconds(column) => self.time(name, column, 1_000, operator, value),
             Property::Milliseconds(column) => self.time(name, column, 1, operator, value),
             Property::Member(column, member) => {
                 let path = self.bind(format!("$.\"{member}\""));
-                let test = self.item(operator, value);
-                Ok(format!("EXISTS (SELECT 1 FROM json_each({column}, {path}) AS item WHERE {test})"))
+                let holds = self.item(operator, value);
+                Ok(format!("EXISTS (SELECT 1 FROM json_each({column}, {path}) AS item WHERE {holds})"))
             }
             Property::ItemMember(list, member) => {
                 let is_ordered = matches!(
@@ -179,8 +180,8 @@ impl Condition {
                     return Err(ConditionError::Unordered(name.to_owned()));
                 }
                 let subject = format!("(item.value ->> '{member}')");
-                let test = self.text(&subject, operator, text_of(name, value)?);
-                Ok(format!("EXISTS (SELECT 1 FROM json_each({list}) AS item WHERE {test})"))
+                let holds = self.text(&subject, operator, text_of(name, value)?);
+                Ok(format!("EXISTS (SELECT 1 FROM json_each({list}) AS item WHERE {holds})"))
             }
         }
     }

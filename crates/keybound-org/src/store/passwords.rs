@@ -171,7 +171,7 @@ impl Kept {
                 transaction.execute(statement, (self.number, column(now)))?;
                 Ok(PasswordCheck::Right { user_id })
             }
-            Some(UserStatus::Active) if self.hash.is_some() => {
+            Some(UserStatus::Active | UserStatus::PasswordExpired) if self.hash.is_some() => {
                 let failures: i64 = transaction.query_row(
                     "UPDATE passwords SET failures = failures + 1 WHERE user_number = ?1 RETURNING failures",
                     [self.number],

@@ -114,7 +114,7 @@ fn find(transaction: &Transaction<'_>, client_id: &str, key: &str) -> Result<Opt
     Ok(all(transaction, client_id)?.into_iter().find(is_it))
 }
 
-/// Puts `keys` in the place of an app's; one that is there already stays as it is.
+/// Puts `keys` in the place of an app's active ones; one that is there already stays as it is.
 pub(super) fn replace(
     transaction: &Transaction<'_>,
     client_id: &str,
@@ -126,7 +126,8 @@ pub(super) fn replace(
         key.thumbprint() == found.key.thumbprint() && found.key.key_id() == Some(key_id.as_str())
     };
     let found = all(transaction, client_id)?;
-    for old in found.iter().filter(|old| !keys.iter().any(|key| is_kept(key, old))) {
+    let is_active = |old: &&ClientKey| old.status == KeyStatus::Active;
+    for old in found.iter().filter(is_active).filter(|old| !keys.iter().any(|key| is_kept(key, old))) {
         transaction.execute("DELETE FROM client_keys WHERE id = ?1", [&old.id])?;
     }
     for new in keys.iter().filter(|key| !found.iter().any(|old| is_kept(key, old))) {
