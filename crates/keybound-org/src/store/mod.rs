@@ -27,7 +27,7 @@ mod signing_keys;
 mod single_use;
 mod users;
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,6 +66,9 @@ pub(crate) use users::{UserChangeError, user_filter_property, user_property};
 
 /// The database's name in the org's folder.
 const FILE_NAME: &str = "org.sqlite3";
+
+/// Whoever opens the database locks this file meanwhile.
+const LOCK_FILE_NAME: &str = "org.lock";
 
 /// How long a write waits for one of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -197,12 +200,15 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let unusable = |path: &Path, source| StoreError::Folder { path: path.to_owned(), source };
         make_private_folder(folder).map_err(|error| unusable(folder, error))?;
+        let lock_file = folder.join(LOCK_FILE_NAME);
+        let opening = wait_for_turn(&lock_file).map_err(|error| unusable(&lock_file, error))?;
         let file = folder.join(FILE_NAME);
         make_private_file(&file).map_err(|error| unusable(&file, error))?;
 
         let mut writer = connect(&file)?;
         use_write_ahead_log(&writer)?;
         migrations::migrate(&mut writer)?;
+        drop(opening);
         let shared = Shared { file, writer: Mutex::new(writer), readers: Mutex::default() };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -264,13 +270,30 @@ fn make_private_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
+/// Waits until nobody else opens the database. SQLite itself does not wait where two change a new file to its
+/// write-ahead log at once.
+fn wait_for_turn(lock_file: &Path) -> io::Result<File> {
+    let file = private_file(OpenOptions::new().append(true).create(true), lock_file)?;
+    match file.lock() {
+        // Where files can't be locked, one takes the chance.
+        Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(error),
+        _ => Ok(file),
+    }
+}
+
 /// SQLite gives its log and index files the mode of the database.
+/// One that is there is not opened: closing it would end the locks that this process has on it.
 fn make_private_file(file: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
+    match private_file(OpenOptions::new().append(true).create_new(true), file) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
+}
+
+fn private_file(options: &mut OpenOptions, file: &Path) -> io::Result<File> {
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file).map(drop)
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options.open(file)
 }
 
 /// A date as it stands in a column.
