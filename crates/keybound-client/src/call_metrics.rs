@@ -198,7 +198,7 @@ mod nothing {
     use super::{Duration, Method};
 
     #[derive(Default)]
-    pub(crate) struct Origins;
+    pub(crate) struct Origins {}
 
     #[derive(Clone)]
     pub(crate) struct Counted;
