@@ -10,6 +10,7 @@
     reason = "a test that panics has failed"
 )]
 
+mod any_signer;
 mod scripted;
 
 use std::io::{BufRead as _, BufReader};
@@ -18,15 +19,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use any_signer::{assert_gets_and_uses_a_token, assert_signs, assert_signs_message};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use keybound::exchange::ClientCredentials;
 use keybound::proof::DpopKey;
-use keybound::{Algorithm, KeyKind, PrivateKey, SignError, Signer, SigningKey, VerifyingKey};
+use keybound::{Algorithm, KeyKind, PrivateKey, SignError, Signer, SigningKey};
 use keybound_client::signers::aws_kms::{Credentials, KmsError, KmsOptions, KmsSigner};
-use keybound_client::{Client, System, TokenBinding, TokenSource, Transport, TransportOptions};
-use scripted::{Asked, NOW, Server, SetClock, answer, grant};
+use keybound_client::{Transport, TransportOptions};
+use scripted::{Asked, NOW, Server, SetClock, answer};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -140,12 +141,6 @@ fn credentials(key: &str, secret: &str) -> Credentials {
     }
 }
 
-fn assert_signs(signer: &KmsSigner, message: &[u8]) {
-    let signature = signer.sign(message).unwrap();
-    let verifying_key = VerifyingKey::new(signer.public_key(), signer.algorithm()).unwrap();
-    verifying_key.verify(message, signature.as_bytes()).unwrap();
-}
-
 /// moto's PSS salts are longer than AWS's, so PSS is for the server with a script.
 #[tokio::test]
 async fn every_algorithm_makes_signatures_that_verify() {
@@ -162,7 +157,7 @@ async fn every_algorithm_makes_signatures_that_verify() {
             options.algorithm = Some(*algorithm);
             let signer = KmsSigner::open(options).unwrap();
             assert!(signer.waits());
-            assert_signs(&signer, b"what is said");
+            assert_signs(&signer);
         }
         let usual = KmsSigner::open(moto.options(&key)).unwrap();
         assert_eq!(usual.algorithm(), algorithms[0]);
@@ -175,22 +170,7 @@ async fn tokens_are_got_and_used_with_keys_in_kms() {
     let client_key = KmsSigner::open(moto.options(&moto.create_key("RSA_2048").await)).unwrap();
     let dpop_key = KmsSigner::open(moto.options(&moto.create_key("ECC_NIST_P256").await)).unwrap();
     let dpop_key = DpopKey::new(Arc::new(dpop_key));
-    let server =
-        Server::start(
-            |asked| {
-                if asked.is_for_token() { grant("token", "DPoP") } else { answer(200, &[], "") }
-            },
-        )
-        .await;
-    let mut system = System::default();
-    system.clock = SetClock::at(NOW);
-    let grant = ClientCredentials::new(&server.url("/oauth2/v1/token"), "0oa1", ["things.read"]).unwrap();
-    let binding = TokenBinding::Dpop(dpop_key.clone());
-    let client = Client::new(TokenSource::new(system, grant, Arc::new(client_key), binding));
-    let request = http::Request::get(server.url("/api")).body(Bytes::new()).unwrap();
-    assert_eq!(client.send(request).await.unwrap().status(), 200);
-    server.asked_for_token()[0].check_proof(&server.origin, None, &dpop_key).unwrap();
-    server.called()[0].check_proof(&server.origin, Some("token"), &dpop_key).unwrap();
+    assert_gets_and_uses_a_token(Arc::new(client_key), &dpop_key).await;
 }
 
 #[tokio::test]
@@ -207,7 +187,7 @@ async fn calls_are_signed_as_aws_wants_and_refused_in_its_words() {
         options.credentials = Arc::new(who.clone());
         KmsSigner::open(options)
     };
-    assert_signs(&open(&allowed).unwrap(), b"what is said");
+    assert_signs(&open(&allowed).unwrap());
 
     let Err(SignError::Unavailable { reason }) = open(&reader).unwrap().sign(b"") else {
         panic!("not allowed")
@@ -229,7 +209,7 @@ async fn a_key_is_named_by_arn_id_or_alias_and_must_be_there_and_be_for_signatur
     let id = arn.rsplit('/').next().unwrap();
     moto.kms("CreateAlias", json!({"AliasName": "alias/dpop", "TargetKeyId": id})).await;
     for name in [&arn, id, "alias/dpop"] {
-        assert_signs(&KmsSigner::open(moto.options(name)).unwrap(), b"what is said");
+        assert_signs(&KmsSigner::open(moto.options(name)).unwrap());
     }
     let missing = KmsSigner::open(moto.options("1234abcd-12ab-34cd-56ef-1234567890ab")).unwrap_err();
     assert!(missing.to_string().contains("NotFoundException"), "{missing}");
@@ -309,8 +289,8 @@ async fn a_long_text_goes_as_its_digest() {
     .await;
     options.algorithm = Some(Algorithm::PS256);
     let signer = KmsSigner::open(options).unwrap();
-    assert_signs(&signer, &short);
-    assert_signs(&signer, &long);
+    assert_signs_message(&signer, &short);
+    assert_signs_message(&signer, &long);
     let authorization = server.asked()[0].authorization().to_owned();
     assert!(
         authorization.contains("/19941106/eu-west-1/kms/aws4_request"),

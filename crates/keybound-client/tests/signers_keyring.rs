@@ -5,17 +5,18 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 
+mod any_signer;
+mod scripted;
+
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use keybound::proof::{DpopKey, ProofContext, ProofPolicy, ProofRequest};
-use keybound::random::OperatingSystem;
-use keybound::{Algorithm, KeyKind, NumericDate, PrivateKey, SigningKey, TargetUri};
+use any_signer::assert_makes_proofs;
+use keybound::proof::DpopKey;
+use keybound::{Algorithm, KeyKind, PrivateKey, SigningKey};
 use keybound_client::signers::KeyReference;
 use keybound_client::signers::keyring::{self, KeyringError, Place};
-
-const NOW: NumericDate = NumericDate::from_seconds(784_111_777);
 
 /// Runs `body` in a process of its own, which is this test once more, with a keyring that is unlocked.
 fn with_keyring(test: &str, body: impl FnOnce()) {
@@ -104,13 +105,7 @@ fn a_key_from_the_keyring_makes_proofs() {
         keyring::store(&place, &PrivateKey::generate(KeyKind::P256).unwrap()).unwrap();
         let key = SigningKey::new(keyring::load(&place).unwrap(), Algorithm::ES256).unwrap();
         let key = DpopKey::new(Arc::new(key));
-        let target = TargetUri::parse("https://api.example.com/things").unwrap();
-        let method = http::Method::GET;
-        let request = ProofRequest { method: &method, target: &target, access_token: None, nonce: None };
-        let proof = key.prove(&request, NOW, &OperatingSystem).unwrap();
-        let context =
-            ProofContext { method: &method, target: &target, access_token: None, nonces: None, now: NOW };
-        ProofPolicy::default().check(&proof, &context).unwrap();
+        assert_makes_proofs(&key);
     });
 }
 

@@ -10,6 +10,7 @@
     reason = "a test that panics has failed"
 )]
 
+mod any_signer;
 mod scripted;
 
 use std::path::{Path, PathBuf};
@@ -17,20 +18,17 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use any_signer::{assert_gets_and_uses_a_token, assert_makes_proofs, assert_signs};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
-use keybound::exchange::ClientCredentials;
-use keybound::proof::{DpopKey, ProofContext, ProofPolicy, ProofRequest};
-use keybound::random::OperatingSystem;
-use keybound::{Algorithm, KeyKind, PrivateKey, SignError, Signer, SigningKey, TargetUri, VerifyingKey};
+use keybound::proof::DpopKey;
+use keybound::{Algorithm, KeyKind, PrivateKey, SignError, Signer, SigningKey};
 use keybound_client::signers::KeyReference;
 use keybound_client::signers::pkcs11::{Pin, Pkcs11Error, Pkcs11Options, Pkcs11Signer};
-use keybound_client::{Client, System, TokenBinding, TokenSource};
-use scripted::{NOW, Server, SetClock, answer, grant, refuse};
 use zeroize::Zeroizing;
 
 const PIN: &str = "8642";
@@ -124,12 +122,6 @@ fn with_token(test: &str, mechanisms: &str, body: impl FnOnce(&Token)) {
     assert!(said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&inner.stderr));
 }
 
-fn assert_signs(signer: &Pkcs11Signer) {
-    let signature = signer.sign(b"what is said").unwrap();
-    let verifying_key = VerifyingKey::new(signer.public_key(), signer.algorithm()).unwrap();
-    verifying_key.verify(b"what is said", signature.as_bytes()).unwrap();
-}
-
 #[test]
 fn every_algorithm_makes_signatures_that_verify() {
     with_token("every_algorithm_makes_signatures_that_verify", "ALL", |token| {
@@ -186,14 +178,7 @@ fn the_algorithm_follows_from_the_key_and_must_fit_it() {
 fn a_proof_of_a_key_in_a_token_passes_every_check() {
     with_token("a_proof_of_a_key_in_a_token_passes_every_check", "ALL", |token| {
         let key = DpopKey::new(Arc::new(token.generate("dpop", Algorithm::ES256)));
-        let target = TargetUri::parse("https://api.example.com/things").unwrap();
-        let method = http::Method::GET;
-        let request = ProofRequest { method: &method, target: &target, access_token: None, nonce: None };
-        let proof = key.prove(&request, NOW, &OperatingSystem).unwrap();
-        let context =
-            ProofContext { method: &method, target: &target, access_token: None, nonces: None, now: NOW };
-        let verified = ProofPolicy::default().check(&proof, &context).unwrap();
-        assert_eq!(verified.thumbprint(), key.thumbprint());
+        assert_makes_proofs(&key);
     });
 }
 
@@ -203,26 +188,7 @@ fn tokens_are_got_and_used_with_keys_in_a_token() {
         let client_key = Arc::new(token.generate("client", Algorithm::PS256));
         let dpop_key = DpopKey::new(Arc::new(token.generate("dpop", Algorithm::ES256)));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let server = Server::start(|asked| match (asked.is_for_token(), asked.before) {
-                (true, 0) => refuse(400, "use_dpop_nonce", &[("dpop-nonce", "one")]),
-                (true, _) => grant("token", "DPoP"),
-                (false, _) => answer(200, &[], ""),
-            })
-            .await;
-            let mut system = System::default();
-            system.clock = SetClock::at(NOW);
-            let endpoint = server.url("/oauth2/v1/token");
-            let grant = ClientCredentials::new(&endpoint, "0oa1", ["things.read"]).unwrap();
-            let binding = TokenBinding::Dpop(dpop_key.clone());
-            let client = Client::new(TokenSource::new(system, grant, client_key, binding));
-            let request = http::Request::get(server.url("/api")).body(bytes::Bytes::new()).unwrap();
-            assert_eq!(client.send(request).await.unwrap().status(), 200);
-            for asked in server.asked_for_token() {
-                asked.check_proof(&server.origin, None, &dpop_key).unwrap();
-            }
-            server.called()[0].check_proof(&server.origin, Some("token"), &dpop_key).unwrap();
-        });
+        runtime.block_on(assert_gets_and_uses_a_token(client_key, &dpop_key));
     });
 }
 

@@ -10,6 +10,7 @@
     reason = "a test that panics has failed"
 )]
 
+mod any_signer;
 mod scripted;
 
 use std::net::{TcpListener, TcpStream};
@@ -17,14 +18,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use keybound::exchange::ClientCredentials;
-use keybound::proof::{DpopKey, ProofContext, ProofPolicy, ProofRequest};
-use keybound::random::OperatingSystem;
-use keybound::{Algorithm, SignError, Signer, TargetUri, VerifyingKey};
+use any_signer::{assert_gets_and_uses_a_token, assert_makes_proofs, assert_signs};
+use keybound::proof::DpopKey;
+use keybound::{Algorithm, SignError, Signer};
 use keybound_client::signers::KeyReference;
 use keybound_client::signers::tpm2::{KeyFileError, Pin, Tpm2Error, Tpm2Options, Tpm2Place, Tpm2Signer};
-use keybound_client::{Client, System, TokenBinding, TokenSource};
-use scripted::{NOW, Server, SetClock, answer, grant, refuse};
 use zeroize::Zeroizing;
 
 const PIN: &str = "8642";
@@ -168,12 +166,6 @@ fn with_pin(mut options: Tpm2Options, pin: &str) -> Tpm2Options {
 fn with_algorithm(mut options: Tpm2Options, algorithm: Algorithm) -> Tpm2Options {
     options.algorithm = Some(algorithm);
     options
-}
-
-fn assert_signs(signer: &dyn Signer) {
-    let signature = signer.sign(b"what is said").unwrap();
-    let verifying_key = VerifyingKey::new(signer.public_key(), signer.algorithm()).unwrap();
-    verifying_key.verify(b"what is said", signature.as_bytes()).unwrap();
 }
 
 fn refusal(signer: &Tpm2Signer) -> String {
@@ -492,14 +484,7 @@ fn the_environment_names_the_way() {
 fn a_proof_of_a_key_in_a_tpm_passes_every_check() {
     let tpm = Tpm::start();
     let key = DpopKey::new(Arc::new(Tpm2Signer::open(tpm.keep(0x8101_0001, "ecc256", SIGN, None)).unwrap()));
-    let target = TargetUri::parse("https://api.example.com/things").unwrap();
-    let method = http::Method::GET;
-    let request = ProofRequest { method: &method, target: &target, access_token: None, nonce: None };
-    let proof = key.prove(&request, NOW, &OperatingSystem).unwrap();
-    let context =
-        ProofContext { method: &method, target: &target, access_token: None, nonces: None, now: NOW };
-    let verified = ProofPolicy::default().check(&proof, &context).unwrap();
-    assert_eq!(verified.thumbprint(), key.thumbprint());
+    assert_makes_proofs(&key);
 }
 
 #[test]
@@ -510,24 +495,5 @@ fn tokens_are_got_and_used_with_keys_in_a_tpm() {
     let client_key = Arc::new(Tpm2Signer::open(with_pin(client_key, PIN)).unwrap());
     let dpop_key = DpopKey::new(Arc::new(Tpm2Signer::open(dpop_key).unwrap()));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let server = Server::start(|asked| match (asked.is_for_token(), asked.before) {
-            (true, 0) => refuse(400, "use_dpop_nonce", &[("dpop-nonce", "one")]),
-            (true, _) => grant("token", "DPoP"),
-            (false, _) => answer(200, &[], ""),
-        })
-        .await;
-        let mut system = System::default();
-        system.clock = SetClock::at(NOW);
-        let endpoint = server.url("/oauth2/v1/token");
-        let grant = ClientCredentials::new(&endpoint, "0oa1", ["things.read"]).unwrap();
-        let binding = TokenBinding::Dpop(dpop_key.clone());
-        let client = Client::new(TokenSource::new(system, grant, client_key, binding));
-        let request = http::Request::get(server.url("/api")).body(bytes::Bytes::new()).unwrap();
-        assert_eq!(client.send(request).await.unwrap().status(), 200);
-        for asked in server.asked_for_token() {
-            asked.check_proof(&server.origin, None, &dpop_key).unwrap();
-        }
-        server.called()[0].check_proof(&server.origin, Some("token"), &dpop_key).unwrap();
-    });
+    runtime.block_on(assert_gets_and_uses_a_token(client_key, &dpop_key));
 }
