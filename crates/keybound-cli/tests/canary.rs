@@ -12,7 +12,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -23,6 +23,7 @@ use keybound::random::OperatingSystem;
 use keybound::{Algorithm, JwkSet, KeyKind, PrivateKey, Signer as _, SigningKey, base64url};
 use serde_json::{Value, json};
 use sidecar::Sidecar;
+use support::received::Received;
 use support::{Ended, Org, Workspace};
 
 const ACCESS: &str = "canary-access-token-5d1c";
@@ -352,12 +353,7 @@ impl Stage {
             browser.read_to_string(&mut String::new()).unwrap();
             let mut rest = String::new();
             stderr.read_to_string(&mut rest).unwrap();
-            let output = child.wait_with_output().unwrap();
-            Ended {
-                code: output.status.code(),
-                stdout: String::from_utf8(output.stdout).unwrap(),
-                stderr: before + &rest,
-            }
+            Ended { stderr: before + &rest, ..Ended::of(child) }
         };
         *self.server.nonce.lock().unwrap() = None;
         let on_device = self.workspace.run(&[&who[..], &["--device"]].concat());
@@ -507,27 +503,18 @@ impl Server {
 impl Shared {
     fn serve(&self, stream: TcpStream) {
         let mut reader = BufReader::new(stream);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if reader.read_line(&mut head).unwrap_or_default() == 0 {
-                return;
-            }
-        }
-        let field = |name: &str| {
-            let mut fields = head.lines().filter_map(|line| line.split_once(": "));
-            fields.find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
-        };
-        let mut body = vec![0; field("content-length").map_or(0, |length| length.parse().unwrap())];
-        reader.read_exact(&mut body).unwrap();
-        let form = String::from_utf8(body).unwrap();
-        let authorization = field("authorization").unwrap_or_default();
+        let Some(received) = Received::read(&mut reader) else { return };
+        let form = &received.body;
+        let authorization = received.field("authorization").unwrap_or_default();
         if let Some((scheme, token)) = authorization.split_once(' ') {
             let name = if scheme == "SSWS" { "admin token on the wire" } else { "access token on the wire" };
             self.note(name, token);
         }
-        for (name, secret) in [("proof", field("dpop")), ("cookie on the wire", field("cookie"))] {
+        for (name, secret) in
+            [("proof", received.field("dpop")), ("cookie on the wire", received.field("cookie"))]
+        {
             if let Some(secret) = secret {
-                self.note(name, &secret);
+                self.note(name, secret);
             }
         }
         let parameters: BTreeMap<String, String> =
@@ -543,8 +530,8 @@ impl Shared {
                 self.note(name, value);
             }
         }
-        let line = head.split(' ').take(2).collect::<Vec<_>>().join(" ");
-        let (status, text) = self.answer(&line, &parameters, field("dpop").is_some());
+        let line = received.line().to_owned();
+        let (status, text) = self.answer(&line, &parameters, received.field("dpop").is_some());
         let answer = format!(
             "HTTP/1.1 {status} Canary\r\nContent-Type: application/json\r\nSet-Cookie: sid={COOKIE}\r\n\
              Content-Length: {}\r\nConnection: close\r\n\r\n{text}",

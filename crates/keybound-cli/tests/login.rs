@@ -221,7 +221,7 @@ impl Place {
         let page =
             get(&query("redirect_uri").unwrap(), &format!("code=abc&state={}", query("state").unwrap()));
         assert!(page.starts_with("HTTP/1.1 200"), "{page}");
-        ended(child)
+        Ended::of(child)
     }
 
     /// The logins that are kept.
@@ -248,15 +248,6 @@ fn printed_url(child: &mut Child) -> String {
     let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
     lines.next().unwrap().unwrap();
     lines.next().unwrap().unwrap().trim().to_owned()
-}
-
-fn ended(child: Child) -> Ended {
-    let output = child.wait_with_output().unwrap();
-    Ended {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
 }
 
 fn parameter(url: &str, name: &str) -> Option<String> {
@@ -330,7 +321,7 @@ fn a_user_logs_in_calls_and_logs_out() {
 #[test]
 fn a_user_logs_in_on_another_device() {
     let place = Place::new(Script::default());
-    let told = ended(place.start_login(&["--device"]));
+    let told = Ended::of(place.start_login(&["--device"]));
     assert!(
         told.stderr.contains("WDJB") && told.stderr.contains(&format!("{}/d", place.server.origin)),
         "{told:?}"
@@ -347,7 +338,7 @@ fn what_a_server_refuses_is_told() {
     let url = printed_url(&mut child);
     let (to, state) = (parameter(&url, "redirect_uri").unwrap(), parameter(&url, "state").unwrap());
     get(&to, &format!("error=access_denied&state={state}"));
-    let refused = ended(child);
+    let refused = Ended::of(child);
     assert_eq!(refused.code, Some(19), "{refused:?}");
     assert!(refused.stderr.contains("access_denied") && place.files().is_empty(), "{refused:?}");
 
@@ -387,7 +378,7 @@ fn runs_at_once_send_no_refresh_token_twice() {
     let arguments = ["api", "/api/v1/users", "--no-cache", "--org-url", &place.server.origin];
     let children: Vec<_> = (0..4).map(|_| place.workspace.command(&arguments).spawn().unwrap()).collect();
     for child in children {
-        ended(child).json();
+        Ended::of(child).json();
     }
     assert_eq!(place.server.refresh_tokens(), ["r1", "r2", "r3", "r4"], "RFC 9700 section 4.14.2");
 }

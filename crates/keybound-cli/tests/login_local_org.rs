@@ -97,15 +97,6 @@ fn line(reader: &mut impl std::io::BufRead) -> String {
     line.trim().to_owned()
 }
 
-fn ended(child: Child) -> Ended {
-    let output = child.wait_with_output().unwrap();
-    Ended {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
 #[test]
 fn a_user_logs_in_in_the_browser_calls_and_logs_out() {
     let place = Place::new();
@@ -120,7 +111,7 @@ fn a_user_logs_in_in_the_browser_calls_and_logs_out() {
         .find_map(|line| line.strip_prefix("location: "))
         .unwrap_or_else(|| panic!("{answered}"));
     assert!(exchange("GET", location, "", "").starts_with("HTTP/1.1 200"));
-    let told = ended(child).json();
+    let told = Ended::of(child).json();
     assert_eq!((&told["kind"], &told["user"]), (&"user".into(), &LOGIN.into()));
 
     let call = ["api", "/api/v1/users?limit=2", "--as-user"];
@@ -145,7 +136,7 @@ fn a_user_logs_in_on_another_device() {
     assert!(asked.contains("A desk") && asked.contains(SCOPE), "{asked}");
     let done = place.submit(&asked, &[("decision", "allow")]);
     assert!(done.contains("Device activated"), "{done}");
-    assert_eq!(ended(child).json()["user"], LOGIN);
+    assert_eq!(Ended::of(child).json()["user"], LOGIN);
     assert!(place.run(&["api", "/api/v1/users?limit=1", "--as-user"]).json().is_array());
 }
 

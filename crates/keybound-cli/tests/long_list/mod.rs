@@ -5,12 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test or a benchmark fails by panicking")]
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
 use crate::support::Workspace;
+use crate::support::received::Received;
 
 /// What Okta gives on a page, unless asked for less.
 pub(crate) const USERS_PER_PAGE: usize = 200;
@@ -63,7 +64,8 @@ fn page() -> String {
 fn serve(mut stream: &TcpStream, pages: usize, page: &str) {
     stream.set_nodelay(true).unwrap();
     let mut reader = BufReader::new(stream);
-    while let Some(target) = read(&mut reader) {
+    while let Some(received) = Received::read(&mut reader) {
+        let target = received.line().split_once(' ').unwrap().1;
         let (link, body) = if target.starts_with("/oauth2/v1/token") {
             (String::new(), r#"{"token_type":"DPoP","access_token":"a-token","expires_in":3600}"#)
         } else {
@@ -81,19 +83,4 @@ fn serve(mut stream: &TcpStream, pages: usize, page: &str) {
             return;
         }
     }
-}
-
-/// The target of the next request, whose body is skipped.
-fn read(reader: &mut BufReader<&TcpStream>) -> Option<String> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
-    let lower = head.to_ascii_lowercase();
-    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    reader.read_exact(&mut body).ok()?;
-    head.split(' ').nth(1).map(str::to_owned)
 }

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+
+use crate::support::received::Received;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -53,28 +55,14 @@ impl ScriptedOrg {
 
 fn serve(stream: TcpStream, script: &Script, origin: &str, log: &Mutex<Vec<Asked>>) {
     let mut reader = BufReader::new(stream);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).is_ok_and(|length| length > 0) {
-            continue;
-        }
-        return;
-    }
-    let lower = head.to_ascii_lowercase();
-    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    reader.read_exact(&mut body).unwrap();
-    let line = head.split(' ').take(2).collect::<Vec<_>>().join(" ");
-    let field = |name: &str| {
-        let (_, value) = head
-            .lines()
-            .filter_map(|line| line.split_once(": "))
-            .find(|(it, _)| it.eq_ignore_ascii_case(name))?;
-        Some(value.to_owned())
+    let Some(received) = Received::read(&mut reader) else { return };
+    let is_proven = received.field("dpop").is_some();
+    let asked = Asked {
+        line: received.line().to_owned(),
+        authorization: received.field("authorization").map(str::to_owned),
+        body: received.body,
     };
-    let asked = Asked { line, authorization: field("authorization"), body: String::from_utf8(body).unwrap() };
     log.lock().unwrap().push(asked.clone());
-    let is_proven = lower.contains("\r\ndpop: ");
     let (status, body) = script(&asked).unwrap_or_else(|| usual(&asked.line, origin, is_proven));
     if status == 0 {
         return;

@@ -3,13 +3,14 @@
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::support::received::Received;
 use crate::support::{Ended, Workspace};
 
 /// What the org answers: the status, further header fields, the body.
@@ -98,7 +99,8 @@ impl ScriptedOrg {
 }
 
 fn serve(mut stream: &TcpStream, api: &dyn Fn(&str) -> Reply, notes: &Mutex<Vec<String>>) {
-    let Some((line, body)) = read(stream) else { return };
+    let Some(received) = Received::read(&mut BufReader::new(stream)) else { return };
+    let (line, body) = (received.line().to_owned(), received.body);
     let Reply(status, fields, text) = if line.starts_with("POST /oauth2/v1/token") {
         token(&body)
     } else {
@@ -118,21 +120,4 @@ fn token(form: &str) -> Reply {
     Reply::json(&json!({
         "token_type": "Bearer", "access_token": "a-token", "expires_in": 3600, "scope": scope.replace('+', " "),
     }))
-}
-
-/// `METHOD /path?query`, and the body.
-fn read(stream: &TcpStream) -> Option<(String, String)> {
-    let mut reader = BufReader::new(stream);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
-    let lower = head.to_ascii_lowercase();
-    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    reader.read_exact(&mut body).ok()?;
-    let line = head.lines().next()?.strip_suffix(" HTTP/1.1")?.to_owned();
-    Some((line, String::from_utf8(body).unwrap()))
 }
