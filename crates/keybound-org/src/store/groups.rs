@@ -102,8 +102,7 @@ impl Store {
                 "SELECT {COLUMNS} FROM groups WHERE type = 'BUILT_IN' OR number IN (SELECT group_number FROM \
                  memberships JOIN users ON users.number = user_number WHERE users.id = ?1) ORDER BY number"
             ))?;
-            let rows = statement.query_map([user_id], |row| Ok(read(row)))?;
-            rows.map(|row| row?).collect()
+            statement.query_and_then([user_id], read)?.collect()
         })
     }
 
@@ -253,11 +252,11 @@ fn named_once(put: Result<usize, rusqlite::Error>) -> Result<(), StoreError> {
 }
 
 fn find(transaction: &Transaction<'_>, id: &str) -> Result<Option<Group>, StoreError> {
-    let found = transaction
+    transaction
         .prepare_cached(&format!("SELECT {COLUMNS} FROM groups WHERE id = ?1"))?
-        .query_row([id], |row| Ok(read(row)))
-        .optional()?;
-    found.transpose()
+        .query_and_then([id], read)?
+        .next()
+        .transpose()
 }
 
 fn read(row: &Row<'_>) -> Result<Group, StoreError> {

@@ -306,6 +306,16 @@ fn date(column: i64) -> NumericDate {
     NumericDate::from_seconds(u64::try_from(column).unwrap_or_default())
 }
 
+/// A duration as it stands in a column.
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The duration in a column.
+fn duration(column: i64) -> Duration {
+    Duration::from_secs(u64::try_from(column).unwrap_or_default())
+}
+
 /// Requests of one client that wait for a user, at most: whoever knows the id of a public client can make them.
 const MAX_WAITING: i64 = 10_000;
 
@@ -319,6 +329,11 @@ fn room_for_another(
         .prepare_cached(&format!("SELECT count(*) FROM {table} WHERE client_id = ?1"))?
         .query_row([client_id], |row| row.get(0))?;
     if waiting < MAX_WAITING { Ok(()) } else { Err(StoreError::TooManyWaiting) }
+}
+
+/// Whether a text is one scope (RFC 6749 section 3.3).
+fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
 
 /// A list as it stands in a column.

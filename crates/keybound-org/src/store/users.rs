@@ -3,7 +3,7 @@
 use keybound::NumericDate;
 use keybound::random::Random;
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension as _, Row, Transaction};
+use rusqlite::{Row, Transaction};
 use serde_json::Map;
 
 use super::condition::{Condition, Property, is_member_name};
@@ -248,11 +248,11 @@ pub(super) fn is_unique_violation(error: &rusqlite::Error) -> bool {
 pub(super) fn find(transaction: &Transaction<'_>, id_or_login: &str) -> Result<Option<User>, StoreError> {
     // An id has no `@`, and a login has one.
     let name = if id_or_login.contains('@') { "login" } else { "id" };
-    let found = transaction
+    transaction
         .prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE {name} = ?1"))?
-        .query_row([id_or_login], |row| Ok(read(row)))
-        .optional()?;
-    found.transpose()
+        .query_and_then([id_or_login], read)?
+        .next()
+        .transpose()
 }
 
 /// The pattern for texts that begin with `text`.
