@@ -106,14 +106,9 @@ impl Store {
         })
     }
 
-    /// Makes a user a member of a group; one who is stays one. `None` if one of them is not there.
-    pub(crate) fn add_member(
-        &self,
-        group: &str,
-        user_id: &str,
-        now: NumericDate,
-    ) -> Result<Option<()>, StoreError> {
-        self.write(|transaction| add_member(transaction, group, user_id, now))
+    /// Makes a user a member of a group, if both are there; one who is stays one.
+    pub(crate) fn add_member(&self, group: &str, user_id: &str, now: NumericDate) -> Result<(), StoreError> {
+        self.write(|transaction| add_member(transaction, group, user_id, now).map(drop))
     }
 
     /// Ends a membership, if there is one.
@@ -137,7 +132,7 @@ impl Store {
     }
 }
 
-/// Makes a user a member of a group that has members of its own.
+/// Makes a user a member of a group that has members of its own; `None` if one of them is not there.
 pub(super) fn add_member(
     transaction: &Transaction<'_>,
     group: &str,
