@@ -202,13 +202,10 @@ impl AuthorizationServer {
         if !asked.iter().all(|scope| allowed.iter().any(|allowed| allowed == scope)) {
             return Err(TokenRefusal::Scope);
         }
-        let mut scopes = Vec::new();
-        for scope in allowed {
-            let is_asked = asked.is_empty() || asked.contains(&scope.as_str());
-            if is_asked && self.may_have(app, scope, true)? {
-                scopes.push(scope.clone());
-            }
-        }
+        let of_app = self.scopes_of(app, true)?;
+        let is_asked = |scope: &&String| asked.is_empty() || asked.contains(&scope.as_str());
+        let given = allowed.iter().filter(is_asked).filter(|scope| of_app.contains(scope));
+        let scopes: Vec<_> = given.cloned().collect();
         if scopes.is_empty() { Err(TokenRefusal::Scope) } else { Ok(scopes) }
     }
 
