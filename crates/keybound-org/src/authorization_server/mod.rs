@@ -31,10 +31,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
 use keybound::access_token::AccessTokenPolicy;
 use keybound::assertion::AssertionPolicy;
 use keybound::proof::{ProofContext, ProofPolicy, ProofRefusal, VerifiedProof, proof_header};
 use keybound::random::{Random, RandomUnavailable};
+use keybound::resource::{Demands, ProtectedResource};
 use keybound::{Clock, Nonces, NumericDate, TargetUri, base64url};
 use zeroize::Zeroizing;
 
@@ -147,6 +149,11 @@ impl AuthorizationServer {
         self.org.clock.now()
     }
 
+    /// The answer to a request that is refused.
+    fn refuse(&self, refusal: &TokenRefusal) -> Response {
+        refusal.answer(&self.org.nonces.current(self.now()))
+    }
+
     /// The URL of an endpoint.
     fn url(&self, name: &str) -> String {
         format!("{}{}{name}", self.org.url.origin(), self.base)
@@ -212,7 +219,20 @@ impl AuthorizationServer {
     }
 }
 
+/// What takes the access tokens of these servers: the management API, and userinfo.
+pub(crate) fn protected_resource(store: &Store) -> ProtectedResource {
+    ProtectedResource {
+        demands: Demands {
+            proofs: proof_policy(),
+            nonces: None,
+            known_keys: Arc::default(),
+            accept_bearer_for_unbound_tokens: true,
+        },
+        replay: Arc::new(store.clone()),
+    }
+}
+
 /// What Okta takes in a proof.
-pub(crate) fn proof_policy() -> ProofPolicy {
+fn proof_policy() -> ProofPolicy {
     ProofPolicy { algorithms: OKTA_ALGORITHMS.to_vec(), ..ProofPolicy::default() }
 }

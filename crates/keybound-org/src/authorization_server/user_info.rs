@@ -1,21 +1,19 @@
 //! What an access token lets a client see of its user (OpenID Connect Core section 5.3). It is a protected resource:
 //! its requests are held to the same rules as those of the management API.
 
-use std::sync::Arc;
-
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
 use keybound::access_token::AccessTokenRefusal;
-use keybound::resource::{Demands, ProtectedResource, ResourceRequest};
+use keybound::resource::ResourceRequest;
 use keybound::{ChallengeContext, Refusal};
 use serde_json::{Map, Value, json};
 
-use super::endpoint::Asked;
+use super::endpoint::{Asked, json_answer};
 use super::introspection::claims_of;
 use super::refusal::TokenRefusal;
 use super::scopes::OPENID;
-use super::{AuthorizationServer, proof_policy};
+use super::{AuthorizationServer, protected_resource};
 use crate::okta_algorithms::OKTA_ALGORITHMS;
 
 /// Where the user's claims are.
@@ -36,12 +34,9 @@ impl<E: Into<Refusal>> From<E> for NotTold {
 /// `GET` and `POST /oauth2/v1/userinfo`.
 pub(super) fn endpoint(server: &AuthorizationServer, asked: &Asked) -> Response {
     match server.user_info(asked) {
-        Ok(claims) => {
-            let fields = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
-            (fields, Value::Object(claims).to_string()).into_response()
-        }
+        Ok(claims) => json_answer(StatusCode::OK, &claims.into()),
         Err(NotTold::Refused(refusal)) => challenge(&refusal),
-        Err(NotTold::Failed(refusal)) => refusal.answer(&server.org.nonces.current(server.now())),
+        Err(NotTold::Failed(refusal)) => server.refuse(&refusal),
     }
 }
 
@@ -61,7 +56,7 @@ impl AuthorizationServer {
             user_id = claims_of(token).get("uid").and_then(Value::as_str).map(str::to_owned);
             Ok::<_, AccessTokenRefusal>(verified)
         };
-        let admitted = self.user_info_resource().admit(&request, verify, now)?;
+        let admitted = protected_resource(&self.org.store).admit(&request, verify, now)?;
         admitted.require_scope(&[OPENID])?;
         // A token without a user, or whose user is gone, is good for nothing here.
         let user = self.active_user(user_id.as_deref().unwrap_or_default());
@@ -70,18 +65,6 @@ impl AuthorizationServer {
         let mut claims = self.user_claims(&user, scopes).map_err(NotTold::Failed)?;
         claims.insert("sub".to_owned(), json!(user.id));
         Ok(claims)
-    }
-
-    fn user_info_resource(&self) -> ProtectedResource {
-        ProtectedResource {
-            demands: Demands {
-                proofs: proof_policy(),
-                nonces: None,
-                known_keys: Arc::default(),
-                accept_bearer_for_unbound_tokens: true,
-            },
-            replay: Arc::new(self.org.store.clone()),
-        }
     }
 }
 

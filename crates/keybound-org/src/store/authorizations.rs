@@ -33,6 +33,13 @@ pub(crate) struct Authorization {
     pub(crate) created: NumericDate,
 }
 
+impl Authorization {
+    /// Whether it is for this client of this server; no other may use what was given for it, or learn of it.
+    pub(crate) fn is_of(&self, server: &ServerId, client_id: &str) -> bool {
+        self.server == *server && self.client_id == client_id
+    }
+}
+
 /// A code as it was given.
 pub(crate) struct KeptCode {
     pub(crate) authorization: Authorization,
