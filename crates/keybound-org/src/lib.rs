@@ -63,6 +63,7 @@ mod server;
 mod settings;
 mod store;
 mod timestamp;
+mod unguessable;
 mod user;
 mod wire_name;
 

@@ -37,11 +37,12 @@ use keybound::assertion::AssertionPolicy;
 use keybound::proof::{ProofContext, ProofPolicy, ProofRefusal, VerifiedProof, proof_header};
 use keybound::random::{Random, RandomUnavailable};
 use keybound::resource::{Demands, ProtectedResource};
-use keybound::{Clock, Nonces, NumericDate, TargetUri, base64url};
+use keybound::{Clock, Nonces, NumericDate, TargetUri};
 use zeroize::Zeroizing;
 
 use crate::okta_algorithms::OKTA_ALGORITHMS;
 use crate::store::{App, ServerId, Store, StoreError};
+use crate::unguessable;
 
 use endpoint::{Asked, Methods, served};
 pub(crate) use issued_tokens::IssuedTokens;
@@ -211,11 +212,7 @@ impl AuthorizationServer {
 
     /// A secret that nobody can guess.
     fn secret(&self) -> Result<Zeroizing<String>, RandomUnavailable> {
-        let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
-        self.org.random.fill(bytes.as_mut_slice())?;
-        let mut secret = Zeroizing::new(String::new());
-        base64url::encode_to(&mut secret, bytes.as_slice());
-        Ok(secret)
+        unguessable::text::<SECRET_BYTES>(self.org.random.as_ref())
     }
 }
 

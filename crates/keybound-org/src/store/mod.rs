@@ -52,6 +52,7 @@ pub(crate) use authorizations::{Authorization, Given, GivenRefreshToken, KeptCod
 pub(crate) use condition::Property;
 pub(crate) use condition::{Condition, Properties};
 pub(crate) use device_requests::{DeviceAnswer, DeviceRequest};
+pub(crate) use digest::Digest;
 pub(crate) use events::{LoggedEvent, event_property};
 pub(crate) use groups::group_property;
 pub(crate) use page::{Key, Listing, Order, Place};

@@ -263,7 +263,7 @@ fn update(transaction: &Transaction<'_>, app: &App) -> Result<(), StoreError> {
             names(client.grant_types.iter().map(|grant| grant.name()).collect()),
             names(client.response_types.iter().map(|response| response.name()).collect()),
             client.token_endpoint_auth_method.name(),
-            app.client_secret_hash.as_ref().map(ClientSecretHash::as_bytes),
+            app.client_secret_hash.as_ref().map(ClientSecretHash::digest),
             client.pkce_required,
             app.dpop_bound_access_tokens,
             column(app.last_updated),
