@@ -1,6 +1,6 @@
 //! The SHA-256 that is kept of something worth stealing: cookies, codes, refresh tokens, client secrets, the
-//! administrator's token. Each has 240 random bits or more, but for a client secret that an administrator
-//! chose, so nothing slower is needed.
+//! administrator's token. Each has 240 random bits or more, unless an administrator chose a client secret,
+//! so nothing slower is needed.
 
 use aws_lc_rs::constant_time;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
