@@ -57,6 +57,7 @@ mod okta_algorithms;
 mod okta_id;
 mod origin;
 mod pages;
+mod protected_resource;
 mod search;
 mod seed;
 mod server;

@@ -16,11 +16,12 @@ use zeroize::Zeroizing;
 
 use crate::admin_token::{self, AdminTokenHash};
 use crate::answer;
-use crate::authorization_server::{AuthorizationServers, IssuedTokens, SigningKeys, protected_resource};
+use crate::authorization_server::{AuthorizationServers, IssuedTokens, SigningKeys};
 use crate::background::{self, Unfinished};
 use crate::certificate_authority::{CertificateAuthority, CertificateError};
 use crate::management::{Management, operations};
 use crate::pages;
+use crate::protected_resource::protected_resource;
 use crate::seed;
 use crate::server::Server;
 use crate::settings::{Data, OrgSettings, Scheme};

@@ -34,13 +34,13 @@ use axum::Router;
 use axum::response::Response;
 use keybound::access_token::AccessTokenPolicy;
 use keybound::assertion::AssertionPolicy;
-use keybound::proof::{ProofContext, ProofPolicy, ProofRefusal, VerifiedProof, proof_header};
+use keybound::proof::{ProofContext, ProofRefusal, VerifiedProof, proof_header};
 use keybound::random::{Random, RandomUnavailable};
-use keybound::resource::{Demands, ProtectedResource};
 use keybound::{Clock, Nonces, NumericDate, TargetUri};
 use zeroize::Zeroizing;
 
 use crate::okta_algorithms::OKTA_ALGORITHMS;
+use crate::protected_resource::proof_policy;
 use crate::store::{App, ServerId, Store, StoreError};
 use crate::unguessable;
 
@@ -214,22 +214,4 @@ impl AuthorizationServer {
     fn secret(&self) -> Result<Zeroizing<String>, RandomUnavailable> {
         unguessable::text::<SECRET_BYTES>(self.org.random.as_ref())
     }
-}
-
-/// What takes the access tokens of these servers: the management API, and userinfo.
-pub(crate) fn protected_resource(store: &Store) -> ProtectedResource {
-    ProtectedResource {
-        demands: Demands {
-            proofs: proof_policy(),
-            nonces: None,
-            known_keys: Arc::default(),
-            accept_bearer_for_unbound_tokens: true,
-        },
-        replay: Arc::new(store.clone()),
-    }
-}
-
-/// What Okta takes in a proof.
-fn proof_policy() -> ProofPolicy {
-    ProofPolicy { algorithms: OKTA_ALGORITHMS.to_vec(), ..ProofPolicy::default() }
 }

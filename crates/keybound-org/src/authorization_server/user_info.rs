@@ -2,19 +2,19 @@
 //! its requests are held to the same rules as those of the management API.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
+use http::header::CACHE_CONTROL;
+use keybound::Refusal;
 use keybound::access_token::AccessTokenRefusal;
 use keybound::resource::ResourceRequest;
-use keybound::{ChallengeContext, Refusal};
 use serde_json::{Map, Value, json};
 
+use super::AuthorizationServer;
 use super::endpoint::{Asked, json_answer};
 use super::introspection::claims_of;
 use super::refusal::TokenRefusal;
 use super::scopes::OPENID;
-use super::{AuthorizationServer, protected_resource};
-use crate::okta_algorithms::OKTA_ALGORITHMS;
+use crate::protected_resource::{protected_resource, refusal_fields};
 
 /// Where the user's claims are.
 pub(super) const USER_INFO: &str = "/userinfo";
@@ -73,11 +73,8 @@ fn challenge(refusal: &Refusal) -> Response {
     let answer = refusal.at_resource();
     tracing::info!(status = answer.status.as_u16(), rule = refusal.rule().source(), "userinfo refused");
     let mut response = (answer.status, [(CACHE_CONTROL, "no-store")]).into_response();
-    let context = ChallengeContext { algorithms: &OKTA_ALGORITHMS, accepts_bearer: true, metadata_uri: None };
-    for challenge in refusal.challenges(&context) {
-        response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+    for (name, field) in refusal_fields(refusal) {
+        response.headers_mut().append(name, field);
     }
-    let retry_after = answer.retry_after.map(|after| HeaderValue::from(after.as_secs()));
-    response.headers_mut().extend(retry_after.map(|after| (RETRY_AFTER, after)));
     response
 }
