@@ -13,7 +13,7 @@ use super::{ServerId, Store, StoreError, column, date, secrets};
 use crate::wire_name::wire_names;
 
 /// How long a key is kept after it signed last: longer than the longest life of an access token, which is a day.
-pub(crate) const RETIRED_FOR: Duration = Duration::from_secs(25 * 60 * 60);
+const RETIRED_FOR: Duration = Duration::from_secs(25 * 60 * 60);
 
 wire_names! {
     /// What a key is for.

@@ -10,7 +10,7 @@ use crate::store::{Store, StoreError, column, date};
 use crate::wire_name::wire_names;
 
 /// Keys of one client, at most, as Okta has it.
-pub(crate) const MAX_CLIENT_KEYS: i64 = 50;
+const MAX_CLIENT_KEYS: i64 = 50;
 
 /// A key of a client as it is registered.
 #[derive(Clone, Debug)]
