@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::condition::{Condition, Property, is_member_name};
 use super::page::{self, Listing, Page};
-use super::{Store, StoreError, column, date, users};
+use super::{Store, StoreError, column, date, unless_taken};
 use crate::group::{Group, GroupKind, GroupProfile};
 use crate::okta_id::{self, IdKind};
 use crate::user::User;
@@ -47,7 +47,7 @@ impl Store {
 
     /// The condition for groups whose name begins with a text.
     pub(crate) fn groups_beginning_with(text: &str) -> Condition {
-        Condition::always().and("name LIKE ? ESCAPE '\\'", [Value::Text(users::like_prefix(text))])
+        Condition::beginning_with(&["name"], text)
     }
 
     /// Puts another profile in the place of a group's; gives the group as it then is. A group that is built in
@@ -67,7 +67,7 @@ impl Store {
                     "UPDATE groups SET profile = ?2, last_updated = ?3 WHERE id = ?1",
                     (id, json!(group.profile.members()).to_string(), column(now)),
                 );
-                named_once(put)?;
+                unless_taken(put, StoreError::GroupNameTaken)?;
             }
             Ok(Some(group))
         })
@@ -235,15 +235,7 @@ fn insert(transaction: &Transaction<'_>, group: &Group) -> Result<(), StoreError
             json!(group.profile.members()).to_string(),
         ),
     );
-    named_once(put)
-}
-
-fn named_once(put: Result<usize, rusqlite::Error>) -> Result<(), StoreError> {
-    match put {
-        Ok(_) => Ok(()),
-        Err(error) if users::is_unique_violation(&error) => Err(StoreError::GroupNameTaken),
-        Err(error) => Err(error.into()),
-    }
+    unless_taken(put, StoreError::GroupNameTaken)
 }
 
 fn find(transaction: &Transaction<'_>, id: &str) -> Result<Option<Group>, StoreError> {

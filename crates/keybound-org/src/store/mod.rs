@@ -297,6 +297,19 @@ fn private_file(options: &mut OpenOptions, file: &Path) -> io::Result<File> {
     options.open(file)
 }
 
+/// Gives the error `taken` where a row was not put because another has its name. Identifiers are random, and not the
+/// same twice.
+fn unless_taken(put: rusqlite::Result<usize>, taken: StoreError) -> Result<(), StoreError> {
+    match put {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let code = error.sqlite_error().map(|error| error.extended_code);
+            let is_taken = code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE);
+            Err(if is_taken { taken } else { error.into() })
+        }
+    }
+}
+
 /// A date as it stands in a column.
 fn column(date: NumericDate) -> i64 {
     i64::try_from(date.seconds()).unwrap_or(i64::MAX)

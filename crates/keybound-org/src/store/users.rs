@@ -2,14 +2,13 @@
 
 use keybound::NumericDate;
 use keybound::random::Random;
-use rusqlite::types::Value;
 use rusqlite::{Row, Transaction};
 use serde_json::Map;
 
 use super::condition::{Condition, Property, is_member_name};
 use super::page::{self, Listing, Page};
 use super::passwords::PasswordHash;
-use super::{Store, StoreError, column, date};
+use super::{Store, StoreError, column, date, unless_taken};
 use super::{groups, passwords};
 use crate::user::{InvalidMember, Profile, StepNotAllowed, User, UserStatus};
 
@@ -148,13 +147,11 @@ impl Store {
         self.read(|transaction| page::select(transaction, "users", COLUMNS, listing, read))
     }
 
-    /// A page of the users whose given name, family name or address begins with a text, without the
+    /// The condition for users whose given name, family name or address begins with a text, without the
     /// deactivated ones.
     pub(crate) fn beginning_with(text: &str) -> Condition {
-        let condition = "status <> 'DEPROVISIONED' AND (first_name LIKE ? ESCAPE '\\' OR last_name LIKE ? ESCAPE '\\' \
-                         OR email LIKE ? ESCAPE '\\')";
-        let pattern = || Value::Text(like_prefix(text));
-        Condition::always().and(condition, [pattern(), pattern(), pattern()])
+        let names = ["first_name", "last_name", "email"];
+        Self::not_deprovisioned().and_also(&Condition::beginning_with(&names, text))
     }
 
     /// All users but the deactivated ones, as Okta has it.
@@ -203,7 +200,7 @@ impl Store {
     }
 }
 
-pub(super) const COLUMNS: &str = "number, id, status, created, activated, status_changed, last_login, last_updated, \
+const COLUMNS: &str = "number, id, status, created, activated, status_changed, last_login, last_updated, \
                        password_changed, profile";
 
 fn insert(transaction: &Transaction<'_>, user: &User) -> Result<(), StoreError> {
@@ -232,20 +229,10 @@ fn put(transaction: &Transaction<'_>, statement: &str, user: &User) -> Result<()
         user.password_changed.map(column),
         profile,
     ));
-    match put {
-        Ok(_) => Ok(()),
-        Err(error) if is_unique_violation(&error) => Err(StoreError::LoginTaken),
-        Err(error) => Err(error.into()),
-    }
+    unless_taken(put, StoreError::LoginTaken)
 }
 
-/// The login: identifiers are random, and not the same twice.
-pub(super) fn is_unique_violation(error: &rusqlite::Error) -> bool {
-    let code = error.sqlite_error().map(|error| error.extended_code);
-    code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE)
-}
-
-pub(super) fn find(transaction: &Transaction<'_>, id_or_login: &str) -> Result<Option<User>, StoreError> {
+fn find(transaction: &Transaction<'_>, id_or_login: &str) -> Result<Option<User>, StoreError> {
     // An id has no `@`, and a login has one.
     let name = if id_or_login.contains('@') { "login" } else { "id" };
     transaction
@@ -255,20 +242,7 @@ pub(super) fn find(transaction: &Transaction<'_>, id_or_login: &str) -> Result<O
         .transpose()
 }
 
-/// The pattern for texts that begin with `text`.
-pub(super) fn like_prefix(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 1);
-    for character in text.chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern.push('%');
-    pattern
-}
-
-pub(super) fn read(row: &Row<'_>) -> Result<User, StoreError> {
+fn read(row: &Row<'_>) -> Result<User, StoreError> {
     let damaged = |what| StoreError::Damaged { what };
     let status: String = row.get("status")?;
     let profile: String = row.get("profile")?;

@@ -8,13 +8,11 @@ mod secret;
 
 use keybound::random::Random;
 use keybound::{JwkSet, NumericDate, PublicKey};
-use rusqlite::types::Value;
 use rusqlite::{Row, Transaction};
 use serde_json::json;
 
 use super::condition::{Condition, Property};
 use super::page::{self, Listing, Page};
-use super::users::like_prefix;
 use super::{Store, StoreError, column, date, list, list_column};
 use crate::okta_id::{self, IdKind};
 
@@ -173,7 +171,7 @@ impl Store {
 
     /// The condition for apps whose name begins with a text.
     pub(crate) fn apps_beginning_with(text: &str) -> Condition {
-        Condition::always().and("label LIKE ? ESCAPE '\\'", [Value::Text(like_prefix(text))])
+        Condition::beginning_with(&["label"], text)
     }
 
     /// A page of apps.
