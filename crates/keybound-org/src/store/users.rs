@@ -10,7 +10,7 @@ use super::page::{self, Listing, Page};
 use super::passwords::PasswordHash;
 use super::{Store, StoreError, column, date, unless_taken};
 use super::{groups, passwords};
-use crate::user::{InvalidMember, Profile, StepNotAllowed, User, UserStatus};
+use crate::user::{InvalidMember, LifecycleStep, Profile, StepNotAllowed, User, UserStatus};
 
 /// What may be looked for in users.
 pub(crate) fn user_property(name: &str) -> Option<Property> {
@@ -186,14 +186,13 @@ impl Store {
     /// before.
     pub(crate) fn delete_user(&self, id_or_login: &str, now: NumericDate) -> Result<User, UserChangeError> {
         self.write(|transaction| {
-            let mut user = find(transaction, id_or_login)?.ok_or(UserChangeError::NotFound)?;
+            let user = find(transaction, id_or_login)?.ok_or(UserChangeError::NotFound)?;
             if user.status == UserStatus::Deprovisioned {
                 transaction.execute("DELETE FROM users WHERE id = ?1", [&user.id])?;
             } else {
-                let before = user.clone();
-                user.take(crate::user::LifecycleStep::Deactivate, now)?;
-                update(transaction, &user)?;
-                return Ok(before);
+                let mut deactivated = user.clone();
+                deactivated.take(LifecycleStep::Deactivate, now)?;
+                update(transaction, &deactivated)?;
             }
             Ok(user)
         })
