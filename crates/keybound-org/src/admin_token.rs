@@ -1,35 +1,27 @@
 //! The administrator's API token: what `Authorization: SSWS …` carries.
 
-use aws_lc_rs::{constant_time, digest};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use keybound::base64url;
 use keybound::random::{Random, RandomUnavailable};
 use zeroize::Zeroizing;
+
+use crate::store::Digest;
+use crate::unguessable;
 
 /// Bytes of randomness in a token. Okta's have 42 characters; so have these with their two zeros.
 const TOKEN_BYTES: usize = 30;
 
 /// A new token: `00` and forty characters.
 pub(crate) fn generate(random: &dyn Random) -> Result<Zeroizing<String>, RandomUnavailable> {
-    let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
-    random.fill(bytes.as_mut_slice())?;
-    let mut token = Zeroizing::new(String::from("00"));
-    base64url::encode_to(&mut token, bytes.as_slice());
-    Ok(token)
+    Ok(Zeroizing::new(["00", &unguessable::text::<TOKEN_BYTES>(random)?].concat()))
 }
 
 /// What the server keeps of the token.
-pub(crate) struct AdminTokenHash(digest::Digest);
+pub(crate) struct AdminTokenHash(Digest);
 
 impl AdminTokenHash {
     pub(crate) fn of(token: &str) -> Self {
-        Self(digest::digest(&digest::SHA256, token.as_bytes()))
-    }
-
-    fn is_of(&self, token: &str) -> bool {
-        let found = Self::of(token);
-        constant_time::verify_slices_are_equal(self.0.as_ref(), found.0.as_ref()).is_ok()
+        Self(Digest::of(token))
     }
 
     /// Whether a request carries the token, and nothing else, in its one `Authorization` field. `None` if
@@ -38,7 +30,7 @@ impl AdminTokenHash {
         let mut fields = headers.get_all(AUTHORIZATION).iter();
         let (Some(field), None) = (fields.next(), fields.next()) else { return None };
         let (scheme, token) = field.to_str().ok()?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("SSWS").then(|| self.is_of(token.trim_matches(' ')))
+        scheme.eq_ignore_ascii_case("SSWS").then(|| self.0.is_of(token.trim_matches(' ')))
     }
 }
 

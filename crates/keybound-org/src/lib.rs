@@ -57,12 +57,14 @@ mod okta_algorithms;
 mod okta_id;
 mod origin;
 mod pages;
+mod protected_resource;
 mod search;
 mod seed;
 mod server;
 mod settings;
 mod store;
 mod timestamp;
+mod unguessable;
 mod user;
 mod wire_name;
 

@@ -9,7 +9,6 @@ use axum::Router;
 use axum::middleware;
 use keybound::access_token::AccessTokenPolicy;
 use keybound::random::RandomUnavailable;
-use keybound::resource::{Demands, ProtectedResource};
 use keybound::{Nonces, TargetUri, TargetUriError};
 use rustls::ServerConfig;
 use tempfile::TempDir;
@@ -17,11 +16,12 @@ use zeroize::Zeroizing;
 
 use crate::admin_token::{self, AdminTokenHash};
 use crate::answer;
-use crate::authorization_server::{AuthorizationServers, IssuedTokens, SigningKeys, proof_policy};
+use crate::authorization_server::{AuthorizationServers, IssuedTokens, SigningKeys};
 use crate::background::{self, Unfinished};
 use crate::certificate_authority::{CertificateAuthority, CertificateError};
 use crate::management::{Management, operations};
 use crate::pages;
+use crate::protected_resource::protected_resource;
 use crate::seed;
 use crate::server::Server;
 use crate::settings::{Data, OrgSettings, Scheme};
@@ -215,15 +215,7 @@ fn routes(
     });
     let management = Management {
         url: url.clone(),
-        resource: ProtectedResource {
-            demands: Demands {
-                proofs: proof_policy(),
-                nonces: None,
-                known_keys: Arc::default(),
-                accept_bearer_for_unbound_tokens: true,
-            },
-            replay: Arc::new(store.clone()),
-        },
+        resource: protected_resource(store),
         tokens: IssuedTokens {
             policy: AccessTokenPolicy::new(url.origin().to_owned(), url.origin().to_owned()),
             keys,

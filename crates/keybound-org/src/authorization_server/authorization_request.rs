@@ -14,7 +14,7 @@ use super::refusal::TokenRefusal;
 use crate::store::{App, AppStatus, GrantType, TokenEndpointAuthMethod};
 
 /// Bytes of `state` and of `nonce`, at most: both come back in a URL or a token.
-const MAX_ECHOED_BYTES: usize = 2 * 1024;
+pub(super) const MAX_ECHOED_BYTES: usize = 2 * 1024;
 
 /// Bytes of a `login_hint`, at most: an address of e-mail.
 const MAX_LOGIN_HINT_BYTES: usize = 320;

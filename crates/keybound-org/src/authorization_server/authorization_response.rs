@@ -8,7 +8,7 @@ use url::form_urlencoded::Serializer;
 
 use super::redirect_uri::RedirectUri;
 use super::refusal::TokenRefusal;
-use crate::pages::FormPost;
+use crate::pages::{FormPost, Page as _};
 
 /// Where the response to a request goes, and in which way.
 #[derive(Clone, Debug)]

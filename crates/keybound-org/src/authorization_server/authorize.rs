@@ -20,7 +20,7 @@ use super::form::Form;
 use super::refusal::TokenRefusal;
 use crate::pages::{Consent, Page as _, SignIn};
 use crate::store::{Authorization, KeptCode, PasswordCheck, Session};
-use crate::user::{User, UserStatus};
+use crate::user::User;
 
 /// Where a browser comes with a request.
 pub(super) const AUTHORIZE: &str = "/authorize";
@@ -68,8 +68,7 @@ impl AuthorizationServer {
         let form = asked.parameters().map_err(NoTarget::from)?;
         let request = self.authorization_request(&form, now)?;
         let browser = self.browser(&asked.head.headers)?;
-        let longest = if request.prompt.login { Some(0) } else { request.max_age };
-        match self.signed_in(&browser, longest, now)? {
+        match self.signed_in(&browser, request.longest_signed_in(), now)? {
             Some((session, user)) => self.with_leave(&request, &form, &browser, &session, &user, now),
             None if request.prompt.none => Err(request.refused(RequestRefusal::LoginRequired)),
             None => Ok(self.sign_in_page(&request, &form, &browser, None, None)),
@@ -100,8 +99,8 @@ impl AuthorizationServer {
         let posted = asked.form().map_err(NoTarget::from)?;
         let request = self.authorization_request(&carried(&posted)?, now)?;
         let browser = self.browser(&asked.head.headers)?;
-        let longest = if request.prompt.login { Some(0) } else { request.max_age };
-        let longest = longest.map(|seconds| seconds.saturating_add(READING_TIME.as_secs()));
+        let longest =
+            request.longest_signed_in().map(|seconds| seconds.saturating_add(READING_TIME.as_secs()));
         let (session, _) = self.signed_in(&browser, longest, now)?.ok_or(NoTarget::Stale)?;
         if !browser.was_shown(FormPurpose::Consent, posted.get("form_token")) {
             return Err(NoTarget::Stale.into());
@@ -202,8 +201,7 @@ impl AuthorizationServer {
         {
             return Ok(None);
         }
-        let user = self.org.store.user(&session.user_id)?;
-        Ok(user.filter(|user| user.status == UserStatus::Active).map(|user| (session, user)))
+        Ok(self.user_if_active(&session.user_id)?.map(|user| (session, user)))
     }
 
     /// A new session, under a new cookie, for the user whose name and password a form has; else what the user is told.
@@ -253,6 +251,11 @@ impl AuthorizationServer {
 }
 
 impl AuthorizationRequest {
+    /// How long ago the user may have signed in, in seconds.
+    fn longest_signed_in(&self) -> Option<u64> {
+        if self.prompt.login { Some(0) } else { self.max_age }
+    }
+
     fn refused(&self, refusal: RequestRefusal) -> NotAuthorized {
         NotAuthorized::There(Box::new(self.target.clone()), refusal.into())
     }

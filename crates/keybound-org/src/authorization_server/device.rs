@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use keybound::NumericDate;
 use keybound::random::RandomUnavailable;
 use serde_json::json;
@@ -13,7 +12,7 @@ use serde_json::json;
 use super::AuthorizationServer;
 use super::authorization_request::{NoTarget, NotAuthorized};
 use super::browser::{Browser, FormPurpose};
-use super::endpoint::Asked;
+use super::endpoint::{Asked, json_answer};
 use super::form::Form;
 use super::refusal::TokenRefusal;
 use super::token::{UsersGrant, bounded};
@@ -59,10 +58,9 @@ pub(super) fn endpoint(server: &AuthorizationServer, asked: &Asked) -> Response 
                 "expires_in": DEVICE_LIFE.as_secs(),
                 "interval": PAUSE.as_secs(),
             });
-            let fields = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
-            (fields, body.to_string()).into_response()
+            json_answer(StatusCode::OK, &body)
         }
-        Err(refusal) => refusal.answer(&server.org.nonces.current(server.now())),
+        Err(refusal) => server.refuse(&refusal),
     }
 }
 

@@ -7,8 +7,10 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
-use http::Method;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
+use http::{Method, StatusCode};
+use serde_json::Value;
 
 use super::form::{Form, FormRefusal, MAX_FORM_BYTES};
 use super::{AuthorizationServer, AuthorizationServers};
@@ -58,6 +60,12 @@ pub(super) fn served(methods: Methods, work: Work) -> MethodRouter<Arc<Authoriza
         Methods::Post => post(handler),
         Methods::GetAndPost => get(handler).post(handler),
     }
+}
+
+/// An answer in JSON that no cache is to keep (RFC 6749 section 5.1).
+pub(super) fn json_answer(status: StatusCode, body: &Value) -> Response {
+    let fields = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
+    (status, fields, body.to_string()).into_response()
 }
 
 async fn answer(

@@ -20,25 +20,17 @@ enum Token {
 
 impl Token {
     /// Okta's name of the event, and its words: those of a custom server have an `as` in their name.
-    const fn event(self, server: &ServerId) -> (&'static str, &'static str) {
-        match (self, server) {
-            (Self::Access, ServerId::Org) => {
-                ("app.oauth2.token.grant.access_token", "OAuth2 access token is granted")
-            }
-            (Self::Access, ServerId::Custom(_)) => {
-                ("app.oauth2.as.token.grant.access_token", "OAuth2 access token is granted")
-            }
-            (Self::Id, ServerId::Org) => ("app.oauth2.token.grant.id_token", "OIDC id token is granted"),
-            (Self::Id, ServerId::Custom(_)) => {
-                ("app.oauth2.as.token.grant.id_token", "OIDC id token is granted")
-            }
-            (Self::Refresh, ServerId::Org) => {
-                ("app.oauth2.token.grant.refresh_token", "OAuth2 refresh token is granted")
-            }
-            (Self::Refresh, ServerId::Custom(_)) => {
-                ("app.oauth2.as.token.grant.refresh_token", "OAuth2 refresh token is granted")
-            }
-        }
+    fn event(self, server: &ServerId) -> (String, &'static str) {
+        let (token, message) = match self {
+            Self::Access => ("access_token", "OAuth2 access token is granted"),
+            Self::Id => ("id_token", "OIDC id token is granted"),
+            Self::Refresh => ("refresh_token", "OAuth2 refresh token is granted"),
+        };
+        let prefix = match server {
+            ServerId::Org => "app.oauth2",
+            ServerId::Custom(_) => "app.oauth2.as",
+        };
+        (format!("{prefix}.token.grant.{token}"), message)
     }
 }
 
@@ -46,43 +38,42 @@ impl AuthorizationServer {
     /// Writes the events of a token request. A log that cannot be written stops no token. A device that polls for its
     /// user is no event.
     pub(super) fn log_grant(&self, asked: &Asked, granted: &Result<Issued, TokenRefusal>) {
+        if granted.as_ref().is_err_and(TokenRefusal::is_polled) {
+            return;
+        }
+        let form = asked.form().ok();
+        let find = |name: &str| form.as_ref().and_then(|form| form.get(name));
+        let event = |token: Token| {
+            let (event_type, message) = token.event(&self.id);
+            let grant_type = bounded(find("grant_type").unwrap_or_default());
+            Event::new(event_type, message).from(origin::of(&asked.head)).debug("grantType", grant_type)
+        };
         match granted {
             Ok(issued) => {
                 let id = issued.id_token.as_ref().map(|_| Token::Id);
                 let refresh = issued.refresh_token.as_ref().map(|_| Token::Refresh);
                 for token in [Some(Token::Access), id, refresh].into_iter().flatten() {
-                    let event =
-                        self.grant_event(asked, token).debug("grantedScopes", issued.scopes.join(" "));
+                    let event = event(token).by(issued.client.clone());
+                    let event = event.debug("grantedScopes", issued.scopes.join(" "));
                     let event = event.debug("tokenType", issued.access_token.scheme.name());
                     let targets = issued.user.iter().cloned().collect();
-                    self.log(&Event { targets, ..event.by(issued.client.clone()) });
+                    self.log(&Event { targets, ..event });
                 }
             }
-            Err(refusal) if refusal.is_polled() => {}
-            Err(refusal) if refusal.asks_for_nonce() => {
-                let reason = Some("use_dpop_nonce".to_owned());
-                let outcome = Outcome { result: OutcomeResult::Challenge, reason };
-                self.log(&Event { outcome, ..self.grant_event(asked, Token::Access) });
-            }
             Err(refusal) => {
-                let form = asked.form().ok();
-                let scopes = form.as_ref().and_then(|form| form.get("scope")).unwrap_or_default();
-                let event = self.grant_event(asked, Token::Access).failed(refusal.error());
-                self.log(
-                    &event.debug("requestedScopes", bounded(scopes)).debug("cause", refusal.to_string()),
-                );
+                let client = self.claimed_client(find("client_assertion"), find("client_id"));
+                let event = event(Token::Access).by(client);
+                if refusal.asks_for_nonce() {
+                    let reason = Some("use_dpop_nonce".to_owned());
+                    let outcome = Outcome { result: OutcomeResult::Challenge, reason };
+                    self.log(&Event { outcome, ..event });
+                } else {
+                    let scopes = bounded(find("scope").unwrap_or_default());
+                    let event = event.failed(refusal.error()).debug("requestedScopes", scopes);
+                    self.log(&event.debug("cause", refusal.to_string()));
+                }
             }
         }
-    }
-
-    fn grant_event(&self, asked: &Asked, token: Token) -> Event {
-        let form = asked.form().ok();
-        let find = |name: &str| form.as_ref().and_then(|form| form.get(name));
-        let (event_type, message) = token.event(&self.id);
-        Event::new(event_type, message)
-            .from(origin::of(&asked.head))
-            .by(self.claimed_client(find("client_assertion"), find("client_id")))
-            .debug("grantType", bounded(find("grant_type").unwrap_or_default()))
     }
 
     fn log(&self, event: &Event) {

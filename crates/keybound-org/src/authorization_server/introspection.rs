@@ -1,7 +1,7 @@
 //! What a client's own token says and whether it is good (RFC 7662), in the shape of Okta's answers.
 
-use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::Response;
+use http::StatusCode;
 use keybound::access_token::AccessTokenRefusal;
 use keybound::json::Object;
 use keybound::{NumericDate, base64url};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::AuthorizationServer;
 use super::access_token::members;
-use super::endpoint::Asked;
+use super::endpoint::{Asked, json_answer};
 use super::issued_tokens;
 use super::refusal::TokenRefusal;
 use super::token::bounded;
@@ -21,11 +21,8 @@ pub(super) const INTROSPECT: &str = "/introspect";
 /// `POST /oauth2/v1/introspect`.
 pub(super) fn endpoint(server: &AuthorizationServer, asked: &Asked) -> Response {
     match server.introspect(asked) {
-        Ok(found) => {
-            let body = Value::Object(found).to_string();
-            ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
-        }
-        Err(refusal) => refusal.answer(&server.org.nonces.current(server.now())),
+        Ok(found) => json_answer(StatusCode::OK, &found.into()),
+        Err(refusal) => server.refuse(&refusal),
     }
 }
 
@@ -91,7 +88,7 @@ impl AuthorizationServer {
         let Some(token) = bounded(token) else { return Ok(None) };
         let Some(kept) = self.org.store.refresh_token(token)? else { return Ok(None) };
         let authorization = &kept.authorization;
-        let is_theirs = authorization.client_id == app.client_id && authorization.server == self.id;
+        let is_theirs = authorization.is_of(&self.id, &app.client_id);
         let is_good = is_theirs && !kept.is_ended && kept.used.is_none() && kept.expires > now;
         let Ok(user) = self.active_user(&authorization.user_id) else { return Ok(None) };
         Ok(is_good.then(|| {

@@ -7,7 +7,7 @@ use keybound::{Algorithm, NumericDate, UnverifiedJws, VerifyingKey};
 use url::Url;
 
 use super::AuthorizationServer;
-use super::authorization_request::{NoTarget, NotAuthorized};
+use super::authorization_request::{MAX_ECHOED_BYTES, NoTarget, NotAuthorized};
 use super::authorization_response::redirect;
 use super::endpoint::Asked;
 use super::redirect_uri::RedirectUri;
@@ -16,9 +16,6 @@ use crate::store::App;
 
 /// Where users are signed out.
 pub(super) const LOGOUT: &str = "/logout";
-
-/// Bytes of a `state`, at most.
-const MAX_STATE_BYTES: usize = 2 * 1024;
 
 /// Whom an ID token is of.
 struct Hint {
@@ -52,7 +49,7 @@ impl AuthorizationServer {
             self.org.store.end_session(browser.secret())?;
             tracing::info!(user_id = hint.user_id, "signed out");
         }
-        let state = form.get("state").filter(|state| state.len() <= MAX_STATE_BYTES);
+        let state = form.get("state").filter(|state| state.len() <= MAX_ECHOED_BYTES);
         let answer = match target {
             Some(target) => redirect(&with_state(&target, state)),
             None => Notice { title: "Signed out", text: "You are signed out." }.answer(StatusCode::OK, &[]),

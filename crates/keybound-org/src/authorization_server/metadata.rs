@@ -22,14 +22,6 @@ pub(super) const KEYS: &str = "/keys";
 /// Clients may keep keys and metadata for an hour, as Okta's answers say.
 const CACHEABLE: &str = "max-age=3600, must-revalidate";
 
-/// The grants that the token endpoint has.
-const GRANT_TYPES: [GrantType; 4] = [
-    GrantType::AuthorizationCode,
-    GrantType::RefreshToken,
-    GrantType::ClientCredentials,
-    GrantType::DeviceCode,
-];
-
 /// How clients can authenticate.
 const AUTHENTICATION_METHODS: [TokenEndpointAuthMethod; 4] = [
     TokenEndpointAuthMethod::ClientSecretBasic,
@@ -72,7 +64,7 @@ pub(super) fn keys(server: &AuthorizationServer, _: &Asked) -> Response {
 fn answer(server: &AuthorizationServer, json: Result<String, TokenRefusal>) -> Response {
     match json {
         Ok(json) => ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, CACHEABLE)], json).into_response(),
-        Err(refusal) => refusal.answer(&server.org.nonces.current(server.now())),
+        Err(refusal) => server.refuse(&refusal),
     }
 }
 
@@ -93,7 +85,7 @@ impl AuthorizationServer {
             "pushed_authorization_request_endpoint": self.url(pushed::PUSHED),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query", "fragment", "form_post"],
-            "grant_types_supported": GRANT_TYPES.map(GrantType::name),
+            "grant_types_supported": token::GRANT_TYPES.map(GrantType::name),
             "subject_types_supported": ["public"],
             "scopes_supported": self.supported_scopes()?,
             "claims_supported": [

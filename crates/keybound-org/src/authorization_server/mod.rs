@@ -31,15 +31,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
 use keybound::access_token::AccessTokenPolicy;
 use keybound::assertion::AssertionPolicy;
-use keybound::proof::{ProofContext, ProofPolicy, ProofRefusal, VerifiedProof, proof_header};
+use keybound::proof::{ProofContext, ProofRefusal, VerifiedProof, proof_header};
 use keybound::random::{Random, RandomUnavailable};
-use keybound::{Clock, Nonces, NumericDate, TargetUri, base64url};
+use keybound::{Clock, Nonces, NumericDate, TargetUri};
 use zeroize::Zeroizing;
 
 use crate::okta_algorithms::OKTA_ALGORITHMS;
+use crate::protected_resource::proof_policy;
 use crate::store::{App, ServerId, Store, StoreError};
+use crate::unguessable;
 
 use endpoint::{Asked, Methods, served};
 pub(crate) use issued_tokens::IssuedTokens;
@@ -147,6 +150,11 @@ impl AuthorizationServer {
         self.org.clock.now()
     }
 
+    /// The answer to a request that is refused.
+    fn refuse(&self, refusal: &TokenRefusal) -> Response {
+        refusal.answer(&self.org.nonces.current(self.now()))
+    }
+
     /// The URL of an endpoint.
     fn url(&self, name: &str) -> String {
         format!("{}{}{name}", self.org.url.origin(), self.base)
@@ -204,15 +212,6 @@ impl AuthorizationServer {
 
     /// A secret that nobody can guess.
     fn secret(&self) -> Result<Zeroizing<String>, RandomUnavailable> {
-        let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
-        self.org.random.fill(bytes.as_mut_slice())?;
-        let mut secret = Zeroizing::new(String::new());
-        base64url::encode_to(&mut secret, bytes.as_slice());
-        Ok(secret)
+        unguessable::text::<SECRET_BYTES>(self.org.random.as_ref())
     }
-}
-
-/// What Okta takes in a proof.
-pub(crate) fn proof_policy() -> ProofPolicy {
-    ProofPolicy { algorithms: OKTA_ALGORITHMS.to_vec(), ..ProofPolicy::default() }
 }

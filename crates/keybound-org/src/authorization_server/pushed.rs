@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use keybound::proof::VerifiedProof;
 use serde_json::json;
 
 use super::AuthorizationServer;
 use super::authorization_request::{NoTarget, RequestRefusal, response_target};
-use super::endpoint::Asked;
+use super::endpoint::{Asked, json_answer};
 use super::refusal::TokenRefusal;
 use crate::store::PushedRequest;
 
@@ -28,11 +27,10 @@ const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 pub(super) fn endpoint(server: &AuthorizationServer, asked: &Asked) -> Response {
     match server.push(asked) {
         Ok(request_uri) => {
-            let body = json!({ "request_uri": request_uri, "expires_in": PUSHED_LIFE.as_secs() }).to_string();
-            let fields = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
-            (StatusCode::CREATED, fields, body).into_response()
+            let body = json!({ "request_uri": request_uri, "expires_in": PUSHED_LIFE.as_secs() });
+            json_answer(StatusCode::CREATED, &body)
         }
-        Err(refusal) => refusal.answer(&server.org.nonces.current(server.now())),
+        Err(refusal) => server.refuse(&refusal),
     }
 }
 

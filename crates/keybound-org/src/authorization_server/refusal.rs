@@ -4,8 +4,8 @@
 //! Where Okta has words of its own for a refusal, they are used, so that programs that look for them find
 //! them. Elsewhere the answer says which rule is broken, which is more than Okta says.
 
-use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::response::Response;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use keybound::assertion::AssertionRefusal;
 use keybound::exchange::DPOP_NONCE;
@@ -15,8 +15,10 @@ use keybound::{Nonce, Refusal, Rule, SignError, TargetUriError, description};
 use serde_json::json;
 
 use super::authorization_request::RequestRefusal;
+use super::endpoint::json_answer;
 use super::form::FormRefusal;
-use crate::store::{Redeemed, StoreError, TokenEndpointAuthMethod};
+use super::token::GRANT_TYPES;
+use crate::store::{GrantType, Redeemed, StoreError, TokenEndpointAuthMethod};
 
 /// Why a client does not get what it asks for.
 #[derive(Debug, thiserror::Error)]
@@ -24,8 +26,8 @@ pub(super) enum TokenRefusal {
     #[error(transparent)]
     Form(#[from] FormRefusal),
     #[error(
-        "The authorization grant type is not supported by the authorization server. Configured grant types: \
-         [authorization_code, refresh_token, client_credentials, urn:ietf:params:oauth:grant-type:device_code]."
+        "The authorization grant type is not supported by the authorization server. Configured grant types: [{}].",
+        GRANT_TYPES.map(GrantType::name).join(", ")
     )]
     GrantType,
     #[error(
@@ -155,9 +157,8 @@ impl TokenRefusal {
             tracing::error!(error = %self, "the token endpoint failed");
         }
 
-        let body = json!({ "error": error, "error_description": description }).to_string();
-        let fields = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
-        let mut response = (status, fields, body).into_response();
+        let body = json!({ "error": error, "error_description": description });
+        let mut response = json_answer(status, &body);
         if matches!(self, Self::MalformedBasic | Self::ClientSecret) {
             // RFC 6749 section 5.2: where the client tried this field, the answer names its scheme.
             response

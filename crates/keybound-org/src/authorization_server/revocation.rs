@@ -16,7 +16,7 @@ pub(super) const REVOKE: &str = "/revoke";
 pub(super) fn endpoint(server: &AuthorizationServer, asked: &Asked) -> Response {
     match server.revoke(asked) {
         Ok(()) => (StatusCode::OK, [(CACHE_CONTROL, "no-store")]).into_response(),
-        Err(refusal) => refusal.answer(&server.org.nonces.current(server.now())),
+        Err(refusal) => server.refuse(&refusal),
     }
 }
 
@@ -40,8 +40,7 @@ impl AuthorizationServer {
             }
         } else if let Some(token) = bounded(token)
             && let Some(kept) = self.org.store.refresh_token(token)?
-            && kept.authorization.client_id == *client_id
-            && kept.authorization.server == self.id
+            && kept.authorization.is_of(&self.id, client_id)
         {
             self.org.store.end_authorization(&kept.authorization.id, now)?;
             tracing::info!(client_id, "refresh token revoked");

@@ -2,7 +2,7 @@
 
 use super::AuthorizationServer;
 use super::refusal::TokenRefusal;
-use crate::store::{AccessPolicy, App, GrantType, Lifetimes, ServerId};
+use crate::store::{AccessPolicy, App, GrantType, Lifetimes, StoreError};
 
 /// The scope with which a request is one of OpenID Connect, and gets an ID token.
 pub(super) const OPENID: &str = "openid";
@@ -16,6 +16,24 @@ pub(super) const USER_SCOPES: [&str; 5] = [OPENID, "profile", "email", OFFLINE_A
 /// Bytes of a `scope` parameter, at most; all of Okta's scopes together have about 6,000.
 const MAX_SCOPE_BYTES: usize = 8 * 1024;
 
+/// The scopes that an app may have.
+pub(super) struct ScopesOfApp {
+    /// Whether it may have those of [`USER_SCOPES`].
+    for_user: bool,
+    others: Vec<String>,
+    /// What is given where nothing is asked for.
+    default: Vec<String>,
+}
+
+impl ScopesOfApp {
+    pub(super) fn contains(&self, scope: &str) -> bool {
+        if USER_SCOPES.contains(&scope) {
+            return self.for_user;
+        }
+        self.others.iter().any(|other| other == scope)
+    }
+}
+
 impl AuthorizationServer {
     /// The scopes that an app asks for, each once, if it may have all of them.
     pub(super) fn requested_scopes(
@@ -28,9 +46,10 @@ impl AuthorizationServer {
         if asked.len() > MAX_SCOPE_BYTES {
             return Err(TokenRefusal::Scope);
         }
+        let of_app = self.scopes_of(app, for_user)?;
         let mut scopes: Vec<String> = Vec::new();
         for scope in asked.split(' ').filter(|scope| !scope.is_empty()) {
-            if !self.may_have(app, scope, for_user)? {
+            if !of_app.contains(scope) {
                 return Err(TokenRefusal::Scope);
             }
             if !scopes.iter().any(|known| known == scope) {
@@ -38,7 +57,7 @@ impl AuthorizationServer {
             }
         }
         if scopes.is_empty() {
-            scopes = self.default_scopes()?;
+            scopes = of_app.default;
         }
         if scopes.iter().any(|scope| scope == OFFLINE_ACCESS) && !app.client.allows(GrantType::RefreshToken) {
             return Err(TokenRefusal::OfflineAccess);
@@ -46,24 +65,17 @@ impl AuthorizationServer {
         if scopes.is_empty() { Err(TokenRefusal::NoScope) } else { Ok(scopes) }
     }
 
-    /// Whether an app may have a scope.
-    pub(super) fn may_have(&self, app: &App, scope: &str, for_user: bool) -> Result<bool, TokenRefusal> {
-        if USER_SCOPES.contains(&scope) {
-            return Ok(for_user);
-        }
-        match &self.id {
-            ServerId::Org => Ok(app.scopes.iter().any(|granted| granted == scope)),
-            ServerId::Custom(id) => {
-                Ok(self.org.store.list_scopes(id)?.iter().any(|defined| defined.name == scope))
-            }
-        }
-    }
-
-    /// What is given where nothing is asked for.
-    fn default_scopes(&self) -> Result<Vec<String>, TokenRefusal> {
-        let Some(id) = self.id.custom() else { return Ok(Vec::new()) };
+    /// The scopes that an app may have, read once for a request: those that are granted to it or, of a custom server,
+    /// all that are defined.
+    pub(super) fn scopes_of(&self, app: &App, for_user: bool) -> Result<ScopesOfApp, StoreError> {
+        let Some(id) = self.id.custom() else {
+            return Ok(ScopesOfApp { for_user, others: app.scopes.clone(), default: Vec::new() });
+        };
         let defined = self.org.store.list_scopes(id)?;
-        Ok(defined.into_iter().filter(|scope| scope.is_default).map(|scope| scope.name).collect())
+        let default =
+            defined.iter().filter(|scope| scope.is_default).map(|scope| scope.name.clone()).collect();
+        let others = defined.into_iter().map(|scope| scope.name).collect();
+        Ok(ScopesOfApp { for_user, others, default })
     }
 
     /// How long the tokens of a request live. Of a custom server the first policy for the client decides, by its first

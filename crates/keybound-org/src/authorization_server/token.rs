@@ -12,7 +12,7 @@
 //! given for (a code, a refresh token) is used up last, together with the record of what was given.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::StatusCode;
 use keybound::proof::{ProofRefusal, VerifiedProof};
 use keybound::random::jwt_id;
 use keybound::{NumericDate, Thumbprint, base64url};
@@ -24,7 +24,7 @@ use aws_lc_rs::{constant_time, digest};
 use super::AuthorizationServer;
 use super::access_token::{AccessToken, Bearer};
 use super::client::Client;
-use super::endpoint::Asked;
+use super::endpoint::{Asked, json_answer};
 use super::form::Form;
 use super::id_token::IdTokenSubject;
 use super::refusal::TokenRefusal;
@@ -32,11 +32,20 @@ use super::scopes::{OFFLINE_ACCESS, OPENID};
 use crate::event::EventObject;
 use crate::store::{
     App, Authorization, Given, GivenRefreshToken, GrantType, KeptCode, Lifetimes, NotRedeemed, Redeemed,
+    StoreError,
 };
 use crate::user::{User, UserStatus};
 
 /// Where the token endpoint is.
 pub(super) const TOKEN: &str = "/token";
+
+/// The grants that it has.
+pub(super) const GRANT_TYPES: [GrantType; 4] = [
+    GrantType::AuthorizationCode,
+    GrantType::RefreshToken,
+    GrantType::ClientCredentials,
+    GrantType::DeviceCode,
+];
 
 /// Bytes of a code, a refresh token or a device code, at most. Ours have 43.
 const MAX_GRANT_BYTES: usize = 256;
@@ -47,7 +56,7 @@ pub(super) fn endpoint(server: &AuthorizationServer, asked: &Asked) -> Response 
     server.log_grant(asked, &granted);
     match granted {
         Ok(issued) => issued.into_response(),
-        Err(refusal) => refusal.answer(&server.org.nonces.current(server.now())),
+        Err(refusal) => server.refuse(&refusal),
     }
 }
 
@@ -143,7 +152,7 @@ impl AuthorizationServer {
         let code = bounded(form.require("code")?).ok_or(TokenRefusal::Code)?;
         let kept = self.org.store.code(code)?.ok_or(TokenRefusal::Code)?;
         let authorization = &kept.authorization;
-        if authorization.client_id != app.client_id || authorization.server != self.id {
+        if !authorization.is_of(&self.id, &app.client_id) {
             return Err(TokenRefusal::Code);
         }
         if kept.is_used_up {
@@ -173,7 +182,7 @@ impl AuthorizationServer {
         let token = bounded(form.require("refresh_token")?).ok_or(TokenRefusal::RefreshToken)?;
         let kept = self.org.store.refresh_token(token)?.ok_or(TokenRefusal::RefreshToken)?;
         let authorization = kept.authorization;
-        let is_theirs = authorization.client_id == app.client_id && authorization.server == self.id;
+        let is_theirs = authorization.is_of(&self.id, &app.client_id);
         if !is_theirs || kept.is_ended || kept.expires <= now {
             return Err(TokenRefusal::RefreshToken);
         }
@@ -202,20 +211,20 @@ impl AuthorizationServer {
         if !asked.iter().all(|scope| allowed.iter().any(|allowed| allowed == scope)) {
             return Err(TokenRefusal::Scope);
         }
-        let mut scopes = Vec::new();
-        for scope in allowed {
-            let is_asked = asked.is_empty() || asked.contains(&scope.as_str());
-            if is_asked && self.may_have(app, scope, true)? {
-                scopes.push(scope.clone());
-            }
-        }
+        let of_app = self.scopes_of(app, true)?;
+        let is_asked = |scope: &&String| asked.is_empty() || asked.contains(&scope.as_str());
+        let given = allowed.iter().filter(is_asked).filter(|scope| of_app.contains(scope));
+        let scopes: Vec<_> = given.cloned().collect();
         if scopes.is_empty() { Err(TokenRefusal::Scope) } else { Ok(scopes) }
     }
 
     /// The user, who must still be there and active.
     pub(super) fn active_user(&self, id: &str) -> Result<User, TokenRefusal> {
-        let user = self.org.store.user(id)?;
-        user.filter(|user| user.status == UserStatus::Active).ok_or(TokenRefusal::UserNotActive)
+        self.user_if_active(id)?.ok_or(TokenRefusal::UserNotActive)
+    }
+
+    pub(super) fn user_if_active(&self, id: &str) -> Result<Option<User>, StoreError> {
+        Ok(self.org.store.user(id)?.filter(|user| user.status == UserStatus::Active))
     }
 
     fn issue_to_client(
@@ -295,12 +304,8 @@ fn refresh_token_expires(
 }
 
 fn known_grant_type(form: &Form) -> Result<GrantType, TokenRefusal> {
-    use GrantType as G;
-    let named = G::of_name(form.require("grant_type")?);
-    let is_served = |grant_type: &G| {
-        matches!(grant_type, G::ClientCredentials | G::AuthorizationCode | G::RefreshToken | G::DeviceCode)
-    };
-    named.filter(is_served).ok_or(TokenRefusal::GrantType)
+    let named = GrantType::of_name(form.require("grant_type")?);
+    named.filter(|named| GRANT_TYPES.contains(named)).ok_or(TokenRefusal::GrantType)
 }
 
 pub(super) fn bounded(text: &str) -> Option<&str> {
@@ -344,6 +349,6 @@ impl IntoResponse for Issued {
                 body.insert(name.to_owned(), json!(token.as_str()));
             }
         }
-        ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body.to_string()).into_response()
+        json_answer(StatusCode::OK, &body)
     }
 }

@@ -1,22 +1,20 @@
 //! What an access token lets a client see of its user (OpenID Connect Core section 5.3). It is a protected resource:
 //! its requests are held to the same rules as those of the management API.
 
-use std::sync::Arc;
-
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::StatusCode;
+use http::header::CACHE_CONTROL;
+use keybound::Refusal;
 use keybound::access_token::AccessTokenRefusal;
-use keybound::resource::{Demands, ProtectedResource, ResourceRequest};
-use keybound::{ChallengeContext, Refusal};
+use keybound::resource::ResourceRequest;
 use serde_json::{Map, Value, json};
 
-use super::endpoint::Asked;
+use super::AuthorizationServer;
+use super::endpoint::{Asked, json_answer};
 use super::introspection::claims_of;
 use super::refusal::TokenRefusal;
 use super::scopes::OPENID;
-use super::{AuthorizationServer, proof_policy};
-use crate::okta_algorithms::OKTA_ALGORITHMS;
+use crate::protected_resource::{protected_resource, refusal_fields};
 
 /// Where the user's claims are.
 pub(super) const USER_INFO: &str = "/userinfo";
@@ -36,12 +34,9 @@ impl<E: Into<Refusal>> From<E> for NotTold {
 /// `GET` and `POST /oauth2/v1/userinfo`.
 pub(super) fn endpoint(server: &AuthorizationServer, asked: &Asked) -> Response {
     match server.user_info(asked) {
-        Ok(claims) => {
-            let fields = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
-            (fields, Value::Object(claims).to_string()).into_response()
-        }
+        Ok(claims) => json_answer(StatusCode::OK, &claims.into()),
         Err(NotTold::Refused(refusal)) => challenge(&refusal),
-        Err(NotTold::Failed(refusal)) => refusal.answer(&server.org.nonces.current(server.now())),
+        Err(NotTold::Failed(refusal)) => server.refuse(&refusal),
     }
 }
 
@@ -61,7 +56,7 @@ impl AuthorizationServer {
             user_id = claims_of(token).get("uid").and_then(Value::as_str).map(str::to_owned);
             Ok::<_, AccessTokenRefusal>(verified)
         };
-        let admitted = self.user_info_resource().admit(&request, verify, now)?;
+        let admitted = protected_resource(&self.org.store).admit(&request, verify, now)?;
         admitted.require_scope(&[OPENID])?;
         // A token without a user, or whose user is gone, is good for nothing here.
         let user = self.active_user(user_id.as_deref().unwrap_or_default());
@@ -71,18 +66,6 @@ impl AuthorizationServer {
         claims.insert("sub".to_owned(), json!(user.id));
         Ok(claims)
     }
-
-    fn user_info_resource(&self) -> ProtectedResource {
-        ProtectedResource {
-            demands: Demands {
-                proofs: proof_policy(),
-                nonces: None,
-                known_keys: Arc::default(),
-                accept_bearer_for_unbound_tokens: true,
-            },
-            replay: Arc::new(self.org.store.clone()),
-        }
-    }
 }
 
 /// The status and the challenges of a refusal (RFC 6750 section 3, RFC 9449 section 7.1); Okta sends no body.
@@ -90,11 +73,8 @@ fn challenge(refusal: &Refusal) -> Response {
     let answer = refusal.at_resource();
     tracing::info!(status = answer.status.as_u16(), rule = refusal.rule().source(), "userinfo refused");
     let mut response = (answer.status, [(CACHE_CONTROL, "no-store")]).into_response();
-    let context = ChallengeContext { algorithms: &OKTA_ALGORITHMS, accepts_bearer: true, metadata_uri: None };
-    for challenge in refusal.challenges(&context) {
-        response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+    for (name, field) in refusal_fields(refusal) {
+        response.headers_mut().append(name, field);
     }
-    let retry_after = answer.retry_after.map(|after| HeaderValue::from(after.as_secs()));
-    response.headers_mut().extend(retry_after.map(|after| (RETRY_AFTER, after)));
     response
 }

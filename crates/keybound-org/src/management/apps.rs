@@ -39,16 +39,10 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let request = ListRequest::read(&query.unwrap_or_default(), &APPS)?;
     background::run(move || {
-        let condition = match (&request.q, &request.condition) {
-            (Some(text), _) => Store::apps_beginning_with(text),
-            (None, Some(condition)) => condition.clone(),
-            (None, None) => Condition::always(),
-        };
+        let condition = request.looked_for(Store::apps_beginning_with, Condition::always);
         let page = api.store.apps(&request.listing(condition))?;
         let apps: Vec<_> = page.items.iter().map(|app| api.app_view(app, None)).collect();
-        let mut answer = Json(apps).into_response();
-        request.link(answer.headers_mut(), &api.list_url("apps"), page.next());
-        Ok(answer)
+        Ok(request.answer(&apps, &api.list_url("apps"), page.next()))
     })
     .await?
 }
@@ -177,8 +171,12 @@ async fn lifecycle(
 impl Management {
     /// The app of this id.
     pub(super) fn app(&self, id: &str) -> Result<App, ApiError> {
-        self.store.app(id)?.ok_or_else(|| ApiError::no_such("AppInstance", id))
+        self.store.app(id)?.ok_or_else(|| no_such_app(id))
     }
+}
+
+pub(super) fn no_such_app(id: &str) -> ApiError {
+    ApiError::no_such("AppInstance", id)
 }
 
 /// An app as a target of an event.

@@ -7,18 +7,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Management;
 use super::admission::Permit;
 use super::app_body::public_key;
-use super::apps::target;
+use super::apps::{no_such_app, target};
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::named::Named;
 use super::right::{ManageApps, ReadApps};
 use crate::background;
-use crate::event::{Event, EventObject};
+use crate::event::EventObject;
 use crate::store::{ClientKey, KeyStatus};
 
 pub(super) fn routes() -> Router<Arc<Management>> {
@@ -54,15 +54,17 @@ async fn add(
         if key.key_id().is_none_or(str::is_empty) {
             return Err(ApiError::invalid("kid", ["kid: The field cannot be left blank".to_owned()]));
         }
-        permit.to_change(&api.app(&app)?)?;
-        let mut key = api.store.register_key(&app, &key, api.clock.now())?;
+        let app = api.app(&app)?;
+        permit.to_change(&app)?;
+        let mut key = api.store.register_key(&app.client_id, &key, api.clock.now())?;
         if !is_active {
-            let changed = api.store.set_key_status(&app, &key.id, KeyStatus::Inactive, api.clock.now())?;
+            let (inactive, now) = (KeyStatus::Inactive, api.clock.now());
+            let changed = api.store.set_key_status(&app.client_id, &key.id, inactive, now)?;
             key = changed.unwrap_or(key);
         }
         let event = permit.event("app.oauth2.client.lifecycle.key.create", "Add public key to client");
-        api.log(&event_of(event, &api, &app, &key)?);
-        Ok((StatusCode::CREATED, Json(api.client_key_view(&app, &key))).into_response())
+        api.log(&event.to(target(&app)).to(key_target(&key)));
+        Ok((StatusCode::CREATED, Json(api.client_key_view(&app.client_id, &key))).into_response())
     })
     .await?
 }
@@ -89,13 +91,14 @@ async fn delete(
     Named((app, id)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        permit.to_change(&api.app(&app)?)?;
-        let key = api.store.delete_key(&app, &id)?.ok_or_else(|| no_such_key(&id))?;
+        let app = api.app(&app)?;
+        permit.to_change(&app)?;
+        let key = api.store.delete_key(&app.client_id, &id)?.ok_or_else(|| no_such_key(&id))?;
         if key.status == KeyStatus::Active {
             return Err(ApiError::key_is_active());
         }
         let event = permit.event("app.oauth2.client.lifecycle.key.delete", "Delete public key of client");
-        api.log(&event_of(event, &api, &app, &key)?);
+        api.log(&event.to(target(&app)).to(key_target(&key)));
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
@@ -113,25 +116,25 @@ async fn lifecycle(
         _ => return Err(ApiError::no_such_path()),
     };
     background::run(move || {
-        permit.to_change(&api.app(&app)?)?;
-        let changed = api.store.set_key_status(&app, &id, status, api.clock.now())?;
+        let app = api.app(&app)?;
+        permit.to_change(&app)?;
+        let changed = api.store.set_key_status(&app.client_id, &id, status, api.clock.now())?;
         let key = changed.ok_or_else(|| no_such_key(&id))?;
         let event = permit.event(event_type, "Change status of client's public key");
-        api.log(&event_of(event, &api, &app, &key)?);
-        Ok(Json(json!(api.client_key_view(&app, &key))).into_response())
+        api.log(&event.to(target(&app)).to(key_target(&key)));
+        Ok(Json(api.client_key_view(&app.client_id, &key)).into_response())
     })
     .await?
 }
 
 impl Management {
     fn keys_of(&self, app: &str) -> Result<Vec<ClientKey>, ApiError> {
-        self.store.keys_of(app)?.ok_or_else(|| ApiError::no_such("AppInstance", app))
+        self.store.keys_of(app)?.ok_or_else(|| no_such_app(app))
     }
 }
 
-fn event_of(event: Event, api: &Management, app: &str, key: &ClientKey) -> Result<Event, ApiError> {
-    let key_id = key.key.key_id().unwrap_or_default();
-    Ok(event.to(target(&api.app(app)?)).to(EventObject::new("JsonWebKey", &key.id, key_id)))
+fn key_target(key: &ClientKey) -> EventObject {
+    EventObject::new("JsonWebKey", &key.id, key.key.key_id().unwrap_or_default())
 }
 
 fn no_such_key(id: &str) -> ApiError {

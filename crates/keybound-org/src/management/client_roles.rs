@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::Management;
 use super::admission::Permit;
-use super::apps::target;
+use super::apps::{no_such_app, target};
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::named::Named;
@@ -99,7 +99,7 @@ async fn unassign(
 
 impl Management {
     fn roles_of(&self, client: &str) -> Result<Vec<RoleAssignment>, ApiError> {
-        self.store.role_assignments(client)?.ok_or_else(|| ApiError::no_such("AppInstance", client))
+        self.store.role_assignments(client)?.ok_or_else(|| no_such_app(client))
     }
 }
 

@@ -4,15 +4,15 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use keybound::credentials::CredentialsRefusal;
 use keybound::random::RandomUnavailable;
-use keybound::{ChallengeContext, Refusal, Rule, description};
+use keybound::{Refusal, Rule, description};
 use serde_json::json;
 
 use crate::background::Unfinished;
-use crate::okta_algorithms::OKTA_ALGORITHMS;
+use crate::protected_resource::refusal_fields;
 use crate::store::{StoreError, UserChangeError};
 use crate::user::{InvalidMember, LifecycleStep, StepNotAllowed};
 
@@ -194,17 +194,8 @@ impl From<Refusal> for ApiError {
             StatusCode::SERVICE_UNAVAILABLE => ("E0000009", "Internal Server Error"),
             _ => ("E0000011", "Invalid token provided"),
         };
-        let challenges = refusal
-            .challenges(&ChallengeContext {
-                algorithms: &OKTA_ALGORITHMS,
-                accepts_bearer: true,
-                metadata_uri: None,
-            })
-            .into_iter();
-        let challenges = challenges.map(|challenge| (WWW_AUTHENTICATE, challenge));
-        let retry_after = answer.retry_after.map(|after| (RETRY_AFTER, HeaderValue::from(after.as_secs())));
         let error = Self::new(answer.status, code, summary).because(description(&refusal));
-        Self { rule: Some(refusal.rule()), fields: challenges.chain(retry_after).collect(), ..error }
+        Self { rule: Some(refusal.rule()), fields: refusal_fields(&refusal).collect(), ..error }
     }
 }
 

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use http::StatusCode;
+use keybound::NumericDate;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -19,10 +20,10 @@ use super::page::{ListKind, ListRequest};
 use super::right::{ManageGroups, ManageMemberships, ReadGroups, ReadUsers};
 use super::users;
 use crate::background;
-use crate::event::EventObject;
+use crate::event::{Event, EventObject};
 use crate::group::{Group, GroupKind, GroupProfile};
 use crate::okta_id::{self, IdKind};
-use crate::store::{Condition, Store, group_property};
+use crate::store::{Condition, Store, StoreError, group_property};
 use crate::timestamp;
 
 pub(super) fn routes() -> Router<Arc<Management>> {
@@ -58,16 +59,10 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let request = ListRequest::read(&query.unwrap_or_default(), &GROUPS)?;
     background::run(move || {
-        let condition = match (&request.q, &request.condition) {
-            (Some(text), _) => Store::groups_beginning_with(text),
-            (None, Some(condition)) => condition.clone(),
-            (None, None) => Condition::always(),
-        };
+        let condition = request.looked_for(Store::groups_beginning_with, Condition::always);
         let page = api.store.groups(&request.listing(condition))?;
         let groups: Vec<_> = page.items.iter().map(|group| api.group_view(group)).collect();
-        let mut answer = Json(groups).into_response();
-        request.link(answer.headers_mut(), &api.list_url("groups"), page.next());
-        Ok(answer)
+        Ok(request.answer(&groups, &api.list_url("groups"), page.next()))
     })
     .await?
 }
@@ -152,10 +147,8 @@ async fn members(
     background::run(move || {
         let page = api.store.members(&api.group(&id)?, &request.listing(Condition::always()))?;
         let users: Vec<_> = page.items.iter().map(|user| api.view(user)).collect();
-        let mut answer = Json(users).into_response();
         let path = format!("{}/{id}/users", api.list_url("groups"));
-        request.link(answer.headers_mut(), &path, page.next());
-        Ok(answer)
+        Ok(request.answer(&users, &path, page.next()))
     })
     .await?
 }
@@ -166,14 +159,8 @@ async fn add_member(
     State(api): State<Arc<Management>>,
     Named((group, user)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
-    background::run(move || {
-        let (group, user) = api.group_and_user(&group, &user)?;
-        api.store.add_member(&group.id, &user.id, api.clock.now())?;
-        let event = permit.event("group.user_membership.add", "Add user to group membership");
-        api.log(&event.to(users::target(&user)).to(target(&group)));
-        Ok(StatusCode::NO_CONTENT.into_response())
-    })
-    .await?
+    let event = permit.event("group.user_membership.add", "Add user to group membership");
+    background::run(move || api.change_membership(&group, &user, event, Store::add_member)).await?
 }
 
 /// `DELETE /api/v1/groups/{id}/users/{id}`.
@@ -182,14 +169,8 @@ async fn remove_member(
     State(api): State<Arc<Management>>,
     Named((group, user)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
-    background::run(move || {
-        let (group, user) = api.group_and_user(&group, &user)?;
-        api.store.remove_member(&group.id, &user.id, api.clock.now())?;
-        let event = permit.event("group.user_membership.remove", "Remove user from group membership");
-        api.log(&event.to(users::target(&user)).to(target(&group)));
-        Ok(StatusCode::NO_CONTENT.into_response())
-    })
-    .await?
+    let event = permit.event("group.user_membership.remove", "Remove user from group membership");
+    background::run(move || api.change_membership(&group, &user, event, Store::remove_member)).await?
 }
 
 /// `GET /api/v1/users/{id or login}/groups`.
@@ -199,8 +180,7 @@ async fn groups_of_user(
     Named(name): Named<String>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let user = api.store.user(&name)?.ok_or_else(|| ApiError::no_such_user(&name))?;
-        let groups = api.store.groups_of(&user.id)?;
+        let groups = api.store.groups_of(&api.user(&name)?.id)?;
         let groups: Vec<_> = groups.iter().map(|group| api.group_view(group)).collect();
         Ok(Json(groups).into_response())
     })
@@ -212,14 +192,22 @@ impl Management {
         self.store.group(id)?.ok_or_else(|| no_such_group(id))
     }
 
-    /// A group whose members can be changed, and a user.
-    fn group_and_user(&self, group: &str, user: &str) -> Result<(Group, crate::user::User), ApiError> {
+    /// Changes whether a user is in a group, if its members can be changed.
+    fn change_membership(
+        &self,
+        group: &str,
+        user: &str,
+        event: Event,
+        change: fn(&Store, &str, &str, NumericDate) -> Result<(), StoreError>,
+    ) -> Result<Response, ApiError> {
         let group = self.group(group)?;
         if group.kind == GroupKind::BuiltIn {
             return Err(ApiError::group_is_built_in("change the members of"));
         }
-        let user = self.store.user(user)?.ok_or_else(|| ApiError::no_such_user(user))?;
-        Ok((group, user))
+        let user = self.user(user)?;
+        change(&self.store, &group.id, &user.id, self.clock.now())?;
+        self.log(&event.to(users::target(&user)).to(target(&group)));
+        Ok(StatusCode::NO_CONTENT.into_response())
     }
 
     fn group_view(&self, group: &Group) -> Value {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
@@ -57,7 +57,6 @@ async fn list(
         let listing = request.listing(condition);
         let page = api.store.events(&listing)?;
         let events: Vec<_> = page.items.iter().map(view).collect();
-        let mut answer = Json(events).into_response();
         // Without an end there is always more to come: from where this page ends, or began.
         let beginning = Place { key: Key::Number(span.since), number: 0 };
         let next = match (page.has_next, span.is_polled()) {
@@ -65,8 +64,7 @@ async fn list(
             (false, true) => page.last.or(listing.after).or(Some(beginning)),
             (false, false) => None,
         };
-        request.link(answer.headers_mut(), &api.list_url("logs"), next.as_ref());
-        Ok(answer)
+        Ok(request.answer(&events, &api.list_url("logs"), next.as_ref()))
     })
     .await?
 }

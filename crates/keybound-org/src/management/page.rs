@@ -1,8 +1,11 @@
 //! Pages of a list: what a client may ask for, and the `Link` fields that lead on (RFC 8288).
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
 use http::header::LINK;
 use http::{HeaderMap, HeaderValue};
 use keybound::base64url;
+use serde::Serialize;
 use url::form_urlencoded;
 
 use super::error::ApiError;
@@ -73,9 +76,29 @@ impl ListRequest {
         Listing { condition, order: self.order.clone(), after: self.after.clone(), limit }
     }
 
+    /// What `q`, `filter` or `search` ask for: what begins with the text of `q`, or `otherwise` if there is none of them.
+    pub(super) fn looked_for(
+        &self,
+        beginning_with: fn(&str) -> Condition,
+        otherwise: fn() -> Condition,
+    ) -> Condition {
+        match (&self.q, &self.condition) {
+            (Some(text), _) => beginning_with(text),
+            (None, Some(condition)) => condition.clone(),
+            (None, None) => otherwise(),
+        }
+    }
+
+    /// The answer that shows these items of the list, with its `Link` fields.
+    pub(super) fn answer(&self, items: &[impl Serialize], path: &str, next: Option<&Place>) -> Response {
+        let mut answer = Json(items).into_response();
+        self.link(answer.headers_mut(), path, next);
+        answer
+    }
+
     /// Writes the `Link` fields of the answer: to this page, and to the one behind `next` if there is one. `path`
     /// is the list's URL without a query.
-    pub(super) fn link(&self, headers: &mut HeaderMap, path: &str, next: Option<&Place>) {
+    fn link(&self, headers: &mut HeaderMap, path: &str, next: Option<&Place>) {
         let own = self.link_to(path, self.after.as_ref(), "self");
         let next = next.map(|place| self.link_to(path, Some(place), "next"));
         for link in [Some(own), next].into_iter().flatten() {

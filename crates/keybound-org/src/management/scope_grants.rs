@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::Management;
 use super::admission::Permit;
-use super::apps::target;
+use super::apps::{no_such_app, target};
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::named::Named;
@@ -63,10 +63,12 @@ async fn grant(
             let cause = "scopeId: must be a scope of Okta's API, such as okta.users.read";
             return Err(ApiError::invalid("scopeId", [cause.to_owned()]));
         }
-        let grant = api.store.grant(&app, &body.scope_id, api.clock.now(), api.random.as_ref())?;
+        let app = api.app(&app)?;
+        let (now, random) = (api.clock.now(), api.random.as_ref());
+        let grant = api.store.grant(&app.client_id, &body.scope_id, now, random)?;
         let event = permit.event("app.oauth2.as.consent.grant", "Grant scope to application");
-        api.log(&event.to(target(&api.app(&app)?)).to(scope_target(&grant)));
-        Ok((StatusCode::CREATED, Json(api.grant_view(&app, &grant))).into_response())
+        api.log(&event.to(target(&app)).to(scope_target(&grant)));
+        Ok((StatusCode::CREATED, Json(api.grant_view(&app.client_id, &grant))).into_response())
     })
     .await?
 }
@@ -103,7 +105,7 @@ async fn revoke(
 
 impl Management {
     fn grants_of(&self, app: &str) -> Result<Vec<ScopeGrant>, ApiError> {
-        self.store.grants(app)?.ok_or_else(|| ApiError::no_such("AppInstance", app))
+        self.store.grants(app)?.ok_or_else(|| no_such_app(app))
     }
 }
 

@@ -111,24 +111,15 @@ async fn list(
     State(api): State<Arc<Management>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let request = ListRequest::read(&query.unwrap_or_default(), &USERS)?;
+    let mut request = ListRequest::read(&query.unwrap_or_default(), &USERS)?;
+    if request.q.is_some() {
+        request = request.with_default_limit(PAGE_OF_MATCHES);
+    }
     background::run(move || {
-        let (request, condition) = match (&request.q, &request.condition) {
-            (Some(text), _) => {
-                let condition = Store::beginning_with(text);
-                (request.with_default_limit(PAGE_OF_MATCHES), condition)
-            }
-            (None, Some(condition)) => {
-                let condition = condition.clone();
-                (request, condition)
-            }
-            (None, None) => (request, Store::not_deprovisioned()),
-        };
+        let condition = request.looked_for(Store::beginning_with, Store::not_deprovisioned);
         let page = api.store.users(&request.listing(condition))?;
         let users: Vec<_> = page.items.iter().map(|user| api.view(user)).collect();
-        let mut answer = Json(users).into_response();
-        request.link(answer.headers_mut(), &api.list_url("users"), page.next());
-        Ok(answer)
+        Ok(request.answer(&users, &api.list_url("users"), page.next()))
     })
     .await?
 }
@@ -172,7 +163,7 @@ async fn read(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let user = api.store.user(&name)?.ok_or_else(|| ApiError::no_such_user(&name))?;
+        let user = api.user(&name)?;
         let view = api.view(&user);
         if Version::of(&view).is_known_to(&headers) {
             return Ok(StatusCode::NOT_MODIFIED.into_response());
@@ -285,6 +276,11 @@ async fn help(
 }
 
 impl Management {
+    /// The user of this id or login.
+    pub(super) fn user(&self, id_or_login: &str) -> Result<User, ApiError> {
+        self.store.user(id_or_login)?.ok_or_else(|| ApiError::no_such_user(id_or_login))
+    }
+
     fn take_step<R>(
         &self,
         step: LifecycleStep,

@@ -128,6 +128,8 @@ pub(crate) struct Notice<'a> {
 impl Page for Notice<'_> {}
 
 /// An authorization response that the browser sends by itself or, without scripts, when it is told.
+#[derive(Template)]
+#[template(path = "form_post.html")]
 pub(crate) struct FormPost<'a> {
     pub(crate) action: &'a str,
     pub(crate) parameters: &'a [(&'a str, &'a str)],
@@ -135,23 +137,7 @@ pub(crate) struct FormPost<'a> {
 
 const SUBMIT: &str = "document.forms[0].submit()";
 
-impl FormPost<'_> {
-    /// The page as an answer; its form sends to `form_targets`.
-    pub(crate) fn answer(&self, status: StatusCode, form_targets: &[String]) -> Response {
-        FormPostPage { action: self.action, parameters: self.parameters, script: SUBMIT }
-            .answer(status, form_targets)
-    }
-}
-
-#[derive(Template)]
-#[template(path = "form_post.html")]
-struct FormPostPage<'a> {
-    action: &'a str,
-    parameters: &'a [(&'a str, &'a str)],
-    script: &'static str,
-}
-
-impl Page for FormPostPage<'_> {
+impl Page for FormPost<'_> {
     const SCRIPT: Option<&'static str> = Some(SUBMIT);
 }
 
@@ -171,7 +157,7 @@ mod tests {
             problem: Some(hostile),
         };
         let parameters = [(hostile, hostile)];
-        let form_post = FormPostPage { action: hostile, parameters: &parameters, script: SUBMIT };
+        let form_post = FormPost { action: hostile, parameters: &parameters };
         for html in [page.render().unwrap(), form_post.render().unwrap()] {
             assert!(!html.contains("<script>alert") && !html.contains("\"><"), "{html}");
         }

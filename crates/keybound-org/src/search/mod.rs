@@ -15,13 +15,13 @@ use std::str::FromStr;
 use lexer::{Lexer, Token};
 
 /// Bytes of an expression, at most: a request line of Okta's has no room for more.
-pub(crate) const MAX_EXPRESSION_BYTES: usize = 8 * 1024;
+const MAX_EXPRESSION_BYTES: usize = 8 * 1024;
 
 /// How deep parentheses may be nested.
 const MAX_DEPTH: usize = 16;
 
 /// Comparisons in one expression, at most: each may cost a look at every row.
-pub(crate) const MAX_COMPARISONS: usize = 50;
+const MAX_COMPARISONS: usize = 50;
 
 /// What is looked for.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use keybound::NumericDate;
 use keybound::random::Random;
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 
-use super::{GrantType, Store, StoreError, column, date, list, list_column};
+use super::{GrantType, Store, StoreError, column, date, duration, is_scope, list, list_column, seconds};
 use crate::okta_id::{self, IdKind};
 
 /// A custom authorization server to be made.
@@ -289,16 +289,14 @@ impl Store {
             let mut statement = transaction.prepare_cached(
                 "SELECT id, name, clients FROM access_policies WHERE server = ?1 ORDER BY number",
             )?;
-            let mut rows = statement.query([id])?;
-            let mut policies = Vec::new();
-            while let Some(row) = rows.next()? {
-                policies.push(AccessPolicy {
+            let read = |row: &Row<'_>| {
+                Ok(AccessPolicy {
                     name: row.get(1)?,
                     clients: row.get::<_, Option<String>>(2)?.map(|clients| list(&clients)).transpose()?,
                     rules: rules(transaction, &row.get::<_, String>(0)?)?,
-                });
-            }
-            Ok(policies)
+                })
+            };
+            statement.query_and_then([id], read)?.collect()
         })
     }
 }
@@ -329,11 +327,6 @@ fn require(transaction: &Transaction<'_>, id: &str) -> Result<(), StoreError> {
     }
 }
 
-/// RFC 6749 section 3.3.
-fn is_scope(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
-}
-
 const fn token_name(token: ClaimedToken) -> &'static str {
     match token {
         ClaimedToken::Access => "access",
@@ -347,7 +340,6 @@ fn insert_rule(
     rule: &AccessPolicyRule,
     random: &dyn Random,
 ) -> Result<(), StoreError> {
-    let seconds = |life: Duration| i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
     let grant_types: Vec<_> =
         rule.grant_types.iter().map(|grant_type| grant_type.name().to_owned()).collect();
     transaction.execute(
@@ -369,17 +361,14 @@ fn insert_rule(
 }
 
 fn rules(transaction: &Transaction<'_>, policy: &str) -> Result<Vec<AccessPolicyRule>, StoreError> {
-    let life = |seconds: i64| Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
     let mut statement = transaction.prepare_cached(
         "SELECT name, grant_types, scopes, access_token_life, refresh_token_life, refresh_token_idle \
          FROM access_policy_rules WHERE policy = ?1 ORDER BY number",
     )?;
-    let mut rows = statement.query([policy])?;
-    let mut rules = Vec::new();
-    while let Some(row) = rows.next()? {
+    let read = |row: &Row<'_>| {
         let unknown = || StoreError::Damaged { what: "a policy rule is for a grant that is not known" };
         let grant_types = list(&row.get::<_, String>(1)?)?;
-        rules.push(AccessPolicyRule {
+        Ok(AccessPolicyRule {
             name: row.get(0)?,
             grant_types: grant_types
                 .iter()
@@ -387,11 +376,11 @@ fn rules(transaction: &Transaction<'_>, policy: &str) -> Result<Vec<AccessPolicy
                 .collect::<Result<_, _>>()?,
             scopes: row.get::<_, Option<String>>(2)?.map(|scopes| list(&scopes)).transpose()?,
             lifetimes: Lifetimes {
-                access_token: life(row.get(3)?),
-                refresh_token: row.get::<_, Option<i64>>(4)?.map(life),
-                refresh_token_idle: life(row.get(5)?),
+                access_token: duration(row.get(3)?),
+                refresh_token: row.get::<_, Option<i64>>(4)?.map(duration),
+                refresh_token_idle: duration(row.get(5)?),
             },
-        });
-    }
-    Ok(rules)
+        })
+    };
+    statement.query_and_then([policy], read)?.collect()
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use keybound::{NumericDate, Thumbprint};
-use rusqlite::{OptionalExtension as _, Row, Transaction};
+use rusqlite::{Row, Transaction};
 
 use super::digest::Digest;
 use super::revoked_tokens::revoke;
@@ -31,6 +31,13 @@ pub(crate) struct Authorization {
     /// The key that all tokens are bound to: from the authorization request on, or from the first token on.
     pub(crate) key: Option<Thumbprint>,
     pub(crate) created: NumericDate,
+}
+
+impl Authorization {
+    /// Whether it is for this client of this server; no other may use what was given for it, or learn of it.
+    pub(crate) fn is_of(&self, server: &ServerId, client_id: &str) -> bool {
+        self.server == *server && self.client_id == client_id
+    }
 }
 
 /// A code as it was given.
@@ -133,49 +140,45 @@ impl Store {
     /// What was given as this code.
     pub(crate) fn code(&self, code: &str) -> Result<Option<KeptCode>, StoreError> {
         self.read(|transaction| {
-            let found = transaction
+            transaction
                 .prepare_cached(
                     "SELECT authorizations.*, redirect_uri, code_challenge, expires, used \
                      FROM authorization_codes JOIN authorizations ON id = authorization_id WHERE digest = ?1",
                 )?
-                .query_row([Digest::of(code)], |row| {
-                    Ok(read(row).and_then(|authorization| {
-                        Ok(KeptCode {
-                            authorization,
-                            redirect_uri: row.get("redirect_uri")?,
-                            code_challenge: row.get("code_challenge")?,
-                            expires: date(row.get("expires")?),
-                            is_used_up: has_value(row, "used")? || has_value(row, "ended")?,
-                        })
-                    }))
-                })
-                .optional()?;
-            found.transpose()
+                .query_and_then([Digest::of(code)], |row| {
+                    Ok(KeptCode {
+                        authorization: read(row)?,
+                        redirect_uri: row.get("redirect_uri")?,
+                        code_challenge: row.get("code_challenge")?,
+                        expires: date(row.get("expires")?),
+                        is_used_up: has_value(row, "used")? || has_value(row, "ended")?,
+                    })
+                })?
+                .next()
+                .transpose()
         })
     }
 
     /// What was given as this refresh token.
     pub(crate) fn refresh_token(&self, token: &str) -> Result<Option<KeptRefreshToken>, StoreError> {
         self.read(|transaction| {
-            let found = transaction
+            transaction
                 .prepare_cached(
                     "SELECT authorizations.*, jwt_id, issued, expires, used \
                      FROM refresh_tokens JOIN authorizations ON id = authorization_id WHERE digest = ?1",
                 )?
-                .query_row([Digest::of(token)], |row| {
-                    Ok(read(row).and_then(|authorization| {
-                        Ok(KeptRefreshToken {
-                            authorization,
-                            jwt_id: row.get("jwt_id")?,
-                            issued: date(row.get("issued")?),
-                            expires: date(row.get("expires")?),
-                            used: row.get::<_, Option<i64>>("used")?.map(date),
-                            is_ended: has_value(row, "ended")?,
-                        })
-                    }))
-                })
-                .optional()?;
-            found.transpose()
+                .query_and_then([Digest::of(token)], |row| {
+                    Ok(KeptRefreshToken {
+                        authorization: read(row)?,
+                        jwt_id: row.get("jwt_id")?,
+                        issued: date(row.get("issued")?),
+                        expires: date(row.get("expires")?),
+                        used: row.get::<_, Option<i64>>("used")?.map(date),
+                        is_ended: has_value(row, "ended")?,
+                    })
+                })?
+                .next()
+                .transpose()
         })
     }
 

@@ -54,6 +54,16 @@ impl Condition {
         Self { sql: "1".to_owned(), values: Vec::new() }
     }
 
+    /// A condition that a row fulfils if one of these columns begins with a text, without regard to the case of ASCII
+    /// letters.
+    pub(crate) fn beginning_with(columns: &[&'static str], text: &str) -> Self {
+        let mut condition = Self::default();
+        let pattern = condition.bind(like_prefix(text));
+        let begins = |column: &&str| format!("{column} LIKE {pattern} ESCAPE '\\'");
+        condition.sql = columns.iter().map(begins).collect::<Vec<_>>().join(" OR ");
+        condition
+    }
+
     /// What an expression says about these properties.
     pub(crate) fn of(expression: &Expression, properties: Properties) -> Result<Self, ConditionError> {
         let mut condition = Self::default();
@@ -240,6 +250,19 @@ impl Condition {
         let place = self.bind(bound);
         Ok(format!("{column} {} {place}", sign(operator)))
     }
+}
+
+/// The pattern for texts that begin with `text`.
+fn like_prefix(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
 }
 
 fn text_of<'v>(name: &str, value: &'v Operand) -> Result<&'v str, ConditionError> {

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use keybound::NumericDate;
-use rusqlite::{OptionalExtension as _, Row, Transaction};
+use rusqlite::{Row, Transaction};
 
 use super::authorizations::{self, Authorization, REMEMBERED_FOR};
 use super::digest::Digest;
-use super::{ServerId, Store, StoreError, column, date, list, list_column, room_for_another};
+use super::{
+    ServerId, Store, StoreError, column, date, duration, list, list_column, room_for_another, seconds,
+};
 
 /// A device's request.
 #[derive(Clone, Debug)]
@@ -64,11 +66,11 @@ impl Store {
     /// The request of this device code.
     pub(crate) fn device_request(&self, device_code: &str) -> Result<Option<DeviceRequest>, StoreError> {
         self.read(|transaction| {
-            let found = transaction
+            transaction
                 .prepare_cached("SELECT * FROM device_requests WHERE digest = ?1")?
-                .query_row([Digest::of(device_code)], |row| Ok(read(transaction, row)))
-                .optional()?;
-            found.transpose()
+                .query_and_then([Digest::of(device_code)], |row| read(transaction, row))?
+                .next()
+                .transpose()
         })
     }
 
@@ -79,13 +81,13 @@ impl Store {
         now: NumericDate,
     ) -> Result<Option<DeviceRequest>, StoreError> {
         self.read(|transaction| {
-            let found = transaction
+            transaction
                 .prepare_cached(
                     "SELECT * FROM device_requests WHERE user_code = ?1 AND expires > ?2 AND answer = 'pending'",
                 )?
-                .query_row((user_code, column(now)), |row| Ok(read(transaction, row)))
-                .optional()?;
-            found.transpose()
+                .query_and_then((user_code, column(now)), |row| read(transaction, row))?
+                .next()
+                .transpose()
         })
     }
 
@@ -134,20 +136,15 @@ impl Store {
     }
 }
 
-fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
-}
-
 fn read(transaction: &Transaction<'_>, row: &Row<'_>) -> Result<DeviceRequest, StoreError> {
     let answer: String = row.get("answer")?;
-    let pause: i64 = row.get("pause")?;
     Ok(DeviceRequest {
         server: row.get("server")?,
         client_id: row.get("client_id")?,
         scopes: list(&row.get::<_, String>("scopes")?)?,
         user_code: row.get("user_code")?,
         expires: date(row.get("expires")?),
-        pause: Duration::from_secs(u64::try_from(pause).unwrap_or_default()),
+        pause: duration(row.get("pause")?),
         polled: row.get::<_, Option<i64>>("polled")?.map(date),
         answer: match answer.as_str() {
             "pending" => DeviceAnswer::Pending,
@@ -165,9 +162,9 @@ fn read(transaction: &Transaction<'_>, row: &Row<'_>) -> Result<DeviceRequest, S
 
 fn leave(transaction: &Transaction<'_>, row: &Row<'_>) -> Result<Authorization, StoreError> {
     let id: Option<String> = row.get("authorization_id")?;
-    let found = transaction
+    transaction
         .prepare_cached("SELECT * FROM authorizations WHERE id = ?1")?
-        .query_row([id], |row| Ok(authorizations::read(row)))
-        .optional()?;
-    found.ok_or(StoreError::Damaged { what: "a device has leave that is not there" })?
+        .query_and_then([id], authorizations::read)?
+        .next()
+        .unwrap_or(Err(StoreError::Damaged { what: "a device has leave that is not there" }))
 }

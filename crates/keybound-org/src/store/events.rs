@@ -12,7 +12,7 @@ use super::{Store, StoreError, column};
 use crate::event::{Event, EventObject};
 
 /// Events that are kept: some hundred megabytes at most, and weeks of a developer's work.
-pub(crate) const MAX_EVENTS: i64 = 100_000;
+const MAX_EVENTS: i64 = 100_000;
 
 /// Characters of a text in an event, at most: some of them come from outside.
 const MAX_TEXT_CHARACTERS: usize = 1_000;

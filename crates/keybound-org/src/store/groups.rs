@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::condition::{Condition, Property, is_member_name};
 use super::page::{self, Listing, Page};
-use super::{Store, StoreError, column, date, users};
+use super::{Store, StoreError, column, date, unless_taken};
 use crate::group::{Group, GroupKind, GroupProfile};
 use crate::okta_id::{self, IdKind};
 use crate::user::User;
@@ -47,7 +47,7 @@ impl Store {
 
     /// The condition for groups whose name begins with a text.
     pub(crate) fn groups_beginning_with(text: &str) -> Condition {
-        Condition::always().and("name LIKE ? ESCAPE '\\'", [Value::Text(users::like_prefix(text))])
+        Condition::beginning_with(&["name"], text)
     }
 
     /// Puts another profile in the place of a group's; gives the group as it then is. A group that is built in
@@ -67,7 +67,7 @@ impl Store {
                     "UPDATE groups SET profile = ?2, last_updated = ?3 WHERE id = ?1",
                     (id, json!(group.profile.members()).to_string(), column(now)),
                 );
-                named_once(put)?;
+                unless_taken(put, StoreError::GroupNameTaken)?;
             }
             Ok(Some(group))
         })
@@ -102,19 +102,13 @@ impl Store {
                 "SELECT {COLUMNS} FROM groups WHERE type = 'BUILT_IN' OR number IN (SELECT group_number FROM \
                  memberships JOIN users ON users.number = user_number WHERE users.id = ?1) ORDER BY number"
             ))?;
-            let rows = statement.query_map([user_id], |row| Ok(read(row)))?;
-            rows.map(|row| row?).collect()
+            statement.query_and_then([user_id], read)?.collect()
         })
     }
 
-    /// Makes a user a member of a group; one who is stays one. `None` if one of them is not there.
-    pub(crate) fn add_member(
-        &self,
-        group: &str,
-        user_id: &str,
-        now: NumericDate,
-    ) -> Result<Option<()>, StoreError> {
-        self.write(|transaction| add_member(transaction, group, user_id, now))
+    /// Makes a user a member of a group, if both are there; one who is stays one.
+    pub(crate) fn add_member(&self, group: &str, user_id: &str, now: NumericDate) -> Result<(), StoreError> {
+        self.write(|transaction| add_member(transaction, group, user_id, now).map(drop))
     }
 
     /// Ends a membership, if there is one.
@@ -138,7 +132,7 @@ impl Store {
     }
 }
 
-/// Makes a user a member of a group that has members of its own.
+/// Makes a user a member of a group that has members of its own; `None` if one of them is not there.
 pub(super) fn add_member(
     transaction: &Transaction<'_>,
     group: &str,
@@ -241,23 +235,15 @@ fn insert(transaction: &Transaction<'_>, group: &Group) -> Result<(), StoreError
             json!(group.profile.members()).to_string(),
         ),
     );
-    named_once(put)
-}
-
-fn named_once(put: Result<usize, rusqlite::Error>) -> Result<(), StoreError> {
-    match put {
-        Ok(_) => Ok(()),
-        Err(error) if users::is_unique_violation(&error) => Err(StoreError::GroupNameTaken),
-        Err(error) => Err(error.into()),
-    }
+    unless_taken(put, StoreError::GroupNameTaken)
 }
 
 fn find(transaction: &Transaction<'_>, id: &str) -> Result<Option<Group>, StoreError> {
-    let found = transaction
+    transaction
         .prepare_cached(&format!("SELECT {COLUMNS} FROM groups WHERE id = ?1"))?
-        .query_row([id], |row| Ok(read(row)))
-        .optional()?;
-    found.transpose()
+        .query_and_then([id], read)?
+        .next()
+        .transpose()
 }
 
 fn read(row: &Row<'_>) -> Result<Group, StoreError> {

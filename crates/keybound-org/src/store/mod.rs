@@ -52,6 +52,7 @@ pub(crate) use authorizations::{Authorization, Given, GivenRefreshToken, KeptCod
 pub(crate) use condition::Property;
 pub(crate) use condition::{Condition, Properties};
 pub(crate) use device_requests::{DeviceAnswer, DeviceRequest};
+pub(crate) use digest::Digest;
 pub(crate) use events::{LoggedEvent, event_property};
 pub(crate) use groups::group_property;
 pub(crate) use page::{Key, Listing, Order, Place};
@@ -296,6 +297,19 @@ fn private_file(options: &mut OpenOptions, file: &Path) -> io::Result<File> {
     options.open(file)
 }
 
+/// Gives the error `taken` where a row was not put because another has its name. Identifiers are random, and not the
+/// same twice.
+fn unless_taken(put: rusqlite::Result<usize>, taken: StoreError) -> Result<(), StoreError> {
+    match put {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let code = error.sqlite_error().map(|error| error.extended_code);
+            let is_taken = code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE);
+            Err(if is_taken { taken } else { error.into() })
+        }
+    }
+}
+
 /// A date as it stands in a column.
 fn column(date: NumericDate) -> i64 {
     i64::try_from(date.seconds()).unwrap_or(i64::MAX)
@@ -304,6 +318,16 @@ fn column(date: NumericDate) -> i64 {
 /// The date in a column.
 fn date(column: i64) -> NumericDate {
     NumericDate::from_seconds(u64::try_from(column).unwrap_or_default())
+}
+
+/// A duration as it stands in a column.
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The duration in a column.
+fn duration(column: i64) -> Duration {
+    Duration::from_secs(u64::try_from(column).unwrap_or_default())
 }
 
 /// Requests of one client that wait for a user, at most: whoever knows the id of a public client can make them.
@@ -319,6 +343,11 @@ fn room_for_another(
         .prepare_cached(&format!("SELECT count(*) FROM {table} WHERE client_id = ?1"))?
         .query_row([client_id], |row| row.get(0))?;
     if waiting < MAX_WAITING { Ok(()) } else { Err(StoreError::TooManyWaiting) }
+}
+
+/// Whether a text is one scope (RFC 6749 section 3.3).
+fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
 
 /// A list as it stands in a column.

@@ -6,36 +6,24 @@
 use std::time::Duration;
 
 use keybound::{Algorithm, NumericDate, PrivateKey, Signer as _, SigningKey};
-use rusqlite::Transaction;
+use rusqlite::{Row, Transaction};
 use zeroize::Zeroizing;
 
 use super::{ServerId, Store, StoreError, column, date, secrets};
+use crate::wire_name::wire_names;
 
 /// How long a key is kept after it signed last: longer than the longest life of an access token, which is a day.
-pub(crate) const RETIRED_FOR: Duration = Duration::from_secs(25 * 60 * 60);
+const RETIRED_FOR: Duration = Duration::from_secs(25 * 60 * 60);
 
-/// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyState {
-    /// Published, and used after the next rotation.
-    Next,
-    /// Signs.
-    Active,
-    /// Signed once, and verifies what it signed.
-    Retired,
-}
-
-impl KeyState {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Next => "next",
-            Self::Active => "active",
-            Self::Retired => "retired",
-        }
-    }
-
-    fn of_name(name: &str) -> Option<Self> {
-        [Self::Next, Self::Active, Self::Retired].into_iter().find(|state| state.name() == name)
+wire_names! {
+    /// What a key is for.
+    pub(crate) enum KeyState {
+        /// Published, and used after the next rotation.
+        Next = "next",
+        /// Signs.
+        Active = "active",
+        /// Signed once, and verifies what it signed.
+        Retired = "retired",
     }
 }
 
@@ -199,17 +187,16 @@ fn keys(
         "SELECT key_id, pkcs8, state, since FROM signing_keys \
          WHERE server = ?1 AND (state <> 'retired' OR since >= ?2) ORDER BY number",
     )?;
-    let rows = statement.query_map((server, column(now.before(RETIRED_FOR))), |row| {
-        let state: String = row.get(2)?;
-        Ok((row.get(0)?, Zeroizing::new(row.get(1)?), state, row.get(3)?))
-    })?;
-    rows.map(|row| {
-        let (key_id, pkcs8, state, since) = row?;
+    let read = |row: &Row<'_>| {
         let unknown = StoreError::Damaged { what: "a signing key has a state that is not known" };
-        let state = KeyState::of_name(&state).ok_or(unknown)?;
-        Ok(KeptKey { key_id, state, since: date(since), pkcs8 })
-    })
-    .collect()
+        Ok(KeptKey {
+            key_id: row.get(0)?,
+            pkcs8: Zeroizing::new(row.get(1)?),
+            state: KeyState::of_name(&row.get::<_, String>(2)?).ok_or(unknown)?,
+            since: date(row.get(3)?),
+        })
+    };
+    statement.query_and_then((server, column(now.before(RETIRED_FOR))), read)?.collect()
 }
 
 fn count(transaction: &Transaction<'_>, server: &ServerId, state: KeyState) -> Result<i64, StoreError> {

@@ -2,16 +2,15 @@
 
 use keybound::NumericDate;
 use keybound::random::Random;
-use rusqlite::types::Value;
-use rusqlite::{OptionalExtension as _, Row, Transaction};
+use rusqlite::{Row, Transaction};
 use serde_json::Map;
 
 use super::condition::{Condition, Property, is_member_name};
 use super::page::{self, Listing, Page};
 use super::passwords::PasswordHash;
-use super::{Store, StoreError, column, date};
+use super::{Store, StoreError, column, date, unless_taken};
 use super::{groups, passwords};
-use crate::user::{InvalidMember, Profile, StepNotAllowed, User, UserStatus};
+use crate::user::{InvalidMember, LifecycleStep, Profile, StepNotAllowed, User, UserStatus};
 
 /// What may be looked for in users.
 pub(crate) fn user_property(name: &str) -> Option<Property> {
@@ -148,13 +147,11 @@ impl Store {
         self.read(|transaction| page::select(transaction, "users", COLUMNS, listing, read))
     }
 
-    /// A page of the users whose given name, family name or address begins with a text, without the
+    /// The condition for users whose given name, family name or address begins with a text, without the
     /// deactivated ones.
     pub(crate) fn beginning_with(text: &str) -> Condition {
-        let condition = "status <> 'DEPROVISIONED' AND (first_name LIKE ? ESCAPE '\\' OR last_name LIKE ? ESCAPE '\\' \
-                         OR email LIKE ? ESCAPE '\\')";
-        let pattern = || Value::Text(like_prefix(text));
-        Condition::always().and(condition, [pattern(), pattern(), pattern()])
+        let names = ["first_name", "last_name", "email"];
+        Self::not_deprovisioned().and_also(&Condition::beginning_with(&names, text))
     }
 
     /// All users but the deactivated ones, as Okta has it.
@@ -189,21 +186,20 @@ impl Store {
     /// before.
     pub(crate) fn delete_user(&self, id_or_login: &str, now: NumericDate) -> Result<User, UserChangeError> {
         self.write(|transaction| {
-            let mut user = find(transaction, id_or_login)?.ok_or(UserChangeError::NotFound)?;
+            let user = find(transaction, id_or_login)?.ok_or(UserChangeError::NotFound)?;
             if user.status == UserStatus::Deprovisioned {
                 transaction.execute("DELETE FROM users WHERE id = ?1", [&user.id])?;
             } else {
-                let before = user.clone();
-                user.take(crate::user::LifecycleStep::Deactivate, now)?;
-                update(transaction, &user)?;
-                return Ok(before);
+                let mut deactivated = user.clone();
+                deactivated.take(LifecycleStep::Deactivate, now)?;
+                update(transaction, &deactivated)?;
             }
             Ok(user)
         })
     }
 }
 
-pub(super) const COLUMNS: &str = "number, id, status, created, activated, status_changed, last_login, last_updated, \
+const COLUMNS: &str = "number, id, status, created, activated, status_changed, last_login, last_updated, \
                        password_changed, profile";
 
 fn insert(transaction: &Transaction<'_>, user: &User) -> Result<(), StoreError> {
@@ -232,43 +228,20 @@ fn put(transaction: &Transaction<'_>, statement: &str, user: &User) -> Result<()
         user.password_changed.map(column),
         profile,
     ));
-    match put {
-        Ok(_) => Ok(()),
-        Err(error) if is_unique_violation(&error) => Err(StoreError::LoginTaken),
-        Err(error) => Err(error.into()),
-    }
+    unless_taken(put, StoreError::LoginTaken)
 }
 
-/// The login: identifiers are random, and not the same twice.
-pub(super) fn is_unique_violation(error: &rusqlite::Error) -> bool {
-    let code = error.sqlite_error().map(|error| error.extended_code);
-    code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE)
-}
-
-pub(super) fn find(transaction: &Transaction<'_>, id_or_login: &str) -> Result<Option<User>, StoreError> {
+fn find(transaction: &Transaction<'_>, id_or_login: &str) -> Result<Option<User>, StoreError> {
     // An id has no `@`, and a login has one.
     let name = if id_or_login.contains('@') { "login" } else { "id" };
-    let found = transaction
+    transaction
         .prepare_cached(&format!("SELECT {COLUMNS} FROM users WHERE {name} = ?1"))?
-        .query_row([id_or_login], |row| Ok(read(row)))
-        .optional()?;
-    found.transpose()
+        .query_and_then([id_or_login], read)?
+        .next()
+        .transpose()
 }
 
-/// The pattern for texts that begin with `text`.
-pub(super) fn like_prefix(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 1);
-    for character in text.chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern.push('%');
-    pattern
-}
-
-pub(super) fn read(row: &Row<'_>) -> Result<User, StoreError> {
+fn read(row: &Row<'_>) -> Result<User, StoreError> {
     let damaged = |what| StoreError::Damaged { what };
     let status: String = row.get("status")?;
     let profile: String = row.get("profile")?;

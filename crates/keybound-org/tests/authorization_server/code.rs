@@ -74,9 +74,7 @@ async fn a_user_signs_in_and_the_app_gets_tokens_that_are_bound_to_its_key() {
 
 #[tokio::test]
 async fn a_code_is_good_once_and_its_second_use_ends_what_it_was_exchanged_for() {
-    let test = TestOrg::start().await;
-    people::user(&test).await;
-    let app = people::native(&test);
+    let (test, app) = people::with_native_app().await;
     let code = app.code(&test, &app.request()).await;
     let granted = app.post(&test, "/token", &UserApp::exchange(&code), true).await;
     let access = granted.text("/access_token");
@@ -91,9 +89,7 @@ async fn a_code_is_good_once_and_its_second_use_ends_what_it_was_exchanged_for()
 
 #[tokio::test]
 async fn of_many_at_once_one_exchanges_a_code() {
-    let test = TestOrg::start().await;
-    people::user(&test).await;
-    let app = people::native(&test);
+    let (test, app) = people::with_native_app().await;
     let code = app.code(&test, &app.request()).await;
     let exchange = UserApp::exchange(&code);
     let answers = tokio::join!(
@@ -115,9 +111,7 @@ type Spoiled = (&'static str, fn(Parameters) -> Parameters, &'static str, &'stat
 
 #[tokio::test]
 async fn a_code_that_does_not_fit_its_request_is_refused_and_stays_good() {
-    let test = TestOrg::start().await;
-    people::user(&test).await;
-    let app = people::native(&test);
+    let (test, app) = people::with_native_app().await;
     let code = app.code(&test, &app.request()).await;
     let cases: [Spoiled; 7] = [
         ("another code", |f| f.with("code", "x"), "invalid_grant", CODE),
@@ -199,9 +193,7 @@ type Redirected = (&'static str, fn(Parameters) -> Parameters, &'static str, &'s
 
 #[tokio::test]
 async fn what_is_wrong_with_a_request_is_told_to_the_client_by_redirect() {
-    let test = TestOrg::start().await;
-    people::user(&test).await;
-    let app = people::native(&test);
+    let (test, app) = people::with_native_app().await;
     let scopes = "One or more scopes are not configured for the authorization server resource.";
     let cases: [Redirected; 19] = [
         ("no response_type", |r| r.without("response_type"), "invalid_request", "response_type is missing"),

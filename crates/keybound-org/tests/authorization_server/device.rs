@@ -76,9 +76,7 @@ async fn a_device_polls_until_its_user_has_decided() {
 
 #[tokio::test]
 async fn a_device_that_gets_nothing_is_told_why() {
-    let test = TestOrg::start().await;
-    people::user(&test).await;
-    let app = people::native(&test);
+    let (test, app) = people::with_native_app().await;
     let begun = begin(&test, &app).await;
     decide(&test, &begun, "deny").await;
     let denied = poll(&test, &app, &begun).await;
@@ -105,9 +103,7 @@ async fn a_device_that_gets_nothing_is_told_why() {
 
 #[tokio::test]
 async fn nobody_learns_which_codes_wait_without_signing_in() {
-    let test = TestOrg::start().await;
-    people::user(&test).await;
-    let app = people::native(&test);
+    let (test, app) = people::with_native_app().await;
     let begun = begin(&test, &app).await;
     let mut browser = Browser::default();
     let page = browser.open(&test.url("/activate")).await;

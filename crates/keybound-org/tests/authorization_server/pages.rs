@@ -46,9 +46,7 @@ async fn the_sign_in_page_is_strict_and_shows_what_it_is_for() {
 
 #[tokio::test]
 async fn only_the_right_password_from_the_page_itself_signs_in() {
-    let test = TestOrg::start().await;
-    people::user(&test).await;
-    let app = people::native(&test);
+    let (test, app) = people::with_native_app().await;
     let url = app.authorize_url(&test, &app.request());
     let mut browser = Browser::default();
     let page = browser.open(&url).await;
@@ -77,9 +75,7 @@ async fn only_the_right_password_from_the_page_itself_signs_in() {
 
 #[tokio::test]
 async fn a_request_can_ask_for_a_new_sign_in_and_for_leave() {
-    let test = TestOrg::start().await;
-    people::user(&test).await;
-    let app = people::native(&test);
+    let (test, app) = people::with_native_app().await;
     let url = |name: &str, value: &str| app.authorize_url(&test, &app.request().with(name, value));
     let mut browser = Browser::default();
     browser.sign_in(&test, &url("state", "x"), LOGIN).await;
@@ -109,9 +105,7 @@ async fn a_request_can_ask_for_a_new_sign_in_and_for_leave() {
 
 #[tokio::test]
 async fn a_response_comes_in_the_mode_that_was_asked_for() {
-    let test = TestOrg::start().await;
-    people::user(&test).await;
-    let app = people::native(&test);
+    let (test, app) = people::with_native_app().await;
     let mut browser = Browser::default();
     browser.sign_in(&test, &app.authorize_url(&test, &app.request()), LOGIN).await;
     let url = |mode: &str| app.authorize_url(&test, &app.request().with("response_mode", mode));

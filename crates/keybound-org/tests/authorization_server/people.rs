@@ -24,6 +24,14 @@ pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 pub const READ: &str = "okta.users.read";
 
+/// An org with a user and a native app.
+pub async fn with_native_app() -> (TestOrg, UserApp) {
+    let test = TestOrg::start().await;
+    user(&test).await;
+    let app = native(&test);
+    (test, app)
+}
+
 /// An active user with a password; gives the id.
 pub async fn user(test: &TestOrg) -> String {
     user_called(test, LOGIN).await

@@ -12,9 +12,7 @@ fn pointing_to(app: &UserApp, request_uri: &str) -> Parameters {
 
 #[tokio::test]
 async fn a_pushed_request_is_used_once_and_bound_to_the_key_of_its_proof() {
-    let test = TestOrg::start().await;
-    people::user(&test).await;
-    let app = people::native(&test);
+    let (test, app) = people::with_native_app().await;
     let pushed = app.post(&test, "/par", &app.request(), true).await;
     assert_eq!(
         (pushed.status, pushed.json["expires_in"].as_u64()),

@@ -14,9 +14,7 @@ const WEEK: u64 = 7 * 24 * 60 * 60;
 
 #[tokio::test]
 async fn each_refresh_token_is_good_once_and_for_a_moment_more() {
-    let test = TestOrg::start().await;
-    people::user(&test).await;
-    let app = people::native(&test);
+    let (test, app) = people::with_native_app().await;
     let first = app.tokens(&test).await;
     let refresh = async |token: &str| app.post(&test, "/token", &UserApp::refresh(token), true).await;
     test.wait(3600);
@@ -56,9 +54,7 @@ async fn the_grace_can_be_none() {
 
 #[tokio::test]
 async fn a_refresh_token_is_for_one_client_with_one_key() {
-    let test = TestOrg::start().await;
-    people::user(&test).await;
-    let app = people::native(&test);
+    let (test, app) = people::with_native_app().await;
     let granted = app.tokens(&test).await;
     let refresh = UserApp::refresh(granted.text("/refresh_token"));
     let other = people::native(&test);
@@ -77,9 +73,7 @@ async fn a_refresh_token_is_for_one_client_with_one_key() {
 
 #[tokio::test]
 async fn a_refresh_token_gives_no_more_than_the_user_allowed() {
-    let test = TestOrg::start().await;
-    people::user(&test).await;
-    let app = people::native(&test);
+    let (test, app) = people::with_native_app().await;
     let granted = app.tokens(&test).await;
     let refresh = UserApp::refresh(granted.text("/refresh_token"));
     let more = refresh.clone().with("scope", "openid groups");

@@ -2,11 +2,11 @@
 
 use keybound::NumericDate;
 use keybound::random::Random;
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension as _, Row, Transaction};
 
-use super::{exists, unknown};
+use super::{exists, require};
 use crate::okta_id::{self, IdKind};
-use crate::store::{Store, StoreError, column, date};
+use crate::store::{Store, StoreError, column, date, is_scope};
 
 /// A scope that an app may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Store {
     /// The scopes that are granted to an app; `None` if there is no such app.
     pub fn grants(&self, client_id: &str) -> Result<Option<Vec<ScopeGrant>>, StoreError> {
         self.read(|transaction| {
-            if exists(transaction, client_id)? { all(transaction, client_id).map(Some) } else { Ok(None) }
+            exists(transaction, client_id)?.then(|| all(transaction, client_id)).transpose()
         })
     }
 }
@@ -39,23 +39,22 @@ impl Store {
         random: &dyn Random,
     ) -> Result<ScopeGrant, StoreError> {
         self.write(|transaction| {
-            if !exists(transaction, client_id)? {
-                return Err(unknown(client_id));
-            }
+            require(transaction, client_id)?;
             insert(transaction, client_id, scope, now, random)?;
-            let granted = all(transaction, client_id)?.into_iter().find(|grant| grant.scope == scope);
-            granted.ok_or(StoreError::Damaged { what: "a new grant is not there" })
+            Ok(transaction.query_row(
+                "SELECT id, scope, created FROM scope_grants WHERE client_id = ?1 AND scope = ?2",
+                (client_id, scope),
+                read,
+            )?)
         })
     }
 
     /// Takes a grant back; gives it as it was, or `None` if there is none.
     pub(crate) fn revoke_grant(&self, client_id: &str, id: &str) -> Result<Option<ScopeGrant>, StoreError> {
         self.write(|transaction| {
-            let found = all(transaction, client_id)?.into_iter().find(|grant| grant.id == id);
-            if let Some(grant) = &found {
-                transaction.execute("DELETE FROM scope_grants WHERE id = ?1", [&grant.id])?;
-            }
-            Ok(found)
+            let statement =
+                "DELETE FROM scope_grants WHERE client_id = ?1 AND id = ?2 RETURNING id, scope, created";
+            Ok(transaction.query_row(statement, (client_id, id), read).optional()?)
         })
     }
 }
@@ -68,9 +67,7 @@ pub(super) fn insert(
     now: NumericDate,
     random: &dyn Random,
 ) -> Result<(), StoreError> {
-    // RFC 6749 section 3.3.
-    let is_scope_character = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-    if scope.is_empty() || !scope.bytes().all(is_scope_character) {
+    if !is_scope(scope) {
         return Err(StoreError::InvalidScope { scope: scope.to_owned() });
     }
     transaction.execute(
@@ -87,8 +84,10 @@ pub(super) fn scopes(transaction: &Transaction<'_>, client_id: &str) -> Result<V
 fn all(transaction: &Transaction<'_>, client_id: &str) -> Result<Vec<ScopeGrant>, StoreError> {
     let mut statement = transaction
         .prepare_cached("SELECT id, scope, created FROM scope_grants WHERE client_id = ?1 ORDER BY number")?;
-    let rows = statement.query_map([client_id], |row| {
-        Ok(ScopeGrant { id: row.get("id")?, scope: row.get("scope")?, created: date(row.get("created")?) })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let grants = statement.query_map([client_id], read)?;
+    Ok(grants.collect::<Result<_, _>>()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<ScopeGrant> {
+    Ok(ScopeGrant { id: row.get("id")?, scope: row.get("scope")?, created: date(row.get("created")?) })
 }

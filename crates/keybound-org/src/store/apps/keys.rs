@@ -3,14 +3,14 @@
 use keybound::{JwkSet, NumericDate, PublicKey};
 use rusqlite::{Row, Transaction};
 
-use super::{exists, unknown};
+use super::{exists, require};
 use crate::okta_algorithms::OKTA_ALGORITHMS;
 use crate::okta_id;
 use crate::store::{Store, StoreError, column, date};
 use crate::wire_name::wire_names;
 
 /// Keys of one client, at most, as Okta has it.
-pub(crate) const MAX_CLIENT_KEYS: i64 = 50;
+const MAX_CLIENT_KEYS: i64 = 50;
 
 /// A key of a client as it is registered.
 #[derive(Clone, Debug)]
@@ -42,17 +42,16 @@ impl Store {
     /// Registers another key of an app.
     pub fn add_key(&self, client_id: &str, key: &PublicKey, now: NumericDate) -> Result<(), StoreError> {
         self.write(|transaction| {
-            if !exists(transaction, client_id)? {
-                return Err(unknown(client_id));
-            }
-            insert(transaction, client_id, key, now)
+            require(transaction, client_id)?;
+            insert(transaction, client_id, key, now)?;
+            Ok(())
         })
     }
 
     /// All keys of an app in the order in which they were registered; `None` if there is no such app.
     pub fn keys_of(&self, client_id: &str) -> Result<Option<Vec<ClientKey>>, StoreError> {
         self.read(|transaction| {
-            if exists(transaction, client_id)? { all(transaction, client_id).map(Some) } else { Ok(None) }
+            exists(transaction, client_id)?.then(|| all(transaction, client_id)).transpose()
         })
     }
 }
@@ -66,11 +65,8 @@ impl Store {
         now: NumericDate,
     ) -> Result<ClientKey, StoreError> {
         self.write(|transaction| {
-            if !exists(transaction, client_id)? {
-                return Err(unknown(client_id));
-            }
-            insert(transaction, client_id, key, now)?;
-            all(transaction, client_id)?.pop().ok_or(StoreError::Damaged { what: "a new key is not there" })
+            require(transaction, client_id)?;
+            insert(transaction, client_id, key, now)
         })
     }
 
@@ -110,8 +106,13 @@ impl Store {
 
 /// The key of an app that has this id or this `kid`.
 fn find(transaction: &Transaction<'_>, client_id: &str, key: &str) -> Result<Option<ClientKey>, StoreError> {
-    let is_it = |found: &ClientKey| found.id == key || found.key.key_id() == Some(key);
-    Ok(all(transaction, client_id)?.into_iter().find(is_it))
+    transaction
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM client_keys WHERE client_id = ?1 AND (id = ?2 OR key_id = ?2) ORDER BY number"
+        ))?
+        .query_and_then([client_id, key], read)?
+        .next()
+        .transpose()
 }
 
 /// Puts `keys` in the place of an app's active ones; one that is there already stays as it is.
@@ -136,12 +137,13 @@ pub(super) fn replace(
     Ok(())
 }
 
+/// Registers a key; gives it as it is registered.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     client_id: &str,
     key: &PublicKey,
     now: NumericDate,
-) -> Result<(), StoreError> {
+) -> Result<ClientKey, StoreError> {
     let key_id = key.key_id().map_or_else(|| key.thumbprint().to_string(), str::to_owned);
     if !OKTA_ALGORITHMS.into_iter().any(|algorithm| key.allow(algorithm).is_ok()) {
         return Err(StoreError::UnsupportedKey { key_id });
@@ -154,12 +156,14 @@ pub(super) fn insert(
     }
     let id = okta_id::of_client_key(client_id, &key_id);
     let jwk = key.clone().with_key_id(&key_id).jwk().to_json();
-    let inserted = transaction.execute(
-        "INSERT OR IGNORE INTO client_keys (id, client_id, key_id, jwk, status, created, last_updated) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-        (id, client_id, &key_id, jwk, KeyStatus::Active.name(), column(now)),
-    )?;
-    if inserted == 0 { Err(StoreError::KeyTaken { key_id }) } else { Ok(()) }
+    transaction
+        .prepare_cached(&format!(
+            "INSERT OR IGNORE INTO client_keys (id, client_id, key_id, jwk, status, created, last_updated) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) RETURNING {COLUMNS}"
+        ))?
+        .query_and_then((id, client_id, &key_id, jwk, KeyStatus::Active.name(), column(now)), read)?
+        .next()
+        .unwrap_or(Err(StoreError::KeyTaken { key_id }))
 }
 
 pub(super) fn active(transaction: &Transaction<'_>, client_id: &str) -> Result<JwkSet, StoreError> {
@@ -169,12 +173,13 @@ pub(super) fn active(transaction: &Transaction<'_>, client_id: &str) -> Result<J
 }
 
 fn all(transaction: &Transaction<'_>, client_id: &str) -> Result<Vec<ClientKey>, StoreError> {
-    let mut statement = transaction.prepare_cached(
-        "SELECT id, jwk, status, created, last_updated FROM client_keys WHERE client_id = ?1 ORDER BY number",
-    )?;
-    let rows = statement.query_map([client_id], |row| Ok(read(row)))?;
-    rows.map(|row| row?).collect()
+    transaction
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM client_keys WHERE client_id = ?1 ORDER BY number"))?
+        .query_and_then([client_id], read)?
+        .collect()
 }
+
+const COLUMNS: &str = "id, jwk, status, created, last_updated";
 
 fn read(row: &Row<'_>) -> Result<ClientKey, StoreError> {
     let damaged = |what| StoreError::Damaged { what };

@@ -8,14 +8,12 @@ mod secret;
 
 use keybound::random::Random;
 use keybound::{JwkSet, NumericDate, PublicKey};
-use rusqlite::types::Value;
-use rusqlite::{OptionalExtension as _, Row, Transaction};
+use rusqlite::{Row, Transaction};
 use serde_json::json;
 
 use super::condition::{Condition, Property};
 use super::page::{self, Listing, Page};
-use super::users::like_prefix;
-use super::{Store, StoreError, column, date};
+use super::{Store, StoreError, column, date, list, list_column};
 use crate::okta_id::{self, IdKind};
 
 pub use client::{
@@ -173,7 +171,7 @@ impl Store {
 
     /// The condition for apps whose name begins with a text.
     pub(crate) fn apps_beginning_with(text: &str) -> Condition {
-        Condition::always().and("label LIKE ? ESCAPE '\\'", [Value::Text(like_prefix(text))])
+        Condition::beginning_with(&["label"], text)
     }
 
     /// A page of apps.
@@ -202,6 +200,11 @@ impl Store {
 /// The error for a client id that no app has.
 fn unknown(client_id: &str) -> StoreError {
     StoreError::UnknownApp { client_id: client_id.to_owned() }
+}
+
+/// Refuses a client id that no app has.
+fn require(transaction: &Transaction<'_>, client_id: &str) -> Result<(), StoreError> {
+    if exists(transaction, client_id)? { Ok(()) } else { Err(unknown(client_id)) }
 }
 
 fn exists(transaction: &Transaction<'_>, client_id: &str) -> Result<bool, StoreError> {
@@ -253,12 +256,12 @@ fn update(transaction: &Transaction<'_>, app: &App) -> Result<(), StoreError> {
             &app.label,
             app.status.name(),
             client.application_type.name(),
-            json!(client.redirect_uris).to_string(),
-            json!(client.post_logout_redirect_uris).to_string(),
+            list_column(&client.redirect_uris),
+            list_column(&client.post_logout_redirect_uris),
             names(client.grant_types.iter().map(|grant| grant.name()).collect()),
             names(client.response_types.iter().map(|response| response.name()).collect()),
             client.token_endpoint_auth_method.name(),
-            app.client_secret_hash.as_ref().map(ClientSecretHash::as_bytes),
+            app.client_secret_hash.as_ref().map(ClientSecretHash::digest),
             client.pkce_required,
             app.dpop_bound_access_tokens,
             column(app.last_updated),
@@ -267,11 +270,11 @@ fn update(transaction: &Transaction<'_>, app: &App) -> Result<(), StoreError> {
 }
 
 fn find(transaction: &Transaction<'_>, client_id: &str) -> Result<Option<App>, StoreError> {
-    let found = transaction
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM apps WHERE client_id = ?1"))?
-        .query_row([client_id], |row| Ok(read(row)))
-        .optional()?;
-    let Some(mut app) = found.transpose()? else { return Ok(None) };
+    let mut statement =
+        transaction.prepare_cached(&format!("SELECT {COLUMNS} FROM apps WHERE client_id = ?1"))?;
+    let Some(mut app) = statement.query_and_then([client_id], read)?.next().transpose()? else {
+        return Ok(None);
+    };
     complete(transaction, &mut app)?;
     Ok(Some(app))
 }
@@ -300,16 +303,17 @@ pub(crate) fn app_property(name: &str) -> Option<Property> {
 
 /// An app without what other tables have of it.
 fn read(row: &Row<'_>) -> Result<App, StoreError> {
+    let texts = |column| list(&row.get::<_, String>(column)?);
     Ok(App {
         client_id: row.get("client_id")?,
         label: row.get("label")?,
         status: named(row, "status", AppStatus::of_name)?,
         client: ClientSettings {
             application_type: named(row, "application_type", ApplicationType::of_name)?,
-            redirect_uris: list(row, "redirect_uris")?,
-            post_logout_redirect_uris: list(row, "post_logout_redirect_uris")?,
-            grant_types: all_named(&list(row, "grant_types")?, GrantType::of_name)?,
-            response_types: all_named(&list(row, "response_types")?, ResponseType::of_name)?,
+            redirect_uris: texts("redirect_uris")?,
+            post_logout_redirect_uris: texts("post_logout_redirect_uris")?,
+            grant_types: all_named(&texts("grant_types")?, GrantType::of_name)?,
+            response_types: all_named(&texts("response_types")?, ResponseType::of_name)?,
             token_endpoint_auth_method: named(
                 row,
                 "token_endpoint_auth_method",
@@ -336,10 +340,4 @@ fn named<T>(row: &Row<'_>, column: &str, of_name: fn(&str) -> Option<T>) -> Resu
 
 fn all_named<T>(names: &[String], of_name: fn(&str) -> Option<T>) -> Result<Vec<T>, StoreError> {
     names.iter().map(|name| of_name(name).ok_or(UNKNOWN_NAME)).collect()
-}
-
-fn list(row: &Row<'_>, column: &str) -> Result<Vec<String>, StoreError> {
-    let json: String = row.get(column)?;
-    serde_json::from_str(&json)
-        .map_err(|_| StoreError::Damaged { what: "a list of an app is not a list of texts" })
 }

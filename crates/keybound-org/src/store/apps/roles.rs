@@ -7,7 +7,7 @@ use keybound::NumericDate;
 use keybound::random::Random;
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 
-use super::{exists, unknown};
+use super::{exists, require};
 use crate::okta_id::{self, IdKind};
 use crate::store::{Store, StoreError, column, date};
 use crate::wire_name::wire_names;
@@ -72,7 +72,7 @@ impl Store {
     /// The roles that are assigned to an app; `None` if there is no such app.
     pub fn role_assignments(&self, client_id: &str) -> Result<Option<Vec<RoleAssignment>>, StoreError> {
         self.read(|transaction| {
-            if exists(transaction, client_id)? { all(transaction, client_id).map(Some) } else { Ok(None) }
+            exists(transaction, client_id)?.then(|| all(transaction, client_id)).transpose()
         })
     }
 
@@ -99,12 +99,8 @@ impl Store {
         random: &dyn Random,
     ) -> Result<Option<RoleAssignment>, StoreError> {
         self.write(|transaction| {
-            if !exists(transaction, client_id)? {
-                return Err(unknown(client_id));
-            }
-            let is_new = insert(transaction, client_id, role, now, random)?;
-            let mut assigned = all(transaction, client_id)?.into_iter();
-            Ok(assigned.find(|assignment| is_new && assignment.role == role))
+            require(transaction, client_id)?;
+            insert(transaction, client_id, role, now, random)
         })
     }
 
@@ -115,28 +111,36 @@ impl Store {
         id: &str,
     ) -> Result<Option<RoleAssignment>, StoreError> {
         self.write(|transaction| {
-            let found = all(transaction, client_id)?.into_iter().find(|assignment| assignment.id == id);
-            if let Some(assignment) = &found {
-                transaction.execute("DELETE FROM role_assignments WHERE id = ?1", [&assignment.id])?;
-            }
-            Ok(found)
+            transaction
+                .prepare_cached(
+                    "DELETE FROM role_assignments WHERE client_id = ?1 AND id = ?2 RETURNING id, role, created",
+                )?
+                .query_and_then([client_id, id], read)?
+                .next()
+                .transpose()
         })
     }
 }
 
-/// Assigns a role; one that is assigned already stays as it is. Tells whether it is new.
+/// Assigns a role; one that is assigned already stays as it is, and `None` tells of it.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     client_id: &str,
     role: AdminRole,
     now: NumericDate,
     random: &dyn Random,
-) -> Result<bool, StoreError> {
-    let inserted = transaction.execute(
-        "INSERT OR IGNORE INTO role_assignments (id, client_id, role, created) VALUES (?1, ?2, ?3, ?4)",
-        (okta_id::generate(IdKind::RoleAssignment, random)?, client_id, role.name(), column(now)),
-    )?;
-    Ok(inserted > 0)
+) -> Result<Option<RoleAssignment>, StoreError> {
+    transaction
+        .prepare_cached(
+            "INSERT OR IGNORE INTO role_assignments (id, client_id, role, created) VALUES (?1, ?2, ?3, ?4) \
+             RETURNING id, role, created",
+        )?
+        .query_and_then(
+            (okta_id::generate(IdKind::RoleAssignment, random)?, client_id, role.name(), column(now)),
+            read,
+        )?
+        .next()
+        .transpose()
 }
 
 pub(super) fn roles(transaction: &Transaction<'_>, client_id: &str) -> Result<Vec<AdminRole>, StoreError> {
@@ -147,8 +151,7 @@ fn all(transaction: &Transaction<'_>, client_id: &str) -> Result<Vec<RoleAssignm
     let mut statement = transaction.prepare_cached(
         "SELECT id, role, created FROM role_assignments WHERE client_id = ?1 ORDER BY number",
     )?;
-    let rows = statement.query_map([client_id], |row| Ok(read(row)))?;
-    rows.map(|row| row?).collect()
+    statement.query_and_then([client_id], read)?.collect()
 }
 
 fn read(row: &Row<'_>) -> Result<RoleAssignment, StoreError> {

@@ -6,13 +6,12 @@
 
 use std::fmt;
 
-use aws_lc_rs::{constant_time, digest};
-use keybound::base64url;
 use keybound::random::{Random, RandomUnavailable};
 use rusqlite::Row;
 use zeroize::Zeroizing;
 
-use crate::store::StoreError;
+use crate::store::{Digest, StoreError};
+use crate::unguessable;
 
 /// Bytes of randomness in a secret; 40 characters.
 const SECRET_BYTES: usize = 30;
@@ -24,11 +23,7 @@ pub struct ClientSecret(Zeroizing<String>);
 impl ClientSecret {
     /// A new secret, of 240 random bits.
     pub fn generate(random: &dyn Random) -> Result<Self, RandomUnavailable> {
-        let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
-        random.fill(bytes.as_mut_slice())?;
-        let mut secret = Zeroizing::new(String::new());
-        base64url::encode_to(&mut secret, bytes.as_slice());
-        Ok(Self(secret))
+        unguessable::text::<SECRET_BYTES>(random).map(Self)
     }
 
     /// A secret that an administrator chose, of 14 to 100 characters as Okta has it; one that is easy to guess is
@@ -45,7 +40,7 @@ impl ClientSecret {
 
     /// What is kept of it.
     pub fn hash(&self) -> ClientSecretHash {
-        ClientSecretHash::of(&self.0)
+        ClientSecretHash(Digest::of(&self.0))
     }
 }
 
@@ -57,23 +52,17 @@ impl fmt::Debug for ClientSecret {
 
 /// What is kept of a client's secret.
 #[derive(Clone)]
-pub struct ClientSecretHash([u8; digest::SHA256_OUTPUT_LEN]);
+pub struct ClientSecretHash(Digest);
 
 impl ClientSecretHash {
-    fn of(secret: &str) -> Self {
-        let mut hash = [0; digest::SHA256_OUTPUT_LEN];
-        let digest = digest::digest(&digest::SHA256, secret.as_bytes());
-        hash.copy_from_slice(digest.as_ref());
-        Self(hash)
-    }
-
     /// Whether this is the secret; takes the same time whatever is wrong with it.
     pub fn is_of(&self, secret: &str) -> bool {
-        constant_time::verify_slices_are_equal(&self.0, &Self::of(secret).0).is_ok()
+        self.0.is_of(secret)
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.0
+    /// As it stands in a column.
+    pub(super) const fn digest(&self) -> Digest {
+        self.0
     }
 }
 
@@ -86,9 +75,9 @@ impl fmt::Debug for ClientSecretHash {
 /// The hash in an app's row, if there is one.
 pub(super) fn read(row: &Row<'_>) -> Result<Option<ClientSecretHash>, StoreError> {
     let kept: Option<Vec<u8>> = row.get("client_secret_hash")?;
-    let hash = kept.map(<[u8; digest::SHA256_OUTPUT_LEN]>::try_from).transpose();
-    let hash = hash.map_err(|_| StoreError::Damaged { what: "a client secret's hash has a wrong length" })?;
-    Ok(hash.map(ClientSecretHash))
+    let damaged = StoreError::Damaged { what: "a client secret's hash has a wrong length" };
+    let Some(kept) = kept else { return Ok(None) };
+    Ok(Some(ClientSecretHash(Digest::kept(&kept).ok_or(damaged)?)))
 }
 
 #[cfg(test)]
