@@ -46,6 +46,7 @@ use crate::unguessable;
 
 use endpoint::{Asked, Methods, served};
 pub(crate) use issued_tokens::IssuedTokens;
+pub(crate) use redirect_uri::is_redirect_uri;
 use refusal::TokenRefusal;
 pub(crate) use signing_keys::SigningKeys;
 

@@ -3,11 +3,11 @@
 use keybound::PublicKey;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use url::Url;
 use zeroize::Zeroizing;
 
 use super::body;
 use super::error::ApiError;
+use crate::authorization_server::is_redirect_uri;
 use crate::store::{
     ApplicationType, ClientSecret, ClientSettings, GrantType, ResponseType, TokenEndpointAuthMethod,
 };
@@ -294,10 +294,4 @@ impl Causes {
             }
         }
     }
-}
-
-/// RFC 6749 section 3.1.2; a native app may have a scheme of its own (RFC 8252 section 7.1).
-fn is_redirect_uri(uri: &str) -> bool {
-    let is_script = |url: &Url| matches!(url.scheme(), "javascript" | "data" | "vbscript" | "file");
-    !uri.contains('#') && Url::parse(uri).is_ok_and(|url| !is_script(&url))
 }
