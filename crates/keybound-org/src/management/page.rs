@@ -12,6 +12,9 @@ use super::error::ApiError;
 use crate::search::Expression;
 use crate::store::{Condition, Key, Listing, Order, Place, Properties};
 
+/// Bytes of `q`, at most: SQLite takes no pattern of more than 50,000.
+const MAX_WORDS_BYTES: usize = 1_000;
+
 /// What one list takes.
 pub(super) struct ListKind {
     /// Items of a page where no `limit` is given.
@@ -43,7 +46,7 @@ impl ListRequest {
     /// Reads the query of a request.
     pub(super) fn read(query: &str, kind: &ListKind) -> Result<Self, ApiError> {
         let parameters = Parameters::read(query);
-        let q = parameters.words();
+        let q = parameters.words()?;
         let filter = parameters.condition("filter", kind.filter)?;
         let search = parameters.condition("search", kind.search)?;
         let given = [q.is_some(), filter.is_some(), search.is_some()];
@@ -131,8 +134,12 @@ impl Parameters {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    fn words(&self) -> Option<String> {
-        self.find("q").map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+    fn words(&self) -> Result<Option<String>, ApiError> {
+        let words = self.find("q").map(str::trim).filter(|text| !text.is_empty());
+        if words.is_some_and(|words| words.len() > MAX_WORDS_BYTES) {
+            return Err(ApiError::invalid("q", [format!("q: must have at most {MAX_WORDS_BYTES} bytes")]));
+        }
+        Ok(words.map(str::to_owned))
     }
 
     fn condition(&self, name: &str, properties: Option<Properties>) -> Result<Option<Condition>, ApiError> {
@@ -170,7 +177,7 @@ impl Parameters {
         let limit = self.find("limit").map(|limit| read_limit(limit, kind.largest_limit)).transpose()?;
         let after = self.find("after").map(|cursor| read_cursor(cursor, &order)).transpose()?;
         Ok(ListRequest {
-            q: self.words(),
+            q: self.words()?,
             condition,
             order,
             limit,
@@ -282,6 +289,7 @@ mod tests {
             "search=status+pr&sortBy=nothing",
             "search=status+pr&sortOrder=up",
             "q=a&filter=status+eq+%22ACTIVE%22",
+            &format!("q={}", "a".repeat(MAX_WORDS_BYTES + 1)),
         ] {
             assert!(ListRequest::read(query, &USERS).is_err(), "{query}");
         }
