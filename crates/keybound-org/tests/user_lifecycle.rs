@@ -64,6 +64,18 @@ async fn a_user_signs_in_with_the_password_and_is_locked_out_after_ten_failures(
 }
 
 #[tokio::test]
+async fn a_password_that_comes_as_a_hash_or_by_a_hook_takes_the_place_of_the_one_before() {
+    for member in ["hash", "hook"] {
+        let test = TestOrg::start().await;
+        create(&test, "").await;
+        let body = json!({"credentials": {"password": {member: {"type": "default"}}}});
+        let changed = test.administer(Method::POST, &format!("/api/v1/users/{LOGIN}"), Some(body)).await;
+        assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
+        assert!(matches!(check(&test, LOGIN, PASSWORD), PasswordCheck::Wrong { .. }), "{member}");
+    }
+}
+
+#[tokio::test]
 async fn who_may_not_sign_in_does_not_with_the_right_password_either() {
     let test = TestOrg::start().await;
     create(&test, "?nextLogin=changePassword").await;

@@ -47,6 +47,9 @@ const UNABLE: &str = "Unable to sign in";
 /// What a user is told whose password was right.
 const EXPIRED: &str = "Your password has expired. Ask an administrator for a new one.";
 
+/// What a user is told whose password was not looked at.
+const TOO_MANY: &str = "Too many people sign in at this moment. Try again.";
+
 /// `GET` and `POST /oauth2/v1/authorize`.
 pub(super) fn endpoint(server: &AuthorizationServer, asked: &Asked) -> Response {
     server.authorize(asked).unwrap_or_else(|reason| reason.answer(server))
@@ -219,9 +222,10 @@ impl AuthorizationServer {
         let user_id = match self.org.store.check_password(username, password, now)? {
             PasswordCheck::Right { user_id } => user_id,
             PasswordCheck::Expired { .. } => return Ok(Err(EXPIRED)),
+            PasswordCheck::TooMany => return Ok(Err(TOO_MANY)),
             _ => return Ok(Err(UNABLE)),
         };
-        let user = self.active_user(&user_id)?;
+        let Some(user) = self.user_if_active(&user_id)? else { return Ok(Err(UNABLE)) };
         let browser = self.new_browser()?;
         let session = Session { user_id, signed_in: now };
         self.org.store.end_session(before.secret())?;

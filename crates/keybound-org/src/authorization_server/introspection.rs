@@ -54,12 +54,6 @@ impl AuthorizationServer {
             return None;
         }
         let claims = claims_of(token);
-        let user_id = claims.get("uid").and_then(Value::as_str);
-        if let Some(user_id) = user_id
-            && self.active_user(user_id).is_err()
-        {
-            return None;
-        }
         let mut found = members(json!({
             "active": true,
             "token_type": if known.thumbprint.is_some() { "DPoP" } else { "Bearer" },

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use keybound::NumericDate;
 use keybound::access_token::{AccessToken, AccessTokenPolicy, AccessTokenRefusal};
+use serde_json::Value;
 
 use super::SigningKeys;
+use super::introspection::claims_of;
 use crate::store::{ServerId, Store, StoreError};
 
 /// What verifies access tokens.
@@ -16,7 +18,7 @@ pub(crate) struct IssuedTokens {
 }
 
 impl IssuedTokens {
-    /// Holds a token to every rule, and asks whether it was revoked.
+    /// Holds a token to every rule, and asks whether it still stands.
     pub(crate) fn verify(&self, token: &str, now: NumericDate) -> Result<AccessToken, AccessTokenRefusal> {
         verify(token, &self.policy, &ServerId::Org, &self.keys, &self.store, now)
     }
@@ -32,13 +34,17 @@ pub(super) fn verify(
     now: NumericDate,
 ) -> Result<AccessToken, AccessTokenRefusal> {
     let keys = keys.verifying(server, now).map_err(|error| untold(&error))?;
-    let token = policy.verify(token, &keys, now)?;
-    // Every token of ours has a `jti`.
-    let jwt_id = token.jwt_id.as_deref().ok_or(AccessTokenRefusal::Revoked)?;
-    if store.is_revoked(jwt_id).map_err(|error| untold(&error))? {
-        return Err(AccessTokenRefusal::Revoked);
+    let verified = policy.verify(token, &keys, now)?;
+    // Every token of ours has both.
+    let jwt_id = verified.jwt_id.as_deref().ok_or(AccessTokenRefusal::Revoked)?;
+    let client_id = verified.client_id.as_deref().ok_or(AccessTokenRefusal::Revoked)?;
+    let claims = claims_of(token);
+    let user_id = claims.get("uid").and_then(Value::as_str);
+    if store.stands(jwt_id, client_id, user_id).map_err(|error| untold(&error))? {
+        Ok(verified)
+    } else {
+        Err(AccessTokenRefusal::Revoked)
     }
-    Ok(token)
 }
 
 /// Where nobody can tell whether a token is good, it is not.

@@ -24,7 +24,7 @@ use super::version::{Version, answer_with};
 use crate::background;
 use crate::event::EventObject;
 use crate::okta_id::{self, IdKind};
-use crate::store::{PasswordHash, Store, UserChangeError, user_filter_property, user_property};
+use crate::store::{NewPassword, PasswordHash, Store, UserChangeError, user_filter_property, user_property};
 use crate::user::{InvalidMember, LifecycleStep, Profile, User, UserStatus};
 
 pub(super) fn routes() -> Router<Arc<Management>> {
@@ -215,8 +215,13 @@ impl Change {
         let Self { permit, name, headers, body, profile } = self;
         let has_password = body.credentials.has_password();
         let password = body.credentials.hash(api)?;
+        let new_password = match &password {
+            Some(hash) => NewPassword::Hash(hash),
+            None if has_password => NewPassword::OfNoUse,
+            None => NewPassword::None,
+        };
         let now = api.clock.now();
-        let changed = api.store.change_user(&name, password.as_ref(), |user| {
+        let changed = api.store.change_user(&name, new_password, |user| {
             if Version::of(&api.view(user)).is_stale_to(&headers) {
                 return Err(UserChangeError::Changed);
             }
@@ -289,7 +294,7 @@ impl Management {
         query: Option<&str>,
     ) -> Result<Response, ApiError> {
         let now = self.clock.now();
-        let changed = self.store.change_user(name, None, |user| Ok(user.take(step, now)?));
+        let changed = self.store.change_user(name, NewPassword::None, |user| Ok(user.take(step, now)?));
         let user = changed.map_err(|error| ApiError::not_changed(name, error))?;
         let (event_type, message) = event_of(step);
         self.log(&permit.event(event_type, message).to(target(&user)));

@@ -212,6 +212,19 @@ impl Store {
     }
 }
 
+/// Ends what a user is signed in to, and all that was given for it.
+pub(super) fn end_all_of_user(
+    transaction: &Transaction<'_>,
+    user_id: &str,
+    now: NumericDate,
+) -> Result<(), StoreError> {
+    transaction.execute("DELETE FROM sessions WHERE user_id = ?1", [user_id])?;
+    let mut statement =
+        transaction.prepare_cached("SELECT id FROM authorizations WHERE user_id = ?1 AND ended IS NULL")?;
+    let ids: Vec<String> = statement.query_map([user_id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    ids.iter().try_for_each(|id| end(transaction, id, now))
+}
+
 /// Adds an authorization.
 pub(super) fn insert(transaction: &Transaction<'_>, authorization: &Authorization) -> Result<(), StoreError> {
     transaction

@@ -30,6 +30,7 @@ mod users;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ pub(crate) use digest::Digest;
 pub(crate) use events::{LoggedEvent, event_property};
 pub(crate) use groups::group_property;
 pub(crate) use page::{Key, Listing, Order, Place};
-pub(crate) use passwords::PasswordHash;
+pub(crate) use passwords::{NewPassword, PasswordHash};
 pub use passwords::{PasswordCheck, SEEDED_PASSWORD};
 pub(crate) use pushed_requests::PushedRequest;
 pub use server_id::ServerId;
@@ -89,6 +90,8 @@ struct Shared {
     file: PathBuf,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    /// Passwords that are being checked.
+    checks: AtomicUsize,
 }
 
 /// Why the store did not do what it was asked.
@@ -210,7 +213,12 @@ impl Store {
         use_write_ahead_log(&writer)?;
         migrations::migrate(&mut writer)?;
         drop(opening);
-        let shared = Shared { file, writer: Mutex::new(writer), readers: Mutex::default() };
+        let shared = Shared {
+            file,
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+            checks: AtomicUsize::new(0),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 

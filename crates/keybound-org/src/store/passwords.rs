@@ -1,6 +1,7 @@
 //! Passwords: kept as a hash, checked at the same cost whoever asks, and locked after too many failures.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_lc_rs::pbkdf2;
 use keybound::NumericDate;
@@ -19,11 +20,16 @@ const HASH_BYTES: usize = 32;
 /// Wrong passwords until a user is locked out, as in Okta's default policy.
 const MAX_FAILURES: i64 = 10;
 
+/// Passwords that are checked at once, at most: each keeps a processor busy for a tenth of a second, and anybody may
+/// ask.
+const MAX_CHECKS_AT_ONCE: usize = 16;
+
 /// The password of every user that a new org is furnished with, of those who have one at all. It is in the
 /// documentation, and secret to nobody.
 pub const SEEDED_PASSWORD: &str = "Keybound-2026";
 
-/// What is kept of a password.
+/// What is kept of a password. That two are the same is no secret of either.
+#[derive(PartialEq, Eq)]
 pub(crate) struct PasswordHash {
     iterations: NonZeroU32,
     salt: [u8; SALT_BYTES],
@@ -57,6 +63,17 @@ const SEEDED_HASH: [u8; HASH_BYTES] = [
     0x28, 0xC1, 0xC6, 0xC5, 0x3E, 0x30, 0x4A, 0xA0, 0x78, 0xC9, 0xC2, 0x0A, 0x8D, 0x48, 0x09,
 ];
 
+/// What a change of a user does to the password. A new one ends what the user is signed in to.
+#[derive(Clone, Copy)]
+pub(crate) enum NewPassword<'a> {
+    /// It stays.
+    None,
+    /// It is replaced.
+    Hash(&'a PasswordHash),
+    /// It is replaced by one that lets nobody in here: a hash or a hook of others.
+    OfNoUse,
+}
+
 /// Whether a user may sign in with a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -77,6 +94,8 @@ pub enum PasswordCheck {
         /// The user's id, if somebody has the login.
         user_id: Option<String>,
     },
+    /// Too many are being checked at this moment, and this one was not looked at.
+    TooMany,
     /// The user gave too many wrong passwords; an administrator can unlock.
     LockedOut {
         /// The user's id.
@@ -95,6 +114,7 @@ impl Store {
         password: &str,
         now: NumericDate,
     ) -> Result<PasswordCheck, StoreError> {
+        let Some(_turn) = Turn::take(&self.shared.checks) else { return Ok(PasswordCheck::TooMany) };
         // The hash is computed outside of a transaction, which would hold up others.
         let found = self.read(|transaction| Kept::find(transaction, login))?;
         let (kept, is_there) = match found {
@@ -105,7 +125,30 @@ impl Store {
         if !is_there {
             return Ok(PasswordCheck::Wrong { user_id: None });
         }
-        self.write(|transaction| kept.conclude(transaction, is_right, now))
+        self.write(|transaction| {
+            // Meanwhile others may have guessed as well, and an administrator may have decided otherwise.
+            let Some(newest) = Kept::find(transaction, login)? else {
+                return Ok(PasswordCheck::Wrong { user_id: None });
+            };
+            let is_right = is_right && newest.hash == kept.hash;
+            newest.conclude(transaction, is_right, now)
+        })
+    }
+}
+
+/// One of the checks that may be under way at once.
+struct Turn<'a>(&'a AtomicUsize);
+
+impl<'a> Turn<'a> {
+    fn take(checks: &'a AtomicUsize) -> Option<Self> {
+        let more = |under_way| (under_way < MAX_CHECKS_AT_ONCE).then_some(under_way + 1);
+        checks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self(checks))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -206,6 +249,13 @@ pub(super) fn set(
     Ok(())
 }
 
+/// Leaves a user without a password.
+pub(super) fn remove(transaction: &Transaction<'_>, user_id: &str) -> Result<(), StoreError> {
+    let statement = "DELETE FROM passwords WHERE user_number = (SELECT number FROM users WHERE id = ?1)";
+    transaction.prepare_cached(statement)?.execute([user_id])?;
+    Ok(())
+}
+
 /// Lets a user begin to count anew.
 pub(super) fn forget_failures(transaction: &Transaction<'_>, user_id: &str) -> Result<(), StoreError> {
     let statement =
@@ -217,6 +267,19 @@ pub(super) fn forget_failures(transaction: &Transaction<'_>, user_id: &str) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn so_many_are_checked_at_once_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let now = NumericDate::from_seconds(1_800_000_000);
+        let turns: Vec<_> =
+            (0..MAX_CHECKS_AT_ONCE).map(|_| Turn::take(&store.shared.checks).unwrap()).collect();
+        assert_eq!(store.check_password("a@example.com", "", now).unwrap(), PasswordCheck::TooMany);
+        drop(turns);
+        let wrong = PasswordCheck::Wrong { user_id: None };
+        assert_eq!(store.check_password("a@example.com", "", now).unwrap(), wrong);
+    }
 
     #[test]
     fn the_seeded_users_password_is_the_documented_one() {

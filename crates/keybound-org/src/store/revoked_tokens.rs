@@ -4,7 +4,8 @@ use keybound::NumericDate;
 use keybound::access_token::EXPIRY_LEEWAY;
 use rusqlite::Transaction;
 
-use super::{Store, StoreError, column};
+use super::{AppStatus, Store, StoreError, column};
+use crate::user::UserStatus;
 
 impl Store {
     /// Revokes an access token that expires then.
@@ -20,12 +21,22 @@ impl Store {
         })
     }
 
-    /// Whether an access token was revoked.
-    pub(crate) fn is_revoked(&self, jwt_id: &str) -> Result<bool, StoreError> {
+    /// Whether an access token still stands: it was not revoked, and its app, and the user whose it is if it is
+    /// one's, are there and active.
+    pub(crate) fn stands(
+        &self,
+        jwt_id: &str,
+        client_id: &str,
+        user_id: Option<&str>,
+    ) -> Result<bool, StoreError> {
         self.read(|transaction| {
-            let mut statement =
-                transaction.prepare_cached("SELECT 1 FROM revoked_tokens WHERE jwt_id = ?1")?;
-            Ok(statement.exists([jwt_id])?)
+            let mut statement = transaction.prepare_cached(
+                "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jwt_id = ?1) \
+                 AND EXISTS (SELECT 1 FROM apps WHERE client_id = ?2 AND status = ?4) \
+                 AND (?3 IS NULL OR EXISTS (SELECT 1 FROM users WHERE id = ?3 AND status = ?5))",
+            )?;
+            let active = (AppStatus::Active.name(), UserStatus::Active.name());
+            Ok(statement.exists((jwt_id, client_id, user_id, active.0, active.1))?)
         })
     }
 }
@@ -60,11 +71,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let expires = NumericDate::from_seconds(1_800_000_000);
+        let is_kept = |jwt_id: &str| {
+            let kept = store.read(|transaction| {
+                let mut statement = transaction.prepare("SELECT 1 FROM revoked_tokens WHERE jwt_id = ?1")?;
+                Ok(statement.exists([jwt_id])?)
+            });
+            kept.unwrap()
+        };
         store.revoke_token("a", expires, expires.before(Duration::from_secs(60))).unwrap();
-        assert_eq!((store.is_revoked("a").unwrap(), store.is_revoked("b").unwrap()), (true, false));
+        assert_eq!((is_kept("a"), is_kept("b")), (true, false));
         for (after, is_remembered) in [(5, true), (6, false)] {
             store.revoke_token("b", expires, expires.after(Duration::from_secs(after))).unwrap();
-            assert_eq!(store.is_revoked("a").unwrap(), is_remembered, "{after} seconds after its expiry");
+            assert_eq!(is_kept("a"), is_remembered, "{after} seconds after its expiry");
         }
     }
 }

@@ -5,9 +5,10 @@ use keybound::random::Random;
 use rusqlite::{Row, Transaction};
 use serde_json::Map;
 
+use super::authorizations::end_all_of_user;
 use super::condition::{Condition, Property, is_member_name};
 use super::page::{self, Listing, Page};
-use super::passwords::PasswordHash;
+use super::passwords::{NewPassword, PasswordHash};
 use super::{Store, StoreError, column, date, unless_taken};
 use super::{groups, passwords};
 use crate::user::{InvalidMember, LifecycleStep, Profile, StepNotAllowed, User, UserStatus};
@@ -164,7 +165,7 @@ impl Store {
     pub(crate) fn change_user(
         &self,
         id_or_login: &str,
-        password: Option<&PasswordHash>,
+        password: NewPassword<'_>,
         change: impl FnOnce(&mut User) -> Result<(), UserChangeError>,
     ) -> Result<User, UserChangeError> {
         self.write(|transaction| {
@@ -172,8 +173,14 @@ impl Store {
             let was = user.status;
             change(&mut user)?;
             update(transaction, &user)?;
-            if let Some(password) = password {
-                passwords::set(transaction, &user.id, password)?;
+            match password {
+                NewPassword::None => {}
+                NewPassword::Hash(password) => passwords::set(transaction, &user.id, password)?,
+                NewPassword::OfNoUse => passwords::remove(transaction, &user.id)?,
+            }
+            let is_deactivated = user.status == UserStatus::Deprovisioned && was != user.status;
+            if is_deactivated || !matches!(password, NewPassword::None) {
+                end_all_of_user(transaction, &user.id, user.last_updated)?;
             }
             if was == UserStatus::LockedOut && user.status != UserStatus::LockedOut {
                 passwords::forget_failures(transaction, &user.id)?;
@@ -193,6 +200,7 @@ impl Store {
                 let mut deactivated = user.clone();
                 deactivated.take(LifecycleStep::Deactivate, now)?;
                 update(transaction, &deactivated)?;
+                end_all_of_user(transaction, &deactivated.id, now)?;
             }
             Ok(user)
         })

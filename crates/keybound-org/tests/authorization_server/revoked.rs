@@ -109,6 +109,46 @@ async fn a_revoked_refresh_token_takes_its_access_tokens_with_it() {
 }
 
 #[tokio::test]
+async fn tokens_end_with_what_they_stand_on() {
+    const PASSWORD: &str = r#"{"credentials":{"password":{"value":"another password"}}}"#;
+    for (path, body, refresh_ends, undone_by) in [
+        ("/api/v1/users/USER/lifecycle/suspend", None, false, Some("/api/v1/users/USER/lifecycle/unsuspend")),
+        (
+            "/api/v1/users/USER/lifecycle/deactivate",
+            None,
+            true,
+            Some("/api/v1/users/USER/lifecycle/activate"),
+        ),
+        ("/api/v1/users/USER", Some(PASSWORD), true, None),
+        ("/api/v1/apps/APP/lifecycle/deactivate", None, false, Some("/api/v1/apps/APP/lifecycle/activate")),
+    ] {
+        let test = TestOrg::start().await;
+        let user_id = people::user(&test).await;
+        let app = people::native(&test);
+        let granted = app.tokens(&test).await;
+        let (access, refresh) = (granted.text("/access_token"), granted.text("/refresh_token"));
+        assert_eq!(app.get(&test, "/api/v1/users?limit=1", access).await.status, StatusCode::OK);
+
+        let administer = async |path: &str, body: Option<&str>| {
+            let path = path.replace("USER", &user_id).replace("APP", &app.client_id);
+            let body = body.map(|body| serde_json::from_str(body).unwrap());
+            let done = test.administer(Method::POST, &path, body).await;
+            assert_eq!(done.status, StatusCode::OK, "{path}: {done:?}");
+        };
+        administer(path, body).await;
+        for resource in ["/api/v1/users?limit=1", "/oauth2/v1/userinfo"] {
+            let refused = app.get(&test, resource, access).await;
+            assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{path}: {resource}");
+        }
+        if let Some(undone_by) = undone_by {
+            administer(undone_by, None).await;
+        }
+        let refreshed = app.post(&test, "/token", &UserApp::refresh(refresh), true).await;
+        assert_eq!(refreshed.status == StatusCode::OK, !refresh_ends, "{path}: {refreshed:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_is_not_who_it_says_is_told_nothing() {
     let test = TestOrg::start().await;
     let app = people::web(&test, TokenEndpointAuthMethod::ClientSecretBasic);
