@@ -1,0 +1,83 @@
+//! `keybound org start`.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use keybound_org::{Data, LocalOrg, NoncePolicy, OrgSettings, Scheme};
+use serde_json::json;
+
+use crate::exit_code::ExitCode;
+use crate::output::Output;
+use crate::report::{Failure, Outcome};
+use crate::runtime;
+use crate::signals::Signals;
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keybound org start --listen 127.0.0.1:8443 --data ./org
+  keybound org start --listen 127.0.0.1:8080 --http --data ./org")]
+pub(crate) struct Start {
+    /// Address to serve at; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
+    listen: SocketAddr,
+    /// Serve plain http, on loopback only.
+    #[arg(long)]
+    http: bool,
+    /// Listen where other machines can reach it, as one does in a container; https only.
+    #[arg(long, conflicts_with = "http")]
+    listen_beyond_loopback: bool,
+    /// Folder of the database, the certificate authority and the keys; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Made-up users that a new org begins with.
+    #[arg(long, value_name = "N", default_value_t = OrgSettings::default().seed_users)]
+    seed_users: usize,
+    /// Requests that the management API takes in a minute, before it answers 429.
+    #[arg(long, value_name = "N", default_value_t = OrgSettings::default().requests_per_minute)]
+    requests_per_minute: u32,
+    /// How often the authorization servers renew their nonce, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..))]
+    nonce_period: u64,
+    /// For how long after the start of its period a nonce is taken, in seconds; two periods at least.
+    #[arg(long, value_name = "SECONDS", default_value_t = 259_200)]
+    nonce_grace: u64,
+    /// For how long a refresh token may be used again, in seconds, since an answer may have been lost.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    refresh_token_grace: u64,
+}
+
+/// Serves until it is told to end: Ctrl-C, or SIGTERM.
+pub(super) fn run(arguments: &Start, output: Output) -> Outcome {
+    let settings = OrgSettings {
+        listen: arguments.listen,
+        scheme: if arguments.http { Scheme::Http } else { Scheme::Https },
+        listen_beyond_loopback: arguments.listen_beyond_loopback,
+        data: Data::Directory(arguments.data.clone()),
+        seed_users: arguments.seed_users,
+        requests_per_minute: arguments.requests_per_minute,
+        nonces: NoncePolicy {
+            renewed_every: Duration::from_secs(arguments.nonce_period),
+            accepted_for: Duration::from_secs(arguments.nonce_grace),
+        },
+        refresh_token_grace: Duration::from_secs(arguments.refresh_token_grace),
+        ..OrgSettings::default()
+    };
+    let unable =
+        |error: io::Error| Failure::new(ExitCode::LocalOrg, "the local org cannot start").because(error);
+    runtime::start()?.block_on(async {
+        // Listened for from the start, so that no signal is missed.
+        let mut signals = Signals::listen().map_err(unable)?;
+        let org = LocalOrg::start(settings).await?;
+        let ca_file = org.ca_file().map(fs::canonicalize).transpose().map_err(unable)?;
+        let line = json!({ "url": org.url(), "ca_file": ca_file, "admin_token": org.admin_token() });
+        output.line(line)?;
+        signals.told_to_end().await;
+        org.stop().await;
+        Ok(())
+    })
+}
