@@ -186,7 +186,8 @@ impl Foundation {
             }
         };
         let admin_token = admin_token::generate(settings.random.as_ref())?;
-        let (routes, console) = routes(settings, &url, &admin_token, &store)?;
+        let certificate_file = tls.as_ref().map(|(_, file)| file.clone());
+        let (routes, console) = routes(settings, &url, &admin_token, &store, certificate_file)?;
         Ok(Self { url, address, listener, tls, routes, admin_token, store, console, folder })
     }
 
@@ -207,6 +208,7 @@ fn routes(
     url: &TargetUri,
     admin_token: &str,
     store: &Store,
+    certificate_file: Option<PathBuf>,
 ) -> Result<(Router, Arc<Console>), StartError> {
     let OrgSettings { clock, random, requests_per_minute, rate_limits, .. } = settings;
     if let Some(key) = &settings.signing_key {
@@ -235,7 +237,7 @@ fn routes(
         clock,
         random: Arc::clone(&random),
     });
-    let console = Arc::new(Console::new(Arc::clone(&management)));
+    let console = Arc::new(Console::new(Arc::clone(&management), certificate_file));
     let routes = authorization_servers
         .routes()
         .merge(pages::assets())

@@ -5,7 +5,7 @@
 //!
 //! A new page is a file beside this one: a template that extends `console/layout.html`, a handler that takes an
 //! [`Administrator`] (and what was [`Posted`], if it changes something), one line in [`Console::routes`] and, if it has a
-//! place of its own, one in [`frame::NAVIGATION`]. `apps/list.rs` is one to begin from. What the layer around all pages
+//! place of its own, one in [`frame::NAVIGATION`]. `logs.rs` is one to begin from. What the layer around all pages
 //! demands of a request no handler has to ask for again.
 
 mod administrator;
@@ -13,11 +13,17 @@ mod apps;
 mod attempts;
 mod failure;
 mod frame;
+mod groups;
+mod logs;
 mod own_origin;
+mod problems;
+mod query;
 mod sessions;
 mod sign_in;
 mod sign_in_links;
+mod users;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -47,6 +53,8 @@ const SECRET_BYTES: usize = 32;
 /// The console of one org.
 pub(crate) struct Console {
     management: Arc<Management>,
+    /// The certificate that clients are to trust, if the org serves https.
+    certificate_file: Option<PathBuf>,
     sessions: Sessions,
     links: SignInLinks,
     failed_attempts: FailedAttempts,
@@ -54,9 +62,10 @@ pub(crate) struct Console {
 
 impl Console {
     /// The console by which this org is managed.
-    pub(crate) fn new(management: Arc<Management>) -> Self {
+    pub(crate) fn new(management: Arc<Management>, certificate_file: Option<PathBuf>) -> Self {
         Self {
             management,
+            certificate_file,
             sessions: Sessions::default(),
             links: SignInLinks::default(),
             failed_attempts: FailedAttempts::default(),
@@ -68,6 +77,9 @@ impl Console {
         let pages = Router::new()
             .route(PATH, get(|| async { Redirect::to(apps::SECTION.path) }))
             .merge(apps::routes())
+            .merge(users::routes())
+            .merge(groups::routes())
+            .merge(logs::routes())
             .merge(sign_in::routes_of_administrators())
             .layer(middleware::from_fn_with_state(Arc::clone(&self), administrator::admit));
         pages

@@ -46,14 +46,14 @@ impl ApiError {
     }
 
     /// What was sent breaks a rule for `subject`.
-    pub(super) fn invalid(subject: &str, causes: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn invalid(subject: &str, causes: impl IntoIterator<Item = String>) -> Self {
         let error =
             Self::new(StatusCode::BAD_REQUEST, "E0000001", format!("Api validation failed: {subject}"));
         Self { causes: causes.into_iter().collect(), ..error }
     }
 
     /// The body is not the JSON that it should be.
-    pub(super) fn unreadable_body(cause: impl Into<String>) -> Self {
+    pub(crate) fn unreadable_body(cause: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "E0000003", "The request body was not well-formed.").because(cause)
     }
 
@@ -83,7 +83,7 @@ impl ApiError {
     }
 
     /// There is nothing of this kind that has this id.
-    pub(super) fn no_such(kind: &str, id: &str) -> Self {
+    pub(crate) fn no_such(kind: &str, id: &str) -> Self {
         let shown: String = id.chars().take(SHOWN_CHARACTERS).collect();
         let summary = format!("Not found: Resource not found: {shown} ({kind})");
         Self::new(StatusCode::NOT_FOUND, "E0000007", summary)
