@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue};
 use keybound::Rule;
 use keybound::random::{Random, jwt_id};
+use percent_encoding::percent_decode_str;
 
 use crate::management::ApiError;
 use crate::okta_id::{self, IdKind};
@@ -21,7 +22,11 @@ pub(crate) async fn finish(State(random): State<Arc<dyn Random>>, request: Reque
     // Without randomness an answer has no identifiers; it is an answer still.
     let request_id = jwt_id(random.as_ref()).unwrap_or_default();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut answer = next.run(request).await;
+    let mut answer = match percent_decode_str(&path).decode_utf8() {
+        Ok(_) => next.run(request).await,
+        // No name is other than UTF-8, and the router would say so in words of its own.
+        Err(_) => ApiError::no_such_path().into_response(),
+    };
     let mut rule = None;
     if let Some(error) = answer.extensions_mut().remove::<ApiError>() {
         rule = error.rule;
