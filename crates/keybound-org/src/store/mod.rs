@@ -78,6 +78,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that are kept for reading; more are opened when needed and closed after use.
 const IDLE_READERS: usize = 8;
 
+/// Statements that a connection keeps prepared: all that requests for tokens have, and the most of the management API's.
+const PREPARED_STATEMENTS: usize = 64;
+
 /// The org's data. Cheap to clone; every clone is the same database.
 ///
 /// All functions wait for the disk: an asynchronous caller runs them on a thread for blocking work.
@@ -256,6 +259,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn connect(file: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(file)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true)?;
     // The log is handed to the operating system with each commit, which survives the process.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
