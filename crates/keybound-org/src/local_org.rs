@@ -19,6 +19,7 @@ use crate::answer;
 use crate::authorization_server::{AuthorizationServers, IssuedTokens, SigningKeys};
 use crate::background::{self, Unfinished};
 use crate::certificate_authority::{CertificateAuthority, CertificateError};
+use crate::console::Console;
 use crate::management::{Management, operations};
 use crate::pages;
 use crate::protected_resource::protected_resource;
@@ -33,6 +34,7 @@ pub struct LocalOrg {
     certificate_file: Option<PathBuf>,
     admin_token: Zeroizing<String>,
     store: Store,
+    console: Arc<Console>,
     server: Server,
     folder: Folder,
 }
@@ -101,6 +103,12 @@ impl LocalOrg {
         &self.admin_token
     }
 
+    /// The URL of the admin console, with a code that signs whoever opens it in: once, and within 15 minutes. Each call
+    /// makes a new one; of those that nobody has opened the last 16 are good.
+    pub fn console_url(&self) -> Result<Zeroizing<String>, RandomUnavailable> {
+        self.console.sign_in_url()
+    }
+
     /// The org's data, to register apps in.
     pub fn store(&self) -> &Store {
         &self.store
@@ -154,6 +162,7 @@ struct Foundation {
     routes: Router,
     admin_token: Zeroizing<String>,
     store: Store,
+    console: Arc<Console>,
     folder: Folder,
 }
 
@@ -177,28 +186,30 @@ impl Foundation {
             }
         };
         let admin_token = admin_token::generate(settings.random.as_ref())?;
-        let routes = routes(settings, &url, &admin_token, &store)?;
-        Ok(Self { url, address, listener, tls, routes, admin_token, store, folder })
+        let certificate_file = tls.as_ref().map(|(_, file)| file.clone());
+        let (routes, console) = routes(settings, &url, &admin_token, &store, certificate_file)?;
+        Ok(Self { url, address, listener, tls, routes, admin_token, store, console, folder })
     }
 
     fn serve(self) -> Result<LocalOrg, StartError> {
-        let Self { url, address, listener, tls, routes, admin_token, store, folder } = self;
+        let Self { url, address, listener, tls, routes, admin_token, store, console, folder } = self;
         let (config, certificate_file) = tls.unzip();
         let unable = |source| StartError::Listen { address, source };
         let server = Server::start(listener, config, routes).map_err(unable)?;
         let url = url.origin().to_owned();
         tracing::info!(url, "the org serves");
-        Ok(LocalOrg { url, certificate_file, admin_token, store, server, folder })
+        Ok(LocalOrg { url, certificate_file, admin_token, store, console, server, folder })
     }
 }
 
-/// All that the org answers to.
+/// All that the org answers to, and the console, which is among it.
 fn routes(
     settings: OrgSettings,
     url: &TargetUri,
     admin_token: &str,
     store: &Store,
-) -> Result<Router, StartError> {
+    certificate_file: Option<PathBuf>,
+) -> Result<(Router, Arc<Console>), StartError> {
     let OrgSettings { clock, random, requests_per_minute, rate_limits, .. } = settings;
     if let Some(key) = &settings.signing_key {
         store.install_signing_key(key, clock.now())?;
@@ -213,7 +224,7 @@ fn routes(
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
     });
-    let management = Management {
+    let management = Arc::new(Management {
         url: url.clone(),
         resource: protected_resource(store),
         tokens: IssuedTokens {
@@ -225,12 +236,15 @@ fn routes(
         store: store.clone(),
         clock,
         random: Arc::clone(&random),
-    };
-    Ok(authorization_servers
+    });
+    let console = Arc::new(Console::new(Arc::clone(&management), certificate_file));
+    let routes = authorization_servers
         .routes()
         .merge(pages::assets())
         .merge(management.routes(requests_per_minute, &rate_limits))
+        .merge(Arc::clone(&console).routes())
         .fallback(operations::not_served)
         .method_not_allowed_fallback(operations::not_served_so)
-        .layer(middleware::from_fn_with_state(random, answer::finish)))
+        .layer(middleware::from_fn_with_state(random, answer::finish));
+    Ok((routes, console))
 }

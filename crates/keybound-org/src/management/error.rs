@@ -46,14 +46,14 @@ impl ApiError {
     }
 
     /// What was sent breaks a rule for `subject`.
-    pub(super) fn invalid(subject: &str, causes: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn invalid(subject: &str, causes: impl IntoIterator<Item = String>) -> Self {
         let error =
             Self::new(StatusCode::BAD_REQUEST, "E0000001", format!("Api validation failed: {subject}"));
         Self { causes: causes.into_iter().collect(), ..error }
     }
 
     /// The body is not the JSON that it should be.
-    pub(super) fn unreadable_body(cause: impl Into<String>) -> Self {
+    pub(crate) fn unreadable_body(cause: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "E0000003", "The request body was not well-formed.").because(cause)
     }
 
@@ -83,7 +83,7 @@ impl ApiError {
     }
 
     /// There is nothing of this kind that has this id.
-    pub(super) fn no_such(kind: &str, id: &str) -> Self {
+    pub(crate) fn no_such(kind: &str, id: &str) -> Self {
         let shown: String = id.chars().take(SHOWN_CHARACTERS).collect();
         let summary = format!("Not found: Resource not found: {shown} ({kind})");
         Self::new(StatusCode::NOT_FOUND, "E0000007", summary)
@@ -179,6 +179,21 @@ impl ApiError {
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "the org failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "E0000009", "Internal Server Error")
+    }
+
+    /// How the request ended.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, for people.
+    pub(crate) fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// Why, each with the member of the body that it is about in front of it, if it is about one.
+    pub(crate) fn causes(&self) -> &[String] {
+        &self.causes
     }
 
     /// The answer with its body; header fields that it got on its way stay.

@@ -9,28 +9,35 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
 use http::{HeaderValue, StatusCode};
+use zeroize::Zeroizing;
 
-/// Where the stylesheet is; `layout.html` names it.
-const STYLESHEET_PATH: &str = "/assets/org.css";
-
-/// What all pages load.
+/// What all pages load: the stylesheet of users' pages, which `layout.html` names, and that of the admin console, which
+/// `console/layout.html` names.
 pub(crate) fn assets<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route(STYLESHEET_PATH, get(stylesheet))
+    const ORG: &str = concat!(include_str!("palette.css"), include_str!("org.css"));
+    const CONSOLE: &str = concat!(include_str!("palette.css"), include_str!("console.css"));
+    Router::new()
+        .route("/assets/org.css", get(|| async { stylesheet(ORG) }))
+        .route("/assets/console.css", get(|| async { stylesheet(CONSOLE) }))
 }
 
-async fn stylesheet() -> Response {
+fn stylesheet(text: &'static str) -> Response {
     let fields = [
         (CONTENT_TYPE, "text/css; charset=utf-8"),
         (CACHE_CONTROL, "max-age=3600"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (fields, include_str!("org.css")).into_response()
+    (fields, text).into_response()
 }
+
+/// Bytes that a page has room for without being moved; those with secrets need a part of it.
+const ROOM: usize = 16 * 1024;
 
 /// A page. What stands in its template is escaped.
 pub(crate) trait Page: Template {
@@ -40,10 +47,12 @@ pub(crate) trait Page: Template {
     /// The page as an answer. Its forms may send to the org and to `form_targets` (sources of CSP), also by the
     /// redirect that answers a form.
     fn answer(&self, status: StatusCode, form_targets: &[String]) -> Response {
-        let Ok(html) = self.render() else {
+        // All room at once, and overwritten when it has been sent: some pages show a secret.
+        let mut html = Zeroizing::new(String::with_capacity(ROOM));
+        if self.render_into(&mut *html).is_err() {
             tracing::error!("a page cannot be rendered");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        };
+        }
         let policy = content_security_policy(Self::SCRIPT, form_targets);
         let fields = [
             (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
@@ -53,7 +62,7 @@ pub(crate) trait Page: Template {
             (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
             (CONTENT_SECURITY_POLICY, policy),
         ];
-        (status, fields, html).into_response()
+        (status, fields, Bytes::from_owner(html)).into_response()
     }
 }
 
