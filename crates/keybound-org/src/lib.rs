@@ -64,6 +64,7 @@ mod server;
 mod settings;
 mod store;
 mod timestamp;
+pub mod trace;
 mod unguessable;
 mod user;
 mod wire_name;

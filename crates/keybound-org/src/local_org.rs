@@ -26,6 +26,7 @@ use crate::seed;
 use crate::server::Server;
 use crate::settings::{Data, OrgSettings, Scheme};
 use crate::store::{Store, StoreError};
+use crate::trace::{self, Traces};
 
 /// A local org that is serving. It ends when it is stopped or dropped.
 pub struct LocalOrg {
@@ -33,6 +34,7 @@ pub struct LocalOrg {
     certificate_file: Option<PathBuf>,
     admin_token: Zeroizing<String>,
     store: Store,
+    traces: Arc<Traces>,
     server: Server,
     folder: Folder,
 }
@@ -106,10 +108,17 @@ impl LocalOrg {
         &self.store
     }
 
+    /// The requests that it answered, explained.
+    pub fn traces(&self) -> &Arc<Traces> {
+        &self.traces
+    }
+
     /// Ends the org: takes no more requests, and gives those under way five seconds.
     pub async fn stop(self) {
-        let Self { server, store, folder, .. } = self;
+        let Self { server, store, folder, traces, .. } = self;
+        traces.close();
         server.stop().await;
+        drop(traces);
         drop(store);
         drop(folder);
     }
@@ -152,6 +161,7 @@ struct Foundation {
     listener: TcpListener,
     tls: Option<(ServerConfig, PathBuf)>,
     routes: Router,
+    traces: Arc<Traces>,
     admin_token: Zeroizing<String>,
     store: Store,
     folder: Folder,
@@ -177,29 +187,29 @@ impl Foundation {
             }
         };
         let admin_token = admin_token::generate(settings.random.as_ref())?;
-        let routes = routes(settings, &url, &admin_token, &store)?;
-        Ok(Self { url, address, listener, tls, routes, admin_token, store, folder })
+        let (routes, traces) = routes(settings, &url, &admin_token, &store)?;
+        Ok(Self { url, address, listener, tls, routes, traces, admin_token, store, folder })
     }
 
     fn serve(self) -> Result<LocalOrg, StartError> {
-        let Self { url, address, listener, tls, routes, admin_token, store, folder } = self;
+        let Self { url, address, listener, tls, routes, traces, admin_token, store, folder } = self;
         let (config, certificate_file) = tls.unzip();
         let unable = |source| StartError::Listen { address, source };
         let server = Server::start(listener, config, routes).map_err(unable)?;
         let url = url.origin().to_owned();
         tracing::info!(url, "the org serves");
-        Ok(LocalOrg { url, certificate_file, admin_token, store, server, folder })
+        Ok(LocalOrg { url, certificate_file, admin_token, store, traces, server, folder })
     }
 }
 
-/// All that the org answers to.
+/// All that the org answers to, and what it remembers of that.
 fn routes(
     settings: OrgSettings,
     url: &TargetUri,
     admin_token: &str,
     store: &Store,
-) -> Result<Router, StartError> {
-    let OrgSettings { clock, random, requests_per_minute, rate_limits, .. } = settings;
+) -> Result<(Router, Arc<Traces>), StartError> {
+    let OrgSettings { clock, random, requests_per_minute, rate_limits, traces_remembered, .. } = settings;
     if let Some(key) = &settings.signing_key {
         store.install_signing_key(key, clock.now())?;
     }
@@ -226,11 +236,22 @@ fn routes(
         clock,
         random: Arc::clone(&random),
     };
-    Ok(authorization_servers
+    let finish = middleware::from_fn_with_state(random, answer::finish);
+    let protocol = Arc::clone(&authorization_servers)
         .routes()
-        .merge(pages::assets())
         .merge(management.routes(requests_per_minute, &rate_limits))
         .fallback(operations::not_served)
-        .method_not_allowed_fallback(operations::not_served_so)
-        .layer(middleware::from_fn_with_state(random, answer::finish)))
+        .method_not_allowed_fallback(operations::not_served_so);
+    let sent_again = protocol.clone().layer(finish.clone());
+    let traces = Arc::new(Traces::new(authorization_servers, sent_again, traces_remembered));
+    let routes = protocol
+        .merge(pages::assets())
+        .merge(trace::routes(Arc::clone(&traces), AdminTokenHash::of(admin_token)))
+        .layer(finish);
+    if traces_remembered == 0 {
+        return Ok((routes, traces));
+    }
+    // Outermost: what is recorded is what the client sees.
+    let recorder = middleware::from_fn_with_state(Arc::clone(&traces), trace::record);
+    Ok((routes.layer(recorder), traces))
 }

@@ -12,6 +12,7 @@ mod device;
 mod endpoint;
 mod form;
 mod grant_event;
+mod held_to;
 mod id_token;
 mod introspection;
 mod issued_tokens;
@@ -45,6 +46,7 @@ use crate::store::{App, ServerId, Store, StoreError};
 use crate::unguessable;
 
 use endpoint::{Asked, Methods, served};
+pub(crate) use held_to::HeldTo;
 pub(crate) use issued_tokens::IssuedTokens;
 pub(crate) use redirect_uri::is_redirect_uri;
 use refusal::TokenRefusal;
