@@ -19,6 +19,7 @@ use crate::answer;
 use crate::authorization_server::{AuthorizationServers, IssuedTokens, SigningKeys};
 use crate::background::{self, Unfinished};
 use crate::certificate_authority::{CertificateAuthority, CertificateError};
+use crate::console::Console;
 use crate::management::{Management, operations};
 use crate::pages;
 use crate::protected_resource::protected_resource;
@@ -35,6 +36,7 @@ pub struct LocalOrg {
     admin_token: Zeroizing<String>,
     store: Store,
     traces: Arc<Traces>,
+    console: Arc<Console>,
     server: Server,
     folder: Folder,
 }
@@ -103,6 +105,12 @@ impl LocalOrg {
         &self.admin_token
     }
 
+    /// The URL of the admin console, with a code that signs whoever opens it in: once, and within 15 minutes. Each call
+    /// makes a new one; of those that nobody has opened the last 16 are good.
+    pub fn console_url(&self) -> Result<Zeroizing<String>, RandomUnavailable> {
+        self.console.sign_in_url()
+    }
+
     /// The org's data, to register apps in.
     pub fn store(&self) -> &Store {
         &self.store
@@ -164,6 +172,7 @@ struct Foundation {
     traces: Arc<Traces>,
     admin_token: Zeroizing<String>,
     store: Store,
+    console: Arc<Console>,
     folder: Folder,
 }
 
@@ -187,71 +196,93 @@ impl Foundation {
             }
         };
         let admin_token = admin_token::generate(settings.random.as_ref())?;
-        let (routes, traces) = routes(settings, &url, &admin_token, &store)?;
-        Ok(Self { url, address, listener, tls, routes, traces, admin_token, store, folder })
+        let Served { routes, console, traces } = served(settings, &url, &admin_token, &store)?;
+        Ok(Self { url, address, listener, tls, routes, traces, admin_token, store, console, folder })
     }
 
     fn serve(self) -> Result<LocalOrg, StartError> {
-        let Self { url, address, listener, tls, routes, traces, admin_token, store, folder } = self;
+        let Self { url, address, listener, tls, routes, traces, admin_token, store, console, folder } = self;
         let (config, certificate_file) = tls.unzip();
         let unable = |source| StartError::Listen { address, source };
         let server = Server::start(listener, config, routes).map_err(unable)?;
         let url = url.origin().to_owned();
         tracing::info!(url, "the org serves");
-        Ok(LocalOrg { url, certificate_file, admin_token, store, traces, server, folder })
+        Ok(LocalOrg { url, certificate_file, admin_token, store, traces, console, server, folder })
     }
 }
 
-/// All that the org answers to, and what it remembers of that.
-fn routes(
+/// All that the org answers to, and of it what is asked for by other ways too.
+struct Served {
+    routes: Router,
+    console: Arc<Console>,
+    traces: Arc<Traces>,
+}
+
+fn served(
     settings: OrgSettings,
     url: &TargetUri,
     admin_token: &str,
     store: &Store,
-) -> Result<(Router, Arc<Traces>), StartError> {
-    let OrgSettings { clock, random, requests_per_minute, rate_limits, traces_remembered, .. } = settings;
+) -> Result<Served, StartError> {
+    let OrgSettings { random, requests_per_minute, rate_limits, traces_remembered, .. } = &settings;
     if let Some(key) = &settings.signing_key {
-        store.install_signing_key(key, clock.now())?;
+        store.install_signing_key(key, settings.clock.now())?;
     }
-    let keys = Arc::new(SigningKeys::new(store.clone(), settings.signing_keys_renewed_every));
-    let authorization_servers = Arc::new(AuthorizationServers {
+    let servers = Arc::new(authorization_servers(&settings, url, store)?);
+    let management = Arc::new(management(&servers, admin_token));
+    let finish = middleware::from_fn_with_state(Arc::clone(random), answer::finish);
+    let protocol = Arc::clone(&servers)
+        .routes()
+        .merge(Arc::clone(&management).routes(*requests_per_minute, rate_limits))
+        .fallback(operations::not_served)
+        .method_not_allowed_fallback(operations::not_served_so);
+
+    let sent_again = protocol.clone().layer(finish.clone());
+    let traces = Arc::new(Traces::new(servers, sent_again, *traces_remembered));
+    let console = Arc::new(Console::new(management, Arc::clone(&traces)));
+    let mut routes = protocol
+        .merge(pages::assets())
+        .merge(Arc::clone(&console).routes())
+        .merge(trace::routes(Arc::clone(&traces), AdminTokenHash::of(admin_token)))
+        .layer(finish);
+    if *traces_remembered > 0 {
+        // Outermost: what is recorded is what the client sees.
+        routes = routes.layer(middleware::from_fn_with_state(Arc::clone(&traces), trace::record));
+    }
+    Ok(Served { routes, console, traces })
+}
+
+fn authorization_servers(
+    settings: &OrgSettings,
+    url: &TargetUri,
+    store: &Store,
+) -> Result<AuthorizationServers, StartError> {
+    let OrgSettings { clock, random, .. } = settings;
+    Ok(AuthorizationServers {
         url: url.clone(),
         store: store.clone(),
         nonces: Nonces::new(settings.nonces, store.nonce_secret(random.as_ref())?),
-        keys: Arc::clone(&keys),
+        keys: Arc::new(SigningKeys::new(store.clone(), settings.signing_keys_renewed_every)),
         refresh_token_grace: settings.refresh_token_grace,
-        clock: Arc::clone(&clock),
-        random: Arc::clone(&random),
-    });
-    let management = Management {
+        clock: Arc::clone(clock),
+        random: Arc::clone(random),
+    })
+}
+
+/// The management API, which takes the tokens of the org's own authorization server.
+fn management(servers: &AuthorizationServers, admin_token: &str) -> Management {
+    let AuthorizationServers { url, store, keys, clock, random, .. } = servers;
+    Management {
         url: url.clone(),
         resource: protected_resource(store),
         tokens: IssuedTokens {
             policy: AccessTokenPolicy::new(url.origin().to_owned(), url.origin().to_owned()),
-            keys,
+            keys: Arc::clone(keys),
             store: store.clone(),
         },
         admin_token: AdminTokenHash::of(admin_token),
         store: store.clone(),
-        clock,
-        random: Arc::clone(&random),
-    };
-    let finish = middleware::from_fn_with_state(random, answer::finish);
-    let protocol = Arc::clone(&authorization_servers)
-        .routes()
-        .merge(management.routes(requests_per_minute, &rate_limits))
-        .fallback(operations::not_served)
-        .method_not_allowed_fallback(operations::not_served_so);
-    let sent_again = protocol.clone().layer(finish.clone());
-    let traces = Arc::new(Traces::new(authorization_servers, sent_again, traces_remembered));
-    let routes = protocol
-        .merge(pages::assets())
-        .merge(trace::routes(Arc::clone(&traces), AdminTokenHash::of(admin_token)))
-        .layer(finish);
-    if traces_remembered == 0 {
-        return Ok((routes, traces));
+        clock: Arc::clone(clock),
+        random: Arc::clone(random),
     }
-    // Outermost: what is recorded is what the client sees.
-    let recorder = middleware::from_fn_with_state(Arc::clone(&traces), trace::record);
-    Ok((routes.layer(recorder), traces))
 }

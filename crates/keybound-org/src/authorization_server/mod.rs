@@ -10,7 +10,6 @@ mod browser;
 mod client;
 mod device;
 mod endpoint;
-mod form;
 mod grant_event;
 mod held_to;
 mod id_token;

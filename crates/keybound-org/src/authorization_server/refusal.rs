@@ -16,9 +16,9 @@ use serde_json::json;
 
 use super::authorization_request::RequestRefusal;
 use super::endpoint::json_answer;
-use super::form::FormRefusal;
 use super::token::GRANT_TYPES;
 use crate::answer::RefusedBy;
+use crate::form::FormRefusal;
 use crate::store::{GrantType, Redeemed, StoreError, TokenEndpointAuthMethod};
 
 /// Why a client does not get what it asks for.

@@ -172,6 +172,21 @@ impl ApiError {
         RefusedBy { rule: self.rule, reason }
     }
 
+    /// How the request ended.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, for people.
+    pub(crate) fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// Why, each with the member of the body that it is about in front of it, if it is about one.
+    pub(crate) fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
     /// The answer with its body; header fields that it got on its way stay.
     pub(crate) fn complete(self, mut answer: Response, error_id: &str) -> Response {
         let causes: Vec<_> = self.causes.iter().map(|cause| json!({ "errorSummary": cause })).collect();

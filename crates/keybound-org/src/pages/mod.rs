@@ -15,21 +15,23 @@ use http::header::{
 };
 use http::{HeaderValue, StatusCode};
 
-/// Where the stylesheet is; `layout.html` names it.
-const STYLESHEET_PATH: &str = "/assets/org.css";
-
-/// What all pages load.
+/// What all pages load: the stylesheet of users' pages, which `layout.html` names, and that of the admin console, which
+/// `console/layout.html` names.
 pub(crate) fn assets<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route(STYLESHEET_PATH, get(stylesheet))
+    const ORG: &str = concat!(include_str!("palette.css"), include_str!("org.css"));
+    const CONSOLE: &str = concat!(include_str!("palette.css"), include_str!("console.css"));
+    Router::new()
+        .route("/assets/org.css", get(|| async { stylesheet(ORG) }))
+        .route("/assets/console.css", get(|| async { stylesheet(CONSOLE) }))
 }
 
-async fn stylesheet() -> Response {
+fn stylesheet(text: &'static str) -> Response {
     let fields = [
         (CONTENT_TYPE, "text/css; charset=utf-8"),
         (CACHE_CONTROL, "max-age=3600"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (fields, include_str!("org.css")).into_response()
+    (fields, text).into_response()
 }
 
 /// A page. What stands in its template is escaped.
