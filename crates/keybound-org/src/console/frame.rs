@@ -2,11 +2,11 @@
 
 use axum::response::Redirect;
 
-use super::{Administrator, Console, apps};
+use super::{Administrator, Console, apps, traces};
 use crate::wire_name::wire_names;
 
 /// The navigation, from its beginning to its end.
-pub(super) const NAVIGATION: &[Section] = &[apps::SECTION];
+pub(super) const NAVIGATION: &[Section] = &[apps::SECTION, traces::SECTION];
 
 /// A part of the console that has a place in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,12 @@ wire_names! {
         AppActivated = "app-activated",
         /// They are let in no more.
         AppDeactivated = "app-deactivated",
+        /// Exchanges are remembered no more.
+        TracesForgotten = "traces-forgotten",
+        /// A conversation is remembered although newer ones come.
+        ConversationKept = "conversation-kept",
+        /// A request was sent again.
+        Replayed = "replayed",
     }
 }
 
@@ -65,6 +71,9 @@ impl Done {
         match self {
             Self::AppActivated => "The application is active.",
             Self::AppDeactivated => "The application is inactive: it gets no tokens.",
+            Self::TracesForgotten => "It is forgotten.",
+            Self::ConversationKept => "The conversation is kept until the org stops.",
+            Self::Replayed => "The request was sent again. This is how it was answered.",
         }
     }
 

@@ -17,6 +17,7 @@ mod own_origin;
 mod sessions;
 mod sign_in;
 mod sign_in_links;
+mod traces;
 
 use std::sync::Arc;
 
@@ -71,6 +72,7 @@ impl Console {
         let pages = Router::new()
             .route(PATH, get(|| async { Redirect::to(apps::SECTION.path) }))
             .merge(apps::routes())
+            .merge(traces::routes())
             .merge(sign_in::routes_of_administrators())
             .layer(middleware::from_fn_with_state(Arc::clone(&self), administrator::admit));
         pages

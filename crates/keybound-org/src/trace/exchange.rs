@@ -3,8 +3,11 @@
 
 use std::borrow::Cow;
 
+use keybound::NumericDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::timestamp;
 
 /// What stands in the place of what is not shown.
 pub const REMOVED: &str = "[removed]";
@@ -256,6 +259,50 @@ impl FindingOutcome {
     }
 }
 
+impl Finding {
+    /// What a stylesheet knows its outcome by.
+    pub(crate) const fn class(&self) -> &'static str {
+        match self.outcome {
+            FindingOutcome::Passed => "passed",
+            FindingOutcome::Failed => "failed",
+            FindingOutcome::NotChecked => "not-checked",
+        }
+    }
+}
+
+impl Token {
+    /// The header, for people.
+    pub fn header_text(&self) -> String {
+        pretty(self.header.as_ref())
+    }
+
+    /// The claims, for people.
+    pub fn claims_text(&self) -> String {
+        pretty(self.claims.as_ref())
+    }
+}
+
+fn pretty(json: Option<&Value>) -> String {
+    let text = json.and_then(|json| serde_json::to_string_pretty(json).ok());
+    text.unwrap_or_else(|| "(cannot be read)".to_owned())
+}
+
+impl Message {
+    /// The body, for people.
+    pub fn body_text(&self) -> Option<String> {
+        let body = self.body.as_ref()?;
+        Some(match &body.content {
+            Content::Form(parameters) => parameters
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+                .join("\n"),
+            Content::Json(json) => pretty(Some(json)),
+            Content::Removed(reason) => format!("[{} bytes, not shown: {reason}]", body.bytes),
+        })
+    }
+}
+
 impl Exchange {
     /// Everything that was found out, about the request and about its tokens.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
@@ -265,5 +312,23 @@ impl Exchange {
     /// The path, without the query.
     pub fn path(&self) -> &str {
         self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
+    }
+
+    /// The time of day at which it arrived, in UTC.
+    pub fn time(&self) -> String {
+        timestamp::utc(NumericDate::from_seconds(self.at)).strftime("%H:%M:%S").to_string()
+    }
+
+    /// How long the answer took, in milliseconds.
+    pub fn duration(&self) -> String {
+        let tenths = self.duration_microseconds / 100;
+        format!("{}.{} ms", tenths / 10, tenths % 10)
+    }
+
+    /// The request and the answer: what each is called, its first line, and the rest of it.
+    pub fn messages(&self) -> [(&'static str, String, &Message); 2] {
+        let status = self.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        let asked = format!("{} {}", self.method, self.target);
+        [("Request", asked, &self.request), ("Answer", status, &self.answer)]
     }
 }

@@ -48,7 +48,7 @@ pub use live::MAX_LISTENERS;
 pub use recording::MAX_RECORDED_BODY_BYTES;
 pub use replay::{NotReplayed, Replayed};
 
-pub(crate) use api::routes;
+pub(crate) use api::{file_answer, live_answer, routes};
 pub(crate) use recorder::record;
 
 /// What an org remembers of the requests that it answered.
