@@ -53,7 +53,10 @@ impl Conversations {
     /// Says of each exchange which conversation it belongs to. They come in the order of their numbers.
     pub(super) fn correlate(&mut self, recordings: &[Arc<Recording>]) {
         for recording in recordings.iter().filter(|recording| recording.conversation.get().is_none()) {
-            let conversation = self.place(recording);
+            // A request that is sent again stands beside the first.
+            let first = recordings.iter().find(|other| Some(other.id) == recording.replay_of);
+            let of_first = first.and_then(|first| first.conversation.get()).copied();
+            let conversation = of_first.unwrap_or_else(|| self.place(recording));
             // Only one thread is here at a time.
             let _ = recording.conversation.set(conversation);
         }

@@ -260,6 +260,11 @@ impl FindingOutcome {
 }
 
 impl Finding {
+    /// Whether the rule is broken.
+    pub fn is_failed(&self) -> bool {
+        self.outcome == FindingOutcome::Failed
+    }
+
     /// What a stylesheet knows its outcome by.
     pub(crate) const fn class(&self) -> &'static str {
         match self.outcome {
@@ -271,6 +276,11 @@ impl Finding {
 }
 
 impl Token {
+    /// Whether it breaks a rule.
+    pub fn is_broken(&self) -> bool {
+        self.findings.iter().any(Finding::is_failed)
+    }
+
     /// The header, for people.
     pub fn header_text(&self) -> String {
         pretty(self.header.as_ref())
@@ -307,6 +317,18 @@ impl Exchange {
     /// Everything that was found out, about the request and about its tokens.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().chain(self.tokens.iter().flat_map(|token| &token.findings))
+    }
+
+    /// The tokens, those first that break a rule.
+    pub fn tokens_broken_first(&self) -> Vec<&Token> {
+        let mut tokens: Vec<_> = self.tokens.iter().collect();
+        tokens.sort_by_key(|token| !token.is_broken());
+        tokens
+    }
+
+    /// Whether the request as a whole breaks a rule.
+    pub fn is_broken(&self) -> bool {
+        self.findings.iter().any(Finding::is_failed)
     }
 
     /// The path, without the query.

@@ -138,7 +138,7 @@ impl Explained {
         for finding in self.all() {
             let is_single_use = finding.is_of(Rule::Replay) || finding.is_of(Rule::AssertionSingleUse);
             if known.is_admitted {
-                if is_single_use || finding.outcome == FindingOutcome::Failed {
+                if is_single_use || finding.is_failed() {
                     finding.become_passed();
                 }
             } else if is_single_use {
@@ -151,8 +151,7 @@ impl Explained {
             }
         }
         let (Some(rule), Some(refused)) = (broken, known.refused) else { return };
-        let is_told =
-            self.all().any(|finding| finding.outcome == FindingOutcome::Failed && finding.is_of(rule));
+        let is_told = self.all().any(|finding| finding.is_failed() && finding.is_of(rule));
         // Of an access token the parts of the rule are told.
         let is_told = is_told
             || rule == Rule::AccessToken
@@ -166,12 +165,6 @@ impl Explained {
             Some(place) => *place = failed,
             None => self.findings.push(failed),
         }
-    }
-}
-
-impl Token {
-    fn is_broken(&self) -> bool {
-        self.findings.iter().any(|finding| finding.outcome == FindingOutcome::Failed)
     }
 }
 
