@@ -2,6 +2,7 @@
 
 mod app;
 mod key;
+mod running;
 mod start;
 
 use std::path::Path;

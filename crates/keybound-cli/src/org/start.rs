@@ -10,6 +10,7 @@ use clap::Args;
 use keybound_org::{Data, LocalOrg, NoncePolicy, OrgSettings, Scheme};
 use serde_json::json;
 
+use super::running::Announcement;
 use crate::exit_code::ExitCode;
 use crate::output::Output;
 use crate::report::{Failure, Outcome};
@@ -75,8 +76,10 @@ pub(super) fn run(arguments: &Start, output: Output) -> Outcome {
         let org = LocalOrg::start(settings).await?;
         let ca_file = org.ca_file().map(fs::canonicalize).transpose().map_err(unable)?;
         let line = json!({ "url": org.url(), "ca_file": ca_file, "admin_token": org.admin_token() });
+        let announcement = Announcement::of(&org, &arguments.data).map_err(unable)?;
         output.line(line)?;
         signals.told_to_end().await;
+        drop(announcement);
         org.stop().await;
         Ok(())
     })
