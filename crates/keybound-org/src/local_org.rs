@@ -9,16 +9,19 @@ use axum::Router;
 use axum::middleware;
 use keybound::access_token::AccessTokenPolicy;
 use keybound::random::RandomUnavailable;
-use keybound::{Nonces, TargetUri, TargetUriError};
+use keybound::{Clock, TargetUri, TargetUriError};
 use rustls::ServerConfig;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use crate::admin_token::{self, AdminTokenHash};
 use crate::answer;
-use crate::authorization_server::{AuthorizationServers, IssuedTokens, SigningKeys};
+use crate::authorization_server::{
+    AuthorizationServers, IssuedTokens, OrgNonces, RevokedAtOnce, SigningKeys,
+};
 use crate::background::{self, Unfinished};
 use crate::certificate_authority::{CertificateAuthority, CertificateError};
+use crate::faults::{self, FaultList, Faults, Levers, OrgClock};
 use crate::management::{Management, operations};
 use crate::pages;
 use crate::protected_resource::protected_resource;
@@ -33,6 +36,7 @@ pub struct LocalOrg {
     certificate_file: Option<PathBuf>,
     admin_token: Zeroizing<String>,
     store: Store,
+    faults: Faults,
     server: Server,
     folder: Folder,
 }
@@ -106,6 +110,11 @@ impl LocalOrg {
         &self.store
     }
 
+    /// What goes wrong in the org on purpose.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
     /// Ends the org: takes no more requests, and gives those under way five seconds.
     pub async fn stop(self) {
         let Self { server, store, folder, .. } = self;
@@ -154,6 +163,7 @@ struct Foundation {
     routes: Router,
     admin_token: Zeroizing<String>,
     store: Store,
+    faults: Faults,
     folder: Folder,
 }
 
@@ -177,37 +187,51 @@ impl Foundation {
             }
         };
         let admin_token = admin_token::generate(settings.random.as_ref())?;
-        let routes = routes(settings, &url, &admin_token, &store)?;
-        Ok(Self { url, address, listener, tls, routes, admin_token, store, folder })
+        let (routes, faults) = routes(settings, &url, &admin_token, &store)?;
+        Ok(Self { url, address, listener, tls, routes, admin_token, store, faults, folder })
     }
 
     fn serve(self) -> Result<LocalOrg, StartError> {
-        let Self { url, address, listener, tls, routes, admin_token, store, folder } = self;
+        let Self { url, address, listener, tls, routes, admin_token, store, faults, folder } = self;
         let (config, certificate_file) = tls.unzip();
         let unable = |source| StartError::Listen { address, source };
         let server = Server::start(listener, config, routes).map_err(unable)?;
         let url = url.origin().to_owned();
         tracing::info!(url, "the org serves");
-        Ok(LocalOrg { url, certificate_file, admin_token, store, server, folder })
+        Ok(LocalOrg { url, certificate_file, admin_token, store, faults, server, folder })
     }
 }
 
-/// All that the org answers to.
+/// All that the org answers to, and what can be made to go wrong in it.
 fn routes(
     settings: OrgSettings,
     url: &TargetUri,
     admin_token: &str,
     store: &Store,
-) -> Result<Router, StartError> {
+) -> Result<(Router, Faults), StartError> {
     let OrgSettings { clock, random, requests_per_minute, rate_limits, .. } = settings;
     if let Some(key) = &settings.signing_key {
         store.install_signing_key(key, clock.now())?;
     }
+    let fault_list = Arc::new(FaultList::new(Arc::clone(&clock), Arc::clone(&random)));
+    let clock: Arc<dyn Clock> = Arc::new(OrgClock::new(clock, Arc::clone(&fault_list)));
     let keys = Arc::new(SigningKeys::new(store.clone(), settings.signing_keys_renewed_every));
+    let nonces = Arc::new(OrgNonces::new(settings.nonces, store.nonce_secret(random.as_ref())?));
+    let revoked = Arc::new(RevokedAtOnce::default());
+    let admin_token = Arc::new(AdminTokenHash::of(admin_token));
+    let levers = Levers {
+        nonces: Arc::clone(&nonces),
+        revoked: Arc::clone(&revoked),
+        store: store.clone(),
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+    };
+    let faults = Faults::new(fault_list, levers);
     let authorization_servers = Arc::new(AuthorizationServers {
         url: url.clone(),
         store: store.clone(),
-        nonces: Nonces::new(settings.nonces, store.nonce_secret(random.as_ref())?),
+        nonces,
+        revoked: Arc::clone(&revoked),
         keys: Arc::clone(&keys),
         refresh_token_grace: settings.refresh_token_grace,
         clock: Arc::clone(&clock),
@@ -219,18 +243,22 @@ fn routes(
         tokens: IssuedTokens {
             policy: AccessTokenPolicy::new(url.origin().to_owned(), url.origin().to_owned()),
             keys,
+            revoked,
             store: store.clone(),
         },
-        admin_token: AdminTokenHash::of(admin_token),
+        admin_token: Arc::clone(&admin_token),
         store: store.clone(),
         clock,
         random: Arc::clone(&random),
     };
-    Ok(authorization_servers
+    let routes = authorization_servers
         .routes()
         .merge(pages::assets())
         .merge(management.routes(requests_per_minute, &rate_limits))
+        .merge(faults::routes(faults.clone(), admin_token))
         .fallback(operations::not_served)
         .method_not_allowed_fallback(operations::not_served_so)
-        .layer(middleware::from_fn_with_state(random, answer::finish)))
+        .layer(middleware::from_fn_with_state(random, answer::finish))
+        .layer(middleware::from_fn_with_state(faults.clone(), faults::strike));
+    Ok((routes, faults))
 }

@@ -46,19 +46,19 @@ impl ApiError {
     }
 
     /// What was sent breaks a rule for `subject`.
-    pub(super) fn invalid(subject: &str, causes: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn invalid(subject: &str, causes: impl IntoIterator<Item = String>) -> Self {
         let error =
             Self::new(StatusCode::BAD_REQUEST, "E0000001", format!("Api validation failed: {subject}"));
         Self { causes: causes.into_iter().collect(), ..error }
     }
 
     /// The body is not the JSON that it should be.
-    pub(super) fn unreadable_body(cause: impl Into<String>) -> Self {
+    pub(crate) fn unreadable_body(cause: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "E0000003", "The request body was not well-formed.").because(cause)
     }
 
     /// The body is larger than is taken.
-    pub(super) fn body_too_large(limit: usize) -> Self {
+    pub(crate) fn body_too_large(limit: usize) -> Self {
         Self {
             status: StatusCode::PAYLOAD_TOO_LARGE,
             ..Self::unreadable_body(format!("The body is larger than {limit} bytes."))
@@ -71,7 +71,7 @@ impl ApiError {
     }
 
     /// The SSWS token is not this org's.
-    pub(super) fn unknown_admin_token() -> Self {
+    pub(crate) fn unknown_admin_token() -> Self {
         let cause = "the SSWS token is not the one that this org was started with";
         let error = Self::from(Refusal::from(CredentialsRefusal::OtherScheme));
         Self { causes: vec![cause.to_owned()], ..error }
@@ -83,7 +83,7 @@ impl ApiError {
     }
 
     /// There is nothing of this kind that has this id.
-    pub(super) fn no_such(kind: &str, id: &str) -> Self {
+    pub(crate) fn no_such(kind: &str, id: &str) -> Self {
         let shown: String = id.chars().take(SHOWN_CHARACTERS).collect();
         let summary = format!("Not found: Resource not found: {shown} ({kind})");
         Self::new(StatusCode::NOT_FOUND, "E0000007", summary)
@@ -146,15 +146,20 @@ impl ApiError {
     }
 
     /// The minute's requests are used up.
-    pub(super) fn rate_limited() -> Self {
+    pub(crate) fn rate_limited() -> Self {
         let summary = "API call exceeded rate limit due to too many requests.";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "E0000047", summary)
+    }
+
+    /// The server failed, with this status.
+    pub(crate) fn server_error(status: StatusCode) -> Self {
+        Self::new(status, "E0000009", "Internal Server Error")
     }
 
     /// The fault is the org's.
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "the org failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "E0000009", "Internal Server Error")
+        Self::server_error(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The answer with its body; header fields that it got on its way stay.

@@ -37,9 +37,11 @@ use crate::admin_token::AdminTokenHash;
 use crate::authorization_server::IssuedTokens;
 use crate::store::Store;
 
+pub(crate) use body::is_json;
 pub(crate) use error::ApiError;
 pub use rate_limit::EndpointGroup;
 use rate_limit::RateLimits;
+pub(crate) use rate_limit::{Allowance, OKTA_REQUESTS_PER_MINUTE};
 
 /// Where the management API is.
 const PATH: &str = "/api/v1";
@@ -54,7 +56,7 @@ pub(crate) struct Management {
     pub(crate) resource: ProtectedResource,
     /// What verifies access tokens.
     pub(crate) tokens: IssuedTokens,
-    pub(crate) admin_token: AdminTokenHash,
+    pub(crate) admin_token: Arc<AdminTokenHash>,
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
