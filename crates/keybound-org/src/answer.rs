@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 use keybound::Rule;
 use keybound::random::{Random, jwt_id};
 
@@ -27,15 +27,19 @@ pub(crate) struct RefusedBy {
 
 /// Finishes the answer to a request.
 pub(crate) async fn finish(State(random): State<Arc<dyn Random>>, request: Request, next: Next) -> Response {
-    // Without randomness an answer has no identifiers; it is an answer still.
-    let request_id = jwt_id(random.as_ref()).unwrap_or_default();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut answer = next.run(request).await;
+    completed(next.run(request).await, &method, &path, random.as_ref())
+}
+
+/// The answer as it is sent.
+pub(crate) fn completed(mut answer: Response, method: &Method, path: &str, random: &dyn Random) -> Response {
+    // Without randomness an answer has no identifiers; it is an answer still.
+    let request_id = jwt_id(random).unwrap_or_default();
     let mut rule = None;
     if let Some(error) = answer.extensions_mut().remove::<ApiError>() {
         rule = error.rule;
         let refused = error.refused_by();
-        let error_id = okta_id::generate(IdKind::ErrorReport, random.as_ref()).unwrap_or_default();
+        let error_id = okta_id::generate(IdKind::ErrorReport, random).unwrap_or_default();
         answer = error.complete(answer, &error_id);
         answer.extensions_mut().insert(refused);
     }

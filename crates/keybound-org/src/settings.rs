@@ -8,7 +8,7 @@ use std::time::Duration;
 use keybound::random::{OperatingSystem, Random};
 use keybound::{Clock, NoncePolicy, SigningKey, SystemClock};
 
-use crate::management::EndpointGroup;
+use crate::management::{EndpointGroup, OKTA_REQUESTS_PER_MINUTE};
 
 /// What a local org is made from. The default is safe and complete: https on a free loopback port, with
 /// data that ends with the org.
@@ -72,9 +72,6 @@ pub enum Data {
     /// In a folder of its own that is removed when the org ends.
     Temporary,
 }
-
-/// Okta's own limit for `/api/v1/users`.
-const OKTA_REQUESTS_PER_MINUTE: u32 = 600;
 
 /// A page of users, as long as pages are.
 const SEED_USERS: usize = 200;

@@ -55,12 +55,12 @@ impl ApiError {
     }
 
     /// The body is not the JSON that it should be.
-    pub(super) fn unreadable_body(cause: impl Into<String>) -> Self {
+    pub(crate) fn unreadable_body(cause: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "E0000003", "The request body was not well-formed.").because(cause)
     }
 
     /// The body is larger than is taken.
-    pub(super) fn body_too_large(limit: usize) -> Self {
+    pub(crate) fn body_too_large(limit: usize) -> Self {
         Self {
             status: StatusCode::PAYLOAD_TOO_LARGE,
             ..Self::unreadable_body(format!("The body is larger than {limit} bytes."))
@@ -148,7 +148,7 @@ impl ApiError {
     }
 
     /// The minute's requests are used up.
-    pub(super) fn rate_limited() -> Self {
+    pub(crate) fn rate_limited() -> Self {
         let summary = "API call exceeded rate limit due to too many requests.";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "E0000047", summary)
     }
@@ -160,10 +160,15 @@ impl ApiError {
             .because(format!("{MAX_LISTENERS} can listen at once; end one of them, or ask for the list"))
     }
 
+    /// The server failed, with this status.
+    pub(crate) fn server_error(status: StatusCode) -> Self {
+        Self::new(status, "E0000009", "Internal Server Error")
+    }
+
     /// The fault is the org's.
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "the org failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "E0000009", "Internal Server Error")
+        Self::server_error(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// What was refused, and why, for whoever records answers.

@@ -39,10 +39,12 @@ use crate::store::Store;
 
 pub(crate) use admission::Permit;
 pub(crate) use apps::APPS;
+pub(crate) use body::is_json;
 pub(crate) use error::ApiError;
 pub(crate) use page::ListRequest;
 pub use rate_limit::EndpointGroup;
 use rate_limit::RateLimits;
+pub(crate) use rate_limit::{Allowance, OKTA_REQUESTS_PER_MINUTE};
 
 /// Where the management API is.
 const PATH: &str = "/api/v1";
@@ -57,7 +59,7 @@ pub(crate) struct Management {
     pub(crate) resource: ProtectedResource,
     /// What verifies access tokens.
     pub(crate) tokens: IssuedTokens,
-    pub(crate) admin_token: AdminTokenHash,
+    pub(crate) admin_token: Arc<AdminTokenHash>,
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,

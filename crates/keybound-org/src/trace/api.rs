@@ -4,14 +4,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, RawQuery, Request, State};
-use axum::middleware::{self, Next};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde::Serialize;
 use serde_json::json;
 use url::form_urlencoded;
@@ -23,6 +22,7 @@ use super::live::{Heard, Listener};
 use super::replay::NotReplayed;
 use crate::admin_token::AdminTokenHash;
 use crate::background;
+use crate::keybound_api;
 use crate::management::ApiError;
 
 /// Exchanges of a list, if it is not asked for others, and at most.
@@ -33,7 +33,7 @@ const MAX_LIMIT: usize = 200;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The endpoints.
-pub(crate) fn routes(traces: Arc<Traces>, admin_token: AdminTokenHash) -> Router {
+pub(crate) fn routes(traces: Arc<Traces>, admin_token: Arc<AdminTokenHash>) -> Router {
     let endpoints = Router::new()
         .route("/", get(list).delete(clear))
         .route("/live", get(live))
@@ -41,19 +41,8 @@ pub(crate) fn routes(traces: Arc<Traces>, admin_token: AdminTokenHash) -> Router
         .route("/{id}", get(one))
         .route("/{id}/keep", post(keep))
         .route("/{id}/replay", post(replay))
-        .layer(middleware::from_fn_with_state(Arc::new(admin_token), admitted))
         .with_state(traces);
-    Router::new().nest("/keybound/v1/traces", endpoints)
-}
-
-/// Lets in whoever has the administrator's token.
-async fn admitted(State(token): State<Arc<AdminTokenHash>>, request: Request, next: Next) -> Response {
-    if token.authorizes(request.headers()) != Some(true) {
-        return ApiError::unknown_admin_token().into_response();
-    }
-    let mut answer = next.run(request).await;
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
+    Router::new().nest("/keybound/v1/traces", keybound_api::admitting(endpoints, admin_token))
 }
 
 #[derive(Serialize)]

@@ -112,7 +112,7 @@ mod tests {
 
     use bytes::Bytes;
     use http::{Method, Uri};
-    use keybound::NumericDate;
+    use keybound::{NoncePolicy, NonceSecret, Nonces, NumericDate};
 
     use super::super::recording::{Fields, RecordedBody};
     use super::*;
@@ -133,9 +133,14 @@ mod tests {
             answer_fields: Fields::default(),
             answer_body: RecordedBody::empty(),
             refused: None,
+            nonces: nonces(),
             replay_of: None,
             conversation: std::sync::OnceLock::new(),
         }
+    }
+
+    fn nonces() -> Arc<Nonces> {
+        Arc::new(Nonces::new(NoncePolicy::default(), NonceSecret::from_bytes(&[0; 32])))
     }
 
     fn ids(journal: &Journal) -> Vec<u64> {

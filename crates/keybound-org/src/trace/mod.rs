@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use keybound::{Clock, NumericDate};
+use keybound::{Clock, Nonces, NumericDate};
 
 use crate::authorization_server::AuthorizationServers;
 use conversation::Conversations;
@@ -158,6 +158,10 @@ impl Traces {
 
     fn next_id(&self) -> u64 {
         self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn nonces(&self) -> Arc<Nonces> {
+        self.servers.nonces.now()
     }
 
     fn now(&self) -> NumericDate {

@@ -16,7 +16,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use http_body::{Frame, SizeHint};
-use keybound::NumericDate;
+use keybound::{Nonces, NumericDate};
 
 use super::Traces;
 use super::recording::{Fields, RecordedBody, Recording};
@@ -57,6 +57,7 @@ pub(super) struct Underway {
     fields: Fields,
     body: Arc<Mutex<RecordedBody>>,
     replay_of: Option<u64>,
+    nonces: Arc<Nonces>,
     answer: Option<AnswerHead>,
     answer_body: RecordedBody,
 }
@@ -82,6 +83,7 @@ impl Underway {
             fields: Fields::of(request.headers()),
             body: Arc::clone(&body),
             replay_of: request.extensions().get::<ReplayOf>().map(|ReplayOf(id)| *id),
+            nonces: traces.nonces(),
             answer: None,
             answer_body: RecordedBody::default(),
             traces,
@@ -134,6 +136,7 @@ impl Drop for Underway {
             answer_fields,
             answer_body: std::mem::take(&mut self.answer_body),
             refused,
+            nonces: Arc::clone(&self.nonces),
             replay_of: self.replay_of,
             conversation: std::sync::OnceLock::new(),
         });

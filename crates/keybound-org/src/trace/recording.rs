@@ -1,12 +1,12 @@
 //! What is kept of a request and its answer: the bytes, as they came. Nothing is parsed before somebody looks.
 
 use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use keybound::NumericDate;
+use keybound::{Nonces, NumericDate};
 use zeroize::Zeroizing;
 
 use crate::answer::RefusedBy;
@@ -32,6 +32,8 @@ pub(crate) struct Recording {
     pub(super) answer_fields: Fields,
     pub(super) answer_body: RecordedBody,
     pub(super) refused: Option<RefusedBy>,
+    /// The nonces that were taken then.
+    pub(super) nonces: Arc<Nonces>,
     pub(super) replay_of: Option<u64>,
     /// The conversation that it belongs to, once somebody has looked.
     pub(super) conversation: OnceLock<u64>,

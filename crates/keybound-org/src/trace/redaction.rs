@@ -13,7 +13,7 @@ use super::principal::is_form;
 use super::recording::RecordedBody;
 
 /// Header fields whose values are shown.
-const SHOWN_FIELDS: [&str; 34] = [
+const SHOWN_FIELDS: [&str; 35] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -43,6 +43,7 @@ const SHOWN_FIELDS: [&str; 34] = [
     "www-authenticate",
     "x-content-type-options",
     "x-frame-options",
+    "x-keybound-fault",
     "x-okta-request-id",
     "x-okta-user-agent-extended",
     "x-rate-limit-limit",

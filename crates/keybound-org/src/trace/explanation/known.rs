@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
-use keybound::{JwkSet, NonceRefusal, NumericDate};
+use keybound::{JwkSet, NonceRefusal, Nonces, NumericDate};
 use serde_json::Value;
 
 use crate::answer::RefusedBy;
@@ -24,6 +24,7 @@ pub(in crate::trace) struct Known<'k> {
     pub(super) refused: Option<&'k RefusedBy>,
     /// The access token that the answer brought.
     pub(super) issued: Option<String>,
+    nonces: &'k Nonces,
     servers: &'k Arc<AuthorizationServers>,
 }
 
@@ -50,6 +51,7 @@ impl<'k> Known<'k> {
             is_admitted: is_success && recording.refused.is_none(),
             refused: recording.refused.as_ref(),
             issued: issued(&recording.answer_body.bytes),
+            nonces: &recording.nonces,
             servers,
         }
     }
@@ -61,7 +63,7 @@ impl<'k> Known<'k> {
 
     /// Whether a nonce was one of the org's at that time.
     pub(super) fn nonce(&self, nonce: &str) -> Result<(), NonceRefusal> {
-        self.servers.nonces.check(nonce, self.at).map(drop)
+        self.nonces.check(nonce, self.at).map(drop)
     }
 }
 
