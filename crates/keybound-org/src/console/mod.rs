@@ -21,6 +21,7 @@ mod query;
 mod sessions;
 mod sign_in;
 mod sign_in_links;
+mod traces;
 mod users;
 
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ use zeroize::Zeroizing;
 use crate::background::{self, Unfinished};
 use crate::cookie::{Cookie, SameSite};
 use crate::management::Management;
+use crate::trace::Traces;
 
 use administrator::{Administrator, Posted};
 use attempts::FailedAttempts;
@@ -55,17 +57,23 @@ pub(crate) struct Console {
     management: Arc<Management>,
     /// The certificate that clients are to trust, if the org serves https.
     certificate_file: Option<PathBuf>,
+    traces: Arc<Traces>,
     sessions: Sessions,
     links: SignInLinks,
     failed_attempts: FailedAttempts,
 }
 
 impl Console {
-    /// The console by which this org is managed.
-    pub(crate) fn new(management: Arc<Management>, certificate_file: Option<PathBuf>) -> Self {
+    /// The console by which this org is managed, and what it answers is looked at.
+    pub(crate) fn new(
+        management: Arc<Management>,
+        certificate_file: Option<PathBuf>,
+        traces: Arc<Traces>,
+    ) -> Self {
         Self {
             management,
             certificate_file,
+            traces,
             sessions: Sessions::default(),
             links: SignInLinks::default(),
             failed_attempts: FailedAttempts::default(),
@@ -80,6 +88,7 @@ impl Console {
             .merge(users::routes())
             .merge(groups::routes())
             .merge(logs::routes())
+            .merge(traces::routes())
             .merge(sign_in::routes_of_administrators())
             .layer(middleware::from_fn_with_state(Arc::clone(&self), administrator::admit));
         pages
