@@ -1,7 +1,9 @@
-//! `keybound org`: a local org, its apps and their keys.
+//! `keybound org`: a local org, its apps and their keys, and what goes wrong in it.
 
 mod app;
+mod fault;
 mod key;
+mod running;
 mod start;
 
 use std::path::Path;
@@ -25,6 +27,9 @@ pub(crate) enum Verb {
     /// Register keys, also while the org runs.
     #[command(subcommand)]
     Key(key::Verb),
+    /// Let things go wrong in an org that runs: for tests of what calls it.
+    #[command(subcommand)]
+    Fault(fault::Verb),
 }
 
 pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
@@ -32,6 +37,7 @@ pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
         Verb::Start(arguments) => start::run(arguments, output),
         Verb::App(verb) => app::run(verb, output),
         Verb::Key(verb) => key::run(verb, output),
+        Verb::Fault(verb) => fault::run(verb, output),
     }
 }
 

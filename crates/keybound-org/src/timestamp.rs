@@ -32,6 +32,11 @@ pub(crate) fn second_for_people(milliseconds: i64) -> String {
     utc_of_milliseconds(milliseconds).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// The same as header fields have it: `Mon, 24 Jun 2013 16:39:18 GMT` (RFC 9110 section 5.6.7).
+pub(crate) fn http_date(date: NumericDate) -> String {
+    utc(date).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 fn utc_of_milliseconds(milliseconds: i64) -> DateTime {
     let timestamp = Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX);
     TimeZone::UTC.to_datetime(timestamp)

@@ -10,6 +10,7 @@ use clap::Args;
 use keybound_org::{Data, LocalOrg, NoncePolicy, OrgSettings, Scheme, StartError};
 use serde_json::json;
 
+use super::running::Announcement;
 use crate::exit_code::ExitCode;
 use crate::output::Output;
 use crate::report::{Failure, Outcome};
@@ -81,8 +82,10 @@ pub(super) fn run(arguments: &Start, output: Output) -> Outcome {
             "admin_token": org.admin_token(),
             "console_url": console_url.as_str(),
         });
+        let announcement = Announcement::of(&org, &arguments.data).map_err(unable)?;
         output.line(line)?;
         signals.told_to_end().await;
+        drop(announcement);
         org.stop().await;
         Ok(())
     })

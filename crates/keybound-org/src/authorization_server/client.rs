@@ -140,6 +140,18 @@ impl<'f> Credentials<'f> {
     }
 }
 
+/// The client that a request to an authorization server says it is of, by its header fields and its form.
+pub(crate) fn client_of_form(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    let form = Form::read(headers, body).ok()?;
+    match Credentials::of(&form, headers).ok()? {
+        Credentials::Assertion(assertion) => {
+            Some(UnverifiedAssertion::parse(assertion).ok()?.client_id().to_owned())
+        }
+        Credentials::Basic { client_id, .. } => Some(client_id),
+        Credentials::Post { client_id, .. } | Credentials::None { client_id } => Some(client_id.to_owned()),
+    }
+}
+
 /// In a time that does not tell where they differ.
 fn is_secret_of(app: &App, secret: &str) -> bool {
     app.client_secret_hash.as_ref().is_some_and(|hash| hash.is_of(secret))

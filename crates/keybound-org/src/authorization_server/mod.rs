@@ -11,16 +11,19 @@ mod client;
 mod device;
 mod endpoint;
 mod grant_event;
+mod held_to;
 mod id_token;
 mod introspection;
 mod issued_tokens;
 mod logout;
 mod metadata;
+mod nonces;
 mod page_refusal;
 mod pushed;
 mod redirect_uri;
 mod refusal;
 mod revocation;
+mod revoked_at_once;
 mod scopes;
 mod signing_keys;
 mod token;
@@ -35,18 +38,25 @@ use keybound::access_token::AccessTokenPolicy;
 use keybound::assertion::AssertionPolicy;
 use keybound::proof::{ProofContext, ProofRefusal, VerifiedProof, proof_header};
 use keybound::random::{Random, RandomUnavailable};
-use keybound::{Clock, Nonces, NumericDate, TargetUri};
+use keybound::{Clock, NumericDate, TargetUri};
 use zeroize::Zeroizing;
 
+use crate::management::ApiError;
 use crate::okta_algorithms::OKTA_ALGORITHMS;
 use crate::protected_resource::proof_policy;
-use crate::store::{App, ServerId, Store, StoreError};
+use crate::store::{App, LifecycleStatus, ServerId, Store};
 use crate::unguessable;
 
+pub(crate) use client::client_of_form;
 use endpoint::{Asked, Methods, served};
-pub(crate) use issued_tokens::IssuedTokens;
+pub(crate) use held_to::HeldTo;
+pub(crate) use introspection::claims_of;
+pub(crate) use issued_tokens::{IssuedTokens, unverified_jwt_id};
+pub(crate) use nonces::OrgNonces;
 pub(crate) use redirect_uri::is_redirect_uri;
 use refusal::TokenRefusal;
+pub(crate) use revoked_at_once::{RevokedAtOnce, TooManyRevocations};
+pub(crate) use scopes::USER_SCOPES;
 pub(crate) use signing_keys::SigningKeys;
 
 /// Where the org's own server is.
@@ -63,7 +73,8 @@ pub(crate) struct AuthorizationServers {
     /// The org's URL.
     pub(crate) url: TargetUri,
     pub(crate) store: Store,
-    pub(crate) nonces: Nonces,
+    pub(crate) nonces: Arc<OrgNonces>,
+    pub(crate) revoked: Arc<RevokedAtOnce>,
     pub(crate) keys: Arc<SigningKeys>,
     /// How long a refresh token may be used again after it was used.
     pub(crate) refresh_token_grace: Duration,
@@ -107,26 +118,29 @@ impl AuthorizationServers {
             .with_state(self)
     }
 
-    /// The org's own server, or the custom one of this id.
-    fn server(self: &Arc<Self>, id: Option<&str>) -> Result<Option<AuthorizationServer>, StoreError> {
+    /// The org's own server, or the custom one of this id. One that is not active answers nothing.
+    fn server(self: &Arc<Self>, id: Option<&str>) -> Result<AuthorizationServer, ApiError> {
         let origin = self.url.origin();
         let Some(id) = id else {
-            return Ok(Some(AuthorizationServer {
+            return Ok(AuthorizationServer {
                 org: Arc::clone(self),
                 id: ServerId::Org,
                 issuer: origin.to_owned(),
                 audience: origin.to_owned(),
                 base: ORG_BASE.to_owned(),
-            }));
+            });
         };
-        let found = self.store.authorization_server(id)?;
-        Ok(found.map(|custom| AuthorizationServer {
+        let custom = self.store.authorization_server(id)?.ok_or_else(ApiError::no_such_path)?;
+        if custom.status == LifecycleStatus::Inactive {
+            return Err(ApiError::server_is_inactive(id));
+        }
+        Ok(AuthorizationServer {
             org: Arc::clone(self),
             issuer: format!("{origin}/oauth2/{}", custom.id),
             base: format!("/oauth2/{}/v1", custom.id),
             audience: custom.audience,
             id: ServerId::Custom(custom.id),
-        }))
+        })
     }
 }
 
@@ -152,7 +166,7 @@ impl AuthorizationServer {
 
     /// The answer to a request that is refused.
     fn refuse(&self, refusal: &TokenRefusal) -> Response {
-        refusal.answer(&self.org.nonces.current(self.now()))
+        refusal.answer(&self.org.nonces.now().current(self.now()))
     }
 
     /// The URL of an endpoint.
@@ -185,12 +199,12 @@ impl AuthorizationServer {
         now: NumericDate,
     ) -> Result<Option<VerifiedProof>, TokenRefusal> {
         let Some(proof) = proof_header(&asked.head.headers)? else { return Ok(None) };
-        let target = self.target(endpoint)?;
+        let (target, nonces) = (self.target(endpoint)?, self.org.nonces.now());
         let context = ProofContext {
             method: &asked.head.method,
             target: &target,
             access_token: None,
-            nonces: Some(&self.org.nonces),
+            nonces: Some(&nonces),
             now,
         };
         Ok(Some(proof_policy().check(proof, &context)?))

@@ -7,14 +7,14 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
 use super::frame::Done;
-use super::{Console, Failure, sign_in};
+use super::{Console, Failure, sign_in, traces};
 use crate::event::EventClient;
-use crate::form::{Form, FormRefusal, MAX_FORM_BYTES};
+use crate::form::{Form, MAX_FORM_BYTES};
 use crate::management::Permit;
 use crate::origin;
 
@@ -60,7 +60,9 @@ impl Console {
         let body = if head.method.is_safe() {
             body
         } else {
-            let form = read_form(&head.headers, body).await.map_err(IntoResponse::into_response)?;
+            let form = read_form(&head.headers, body, form_limit(head.uri.path()))
+                .await
+                .map_err(IntoResponse::into_response)?;
             if !session.was_shown(form.get(FORM_TOKEN)) {
                 return Err(Failure::stale_form().into_response());
             }
@@ -77,9 +79,17 @@ impl Console {
     }
 }
 
+/// Bytes that the form of a page may have: one brings a file.
+fn form_limit(path: &str) -> usize {
+    if path == traces::OPEN_PATH { traces::MAX_OPENED_FORM_BYTES } else { MAX_FORM_BYTES }
+}
+
 /// The form in the body of a request.
-pub(super) async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, Failure> {
-    let body = axum::body::to_bytes(body, MAX_FORM_BYTES).await.map_err(|_| FormRefusal::TooLarge)?;
+pub(super) async fn read_form(headers: &HeaderMap, body: Body, limit: usize) -> Result<Form, Failure> {
+    let body = axum::body::to_bytes(body, limit).await.map_err(|_| {
+        let text = format!("It has more than the {limit} bytes that are read.");
+        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "This form is too large", text)
+    })?;
     Ok(Form::read(headers, &body)?)
 }
 

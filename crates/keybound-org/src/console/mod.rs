@@ -21,6 +21,7 @@ mod query;
 mod sessions;
 mod sign_in;
 mod sign_in_links;
+mod traces;
 mod users;
 
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware;
 use axum::response::Redirect;
-use axum::routing::get;
+use axum::routing::{any, get};
 use keybound::random::RandomUnavailable;
 use keybound::{NumericDate, TargetUri};
 use zeroize::Zeroizing;
@@ -37,6 +38,7 @@ use zeroize::Zeroizing;
 use crate::background::{self, Unfinished};
 use crate::cookie::{Cookie, SameSite};
 use crate::management::Management;
+use crate::trace::Traces;
 
 use administrator::{Administrator, Posted};
 use attempts::FailedAttempts;
@@ -55,17 +57,23 @@ pub(crate) struct Console {
     management: Arc<Management>,
     /// The certificate that clients are to trust, if the org serves https.
     certificate_file: Option<PathBuf>,
+    traces: Arc<Traces>,
     sessions: Sessions,
     links: SignInLinks,
     failed_attempts: FailedAttempts,
 }
 
 impl Console {
-    /// The console by which this org is managed.
-    pub(crate) fn new(management: Arc<Management>, certificate_file: Option<PathBuf>) -> Self {
+    /// The console by which this org is managed, and what it answers is looked at.
+    pub(crate) fn new(
+        management: Arc<Management>,
+        certificate_file: Option<PathBuf>,
+        traces: Arc<Traces>,
+    ) -> Self {
         Self {
             management,
             certificate_file,
+            traces,
             sessions: Sessions::default(),
             links: SignInLinks::default(),
             failed_attempts: FailedAttempts::default(),
@@ -75,11 +83,14 @@ impl Console {
     /// All its pages.
     pub(crate) fn routes(self: Arc<Self>) -> Router {
         let pages = Router::new()
-            .route(PATH, get(|| async { Redirect::to(apps::SECTION.path) }))
+            .route(PATH, get(first_page))
+            .route("/admin/", get(first_page))
+            .route("/admin/{*rest}", any(|| async { Failure::nothing_here() }))
             .merge(apps::routes())
             .merge(users::routes())
             .merge(groups::routes())
             .merge(logs::routes())
+            .merge(traces::routes())
             .merge(sign_in::routes_of_administrators())
             .layer(middleware::from_fn_with_state(Arc::clone(&self), administrator::admit));
         pages
@@ -105,6 +116,10 @@ impl Console {
     fn cookie(&self) -> Cookie {
         Cookie::new("keybound-console", self.url().origin(), SameSite::Strict)
     }
+}
+
+async fn first_page() -> Redirect {
+    Redirect::to(apps::SECTION.path)
 }
 
 /// Runs what waits for the disk, for a page.

@@ -16,7 +16,7 @@ use url::form_urlencoded;
 use super::administrator::read_form;
 use super::{Console, Failure, Posted};
 use crate::event::EventClient;
-use crate::form::Form;
+use crate::form::{Form, MAX_FORM_BYTES};
 use crate::management::Permit;
 use crate::origin;
 use crate::pages::Page;
@@ -83,7 +83,7 @@ async fn page(
 /// `POST /admin/sign-in`.
 async fn sign_in(State(console): State<Arc<Console>>, request: Request) -> Result<Response, Failure> {
     let (head, body) = request.into_parts();
-    let form = read_form(&head.headers, body).await?;
+    let form = read_form(&head.headers, body, MAX_FORM_BYTES).await?;
     let now = console.now();
     if let Some(wait) = console.failed_attempts.wait(now) {
         return Ok(console.later(&form, wait));

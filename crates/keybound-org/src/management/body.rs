@@ -37,7 +37,8 @@ pub(super) fn secret<'de, D: Deserializer<'de>>(member: D) -> Result<Option<Zero
     Ok(Option::<String>::deserialize(member)?.map(Zeroizing::new))
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether the body is said to be JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let field = headers.get(CONTENT_TYPE).and_then(|field| field.to_str().ok()).unwrap_or_default();
     let media_type = field.split(';').next().unwrap_or_default();
     media_type.trim().eq_ignore_ascii_case("application/json")

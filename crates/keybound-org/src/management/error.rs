@@ -11,9 +11,11 @@ use keybound::random::RandomUnavailable;
 use keybound::{Refusal, Rule, description};
 use serde_json::json;
 
+use crate::answer::RefusedBy;
 use crate::background::Unfinished;
 use crate::protected_resource::refusal_fields;
 use crate::store::{StoreError, UserChangeError};
+use crate::trace::MAX_LISTENERS;
 use crate::user::{InvalidMember, LifecycleStep, StepNotAllowed};
 
 /// What an error answer says. It becomes a response in two steps: here with its status and header fields,
@@ -58,7 +60,7 @@ impl ApiError {
     }
 
     /// The body is larger than is taken.
-    pub(super) fn body_too_large(limit: usize) -> Self {
+    pub(crate) fn body_too_large(limit: usize) -> Self {
         Self {
             status: StatusCode::PAYLOAD_TOO_LARGE,
             ..Self::unreadable_body(format!("The body is larger than {limit} bytes."))
@@ -71,7 +73,7 @@ impl ApiError {
     }
 
     /// The SSWS token is not this org's.
-    pub(super) fn unknown_admin_token() -> Self {
+    pub(crate) fn unknown_admin_token() -> Self {
         let cause = "the SSWS token is not the one that this org was started with";
         let error = Self::from(Refusal::from(CredentialsRefusal::OtherScheme));
         Self { causes: vec![cause.to_owned()], ..error }
@@ -106,6 +108,30 @@ impl ApiError {
         let summary = "This operation is not allowed in the current status.";
         Self::new(StatusCode::FORBIDDEN, "E0000038", summary)
             .because("the key is active; deactivate it first")
+    }
+
+    /// An authorization server is deleted while it answers.
+    pub(super) fn server_is_active() -> Self {
+        let summary = "This operation is not allowed in the current status.";
+        Self::new(StatusCode::FORBIDDEN, "E0000038", summary)
+            .because("the authorization server is active; deactivate it first")
+    }
+
+    /// The authorization server that every org has is deleted.
+    pub(super) fn default_server_stays() -> Self {
+        Self::no_permission("the default authorization server cannot be deleted; it can be deactivated")
+    }
+
+    /// The scope is one of OpenID Connect.
+    pub(super) fn scope_is_built_in() -> Self {
+        Self::no_permission(
+            "the scope is one of OpenID Connect's, which every authorization server has as it is",
+        )
+    }
+
+    /// The authorization server is there, and was deactivated: it answers as if it were not.
+    pub(crate) fn server_is_inactive(id: &str) -> Self {
+        Self::no_such("AuthorizationServer", id).because("the authorization server is not active")
     }
 
     /// The role is assigned already.
@@ -146,15 +172,33 @@ impl ApiError {
     }
 
     /// The minute's requests are used up.
-    pub(super) fn rate_limited() -> Self {
+    pub(crate) fn rate_limited() -> Self {
         let summary = "API call exceeded rate limit due to too many requests.";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "E0000047", summary)
+    }
+
+    /// As many listen to the trace as may.
+    pub(crate) fn too_many_listeners() -> Self {
+        let summary = "Too many listen to the trace already.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "E0000047", summary)
+            .because(format!("{MAX_LISTENERS} can listen at once; end one of them, or ask for the list"))
+    }
+
+    /// The server failed, with this status.
+    pub(crate) fn server_error(status: StatusCode) -> Self {
+        Self::new(status, "E0000009", "Internal Server Error")
     }
 
     /// The fault is the org's.
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "the org failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "E0000009", "Internal Server Error")
+        Self::server_error(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What was refused, and why, for whoever records answers.
+    pub(crate) fn refused_by(&self) -> RefusedBy {
+        let reason = self.causes.first().unwrap_or(&self.summary).clone();
+        RefusedBy { rule: self.rule, reason }
     }
 
     /// How the request ended.
@@ -257,16 +301,22 @@ impl From<StoreError> for ApiError {
                 let cause = "login: An object with this field already exists in the current organization";
                 Self::invalid("login", [cause.to_owned()])
             }
-            StoreError::GroupNameTaken => {
-                let cause = "name: An object with this field already exists in the current organization";
-                Self::invalid("name", [cause.to_owned()])
-            }
             StoreError::UnknownApp { client_id } => Self::no_such("AppInstance", &client_id),
             error @ (StoreError::KeyTaken { .. }
             | StoreError::UnsupportedKey { .. }
             | StoreError::TooManyKeys
             | StoreError::NoKey) => Self::invalid("jwks", [error.to_string()]),
             error @ StoreError::InvalidScope { .. } => Self::invalid("scopeId", [error.to_string()]),
+            StoreError::UnknownServer { id } => Self::no_such("AuthorizationServer", &id),
+            StoreError::GroupNameTaken
+            | StoreError::ServerNameTaken { .. }
+            | StoreError::ScopeTaken { .. }
+            | StoreError::ClaimTaken { .. } => {
+                let cause = "name: An object with this field already exists in the current organization";
+                Self::invalid("name", [cause.to_owned()])
+            }
+            error @ StoreError::TokenLife => Self::invalid("actions.token", [error.to_string()]),
+            error @ StoreError::TooManyOfServer { .. } => Self::invalid("name", [error.to_string()]),
             error => Self::internal(&error),
         }
     }

@@ -1,10 +1,11 @@
-//! The management API: users, groups, apps and the system log under `/api/v1`, admin roles of apps under
-//! `/oauth2/v1/clients`.
+//! The management API: users, groups, apps, authorization servers and the system log under `/api/v1`, admin roles of
+//! apps under `/oauth2/v1/clients`.
 
 mod admission;
 mod app_body;
 mod app_view;
 mod apps;
+mod authorization_servers;
 mod body;
 mod client_keys;
 mod client_roles;
@@ -40,12 +41,13 @@ use crate::store::Store;
 pub(crate) use admission::Permit;
 pub(crate) use app_body::{AppBody, public_key};
 pub(crate) use apps::APPS;
-pub(crate) use body::of_members;
+pub(crate) use body::{is_json, of_members};
 pub(crate) use error::ApiError;
 pub(crate) use groups::{GROUPS, MEMBERS};
 pub(crate) use page::ListRequest;
 pub use rate_limit::EndpointGroup;
 use rate_limit::RateLimits;
+pub(crate) use rate_limit::{Allowance, OKTA_REQUESTS_PER_MINUTE};
 pub(crate) use users::{FirstSteps, USERS, UserBody};
 
 /// Where the management API is.
@@ -61,7 +63,7 @@ pub(crate) struct Management {
     pub(crate) resource: ProtectedResource,
     /// What verifies access tokens.
     pub(crate) tokens: IssuedTokens,
-    pub(crate) admin_token: AdminTokenHash,
+    pub(crate) admin_token: Arc<AdminTokenHash>,
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -88,6 +90,7 @@ impl Management {
             .merge(apps::routes())
             .merge(client_keys::routes())
             .merge(scope_grants::routes())
+            .merge(authorization_servers::routes())
             .merge(logs::routes());
         Router::new().nest(PATH, finished(endpoints)).nest(CLIENTS_PATH, finished(client_roles::routes()))
     }
