@@ -16,6 +16,15 @@ use crate::okta_id::{self, IdKind};
 /// What Okta's support would ask for.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-okta-request-id");
 
+/// Why a request was refused, beside its answer, for whoever records answers in this process.
+#[derive(Clone, Debug)]
+pub(crate) struct RefusedBy {
+    /// The rule for tokens and proofs that was broken, if it was one of those.
+    pub(crate) rule: Option<Rule>,
+    /// The same as the client is told, or what it would be told if it had a body to read it in.
+    pub(crate) reason: String,
+}
+
 /// Finishes the answer to a request.
 pub(crate) async fn finish(State(random): State<Arc<dyn Random>>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -29,8 +38,10 @@ pub(crate) fn completed(mut answer: Response, method: &Method, path: &str, rando
     let mut rule = None;
     if let Some(error) = answer.extensions_mut().remove::<ApiError>() {
         rule = error.rule;
+        let refused = error.refused_by();
         let error_id = okta_id::generate(IdKind::ErrorReport, random).unwrap_or_default();
         answer = error.complete(answer, &error_id);
+        answer.extensions_mut().insert(refused);
     }
     let status = answer.status().as_u16();
     tracing::info!(%request_id, %method, path, status, rule = rule.map(Rule::source), "answered");

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::middleware;
 use keybound::access_token::AccessTokenPolicy;
 use keybound::random::RandomUnavailable;
-use keybound::{Clock, TargetUri, TargetUriError};
+use keybound::{TargetUri, TargetUriError};
 use rustls::ServerConfig;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -21,6 +21,7 @@ use crate::authorization_server::{
 };
 use crate::background::{self, Unfinished};
 use crate::certificate_authority::{CertificateAuthority, CertificateError};
+use crate::console::Console;
 use crate::faults::{self, FaultList, Faults, Levers, OrgClock};
 use crate::management::{Management, operations};
 use crate::pages;
@@ -29,6 +30,7 @@ use crate::seed;
 use crate::server::Server;
 use crate::settings::{Data, OrgSettings, Scheme};
 use crate::store::{Store, StoreError};
+use crate::trace::{self, Traces};
 
 /// A local org that is serving. It ends when it is stopped or dropped.
 pub struct LocalOrg {
@@ -36,6 +38,8 @@ pub struct LocalOrg {
     certificate_file: Option<PathBuf>,
     admin_token: Zeroizing<String>,
     store: Store,
+    traces: Arc<Traces>,
+    console: Arc<Console>,
     faults: Faults,
     server: Server,
     folder: Folder,
@@ -105,9 +109,20 @@ impl LocalOrg {
         &self.admin_token
     }
 
+    /// The URL of the admin console, with a code that signs whoever opens it in: once, and within 15 minutes. Each call
+    /// makes a new one; of those that nobody has opened the last 16 are good.
+    pub fn console_url(&self) -> Result<Zeroizing<String>, RandomUnavailable> {
+        self.console.sign_in_url()
+    }
+
     /// The org's data, to register apps in.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The requests that it answered, explained.
+    pub fn traces(&self) -> &Arc<Traces> {
+        &self.traces
     }
 
     /// What goes wrong in the org on purpose.
@@ -117,8 +132,10 @@ impl LocalOrg {
 
     /// Ends the org: takes no more requests, and gives those under way five seconds.
     pub async fn stop(self) {
-        let Self { server, store, folder, .. } = self;
+        let Self { server, store, folder, traces, .. } = self;
+        traces.close();
         server.stop().await;
+        drop(traces);
         drop(store);
         drop(folder);
     }
@@ -161,8 +178,10 @@ struct Foundation {
     listener: TcpListener,
     tls: Option<(ServerConfig, PathBuf)>,
     routes: Router,
+    traces: Arc<Traces>,
     admin_token: Zeroizing<String>,
     store: Store,
+    console: Arc<Console>,
     faults: Faults,
     folder: Folder,
 }
@@ -187,78 +206,115 @@ impl Foundation {
             }
         };
         let admin_token = admin_token::generate(settings.random.as_ref())?;
-        let (routes, faults) = routes(settings, &url, &admin_token, &store)?;
-        Ok(Self { url, address, listener, tls, routes, admin_token, store, faults, folder })
+        let Served { routes, console, traces, faults } = served(settings, &url, &admin_token, &store)?;
+        Ok(Self { url, address, listener, tls, routes, traces, admin_token, store, console, faults, folder })
     }
 
     fn serve(self) -> Result<LocalOrg, StartError> {
-        let Self { url, address, listener, tls, routes, admin_token, store, faults, folder } = self;
+        let Self { url, address, listener, tls, routes, traces, admin_token, store, console, faults, folder } =
+            self;
         let (config, certificate_file) = tls.unzip();
         let unable = |source| StartError::Listen { address, source };
         let server = Server::start(listener, config, routes).map_err(unable)?;
         let url = url.origin().to_owned();
         tracing::info!(url, "the org serves");
-        Ok(LocalOrg { url, certificate_file, admin_token, store, faults, server, folder })
+        Ok(LocalOrg { url, certificate_file, admin_token, store, traces, console, faults, server, folder })
     }
 }
 
-/// All that the org answers to, and what can be made to go wrong in it.
-fn routes(
-    settings: OrgSettings,
+/// All that the org answers to, and of it what is asked for by other ways too.
+struct Served {
+    routes: Router,
+    console: Arc<Console>,
+    traces: Arc<Traces>,
+    faults: Faults,
+}
+
+fn served(
+    mut settings: OrgSettings,
     url: &TargetUri,
     admin_token: &str,
     store: &Store,
-) -> Result<(Router, Faults), StartError> {
-    let OrgSettings { clock, random, requests_per_minute, rate_limits, .. } = settings;
+) -> Result<Served, StartError> {
     if let Some(key) = &settings.signing_key {
-        store.install_signing_key(key, clock.now())?;
+        store.install_signing_key(key, settings.clock.now())?;
     }
-    let fault_list = Arc::new(FaultList::new(Arc::clone(&clock), Arc::clone(&random)));
-    let clock: Arc<dyn Clock> = Arc::new(OrgClock::new(clock, Arc::clone(&fault_list)));
-    let keys = Arc::new(SigningKeys::new(store.clone(), settings.signing_keys_renewed_every));
-    let nonces = Arc::new(OrgNonces::new(settings.nonces, store.nonce_secret(random.as_ref())?));
-    let revoked = Arc::new(RevokedAtOnce::default());
+    let fault_list = Arc::new(FaultList::new(Arc::clone(&settings.clock), Arc::clone(&settings.random)));
+    settings.clock = Arc::new(OrgClock::new(settings.clock, Arc::clone(&fault_list)));
+    let OrgSettings { random, requests_per_minute, rate_limits, traces_remembered, .. } = &settings;
     let admin_token = Arc::new(AdminTokenHash::of(admin_token));
-    let levers = Levers {
-        nonces: Arc::clone(&nonces),
-        revoked: Arc::clone(&revoked),
-        store: store.clone(),
-        clock: Arc::clone(&clock),
-        random: Arc::clone(&random),
-    };
-    let faults = Faults::new(fault_list, levers);
-    let authorization_servers = Arc::new(AuthorizationServers {
+    let servers = Arc::new(authorization_servers(&settings, url, store)?);
+    let management = Arc::new(management(&servers, Arc::clone(&admin_token)));
+    let faults = Faults::new(fault_list, levers(&servers));
+
+    let finish = middleware::from_fn_with_state(Arc::clone(random), answer::finish);
+    let protocol = Arc::clone(&servers)
+        .routes()
+        .merge(Arc::clone(&management).routes(*requests_per_minute, rate_limits))
+        .fallback(operations::not_served)
+        .method_not_allowed_fallback(operations::not_served_so);
+    let sent_again = protocol.clone().layer(finish.clone());
+    let traces = Arc::new(Traces::new(servers, sent_again, *traces_remembered));
+    let console = Arc::new(Console::new(management, Arc::clone(&traces)));
+    let mut routes = protocol
+        .merge(pages::assets())
+        .merge(Arc::clone(&console).routes())
+        .merge(trace::routes(Arc::clone(&traces), Arc::clone(&admin_token)))
+        .merge(faults::routes(faults.clone(), admin_token))
+        .layer(finish)
+        .layer(middleware::from_fn_with_state(faults.clone(), faults::strike));
+    if *traces_remembered > 0 {
+        // Outermost: what is recorded is what the client sees.
+        routes = routes.layer(middleware::from_fn_with_state(Arc::clone(&traces), trace::record));
+    }
+    Ok(Served { routes, console, traces, faults })
+}
+
+fn authorization_servers(
+    settings: &OrgSettings,
+    url: &TargetUri,
+    store: &Store,
+) -> Result<AuthorizationServers, StartError> {
+    let OrgSettings { clock, random, .. } = settings;
+    Ok(AuthorizationServers {
         url: url.clone(),
         store: store.clone(),
-        nonces,
-        revoked: Arc::clone(&revoked),
-        keys: Arc::clone(&keys),
+        nonces: Arc::new(OrgNonces::new(settings.nonces, store.nonce_secret(random.as_ref())?)),
+        revoked: Arc::new(RevokedAtOnce::default()),
+        keys: Arc::new(SigningKeys::new(store.clone(), settings.signing_keys_renewed_every)),
         refresh_token_grace: settings.refresh_token_grace,
-        clock: Arc::clone(&clock),
-        random: Arc::clone(&random),
-    });
-    let management = Management {
+        clock: Arc::clone(clock),
+        random: Arc::clone(random),
+    })
+}
+
+/// The management API, which takes the tokens of the org's own authorization server.
+fn management(servers: &AuthorizationServers, admin_token: Arc<AdminTokenHash>) -> Management {
+    let AuthorizationServers { url, store, keys, revoked, clock, random, .. } = servers;
+    Management {
         url: url.clone(),
         resource: protected_resource(store),
         tokens: IssuedTokens {
             policy: AccessTokenPolicy::new(url.origin().to_owned(), url.origin().to_owned()),
-            keys,
-            revoked,
+            keys: Arc::clone(keys),
+            revoked: Arc::clone(revoked),
             store: store.clone(),
         },
-        admin_token: Arc::clone(&admin_token),
+        admin_token,
         store: store.clone(),
-        clock,
-        random: Arc::clone(&random),
-    };
-    let routes = authorization_servers
-        .routes()
-        .merge(pages::assets())
-        .merge(management.routes(requests_per_minute, &rate_limits))
-        .merge(faults::routes(faults.clone(), admin_token))
-        .fallback(operations::not_served)
-        .method_not_allowed_fallback(operations::not_served_so)
-        .layer(middleware::from_fn_with_state(random, answer::finish))
-        .layer(middleware::from_fn_with_state(faults.clone(), faults::strike));
-    Ok((routes, faults))
+        clock: Arc::clone(clock),
+        random: Arc::clone(random),
+    }
+}
+
+/// By what faults act on the authorization servers.
+fn levers(servers: &AuthorizationServers) -> Levers {
+    let AuthorizationServers { store, nonces, revoked, clock, random, .. } = servers;
+    Levers {
+        nonces: Arc::clone(nonces),
+        revoked: Arc::clone(revoked),
+        store: store.clone(),
+        clock: Arc::clone(clock),
+        random: Arc::clone(random),
+    }
 }

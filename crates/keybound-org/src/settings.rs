@@ -37,6 +37,8 @@ pub struct OrgSettings {
     /// The RSA key that signs the tokens of the org's own authorization server. Without one
     /// the org makes one when it first needs it, which takes a tenth of a second and more, and keeps it in its data.
     pub signing_key: Option<SigningKey>,
+    /// Requests that are remembered with their answers, to be looked at ([`crate::trace`]); of none, nothing is recorded.
+    pub traces_remembered: usize,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes identifiers, secrets and nonces.
@@ -74,6 +76,9 @@ pub enum Data {
 /// A page of users, as long as pages are.
 const SEED_USERS: usize = 200;
 
+/// Requests that are remembered: an afternoon at one's desk.
+const TRACES_REMEMBERED: usize = 1000;
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// As Okta's: renewed every day, accepted until the third.
@@ -99,6 +104,7 @@ impl Default for OrgSettings {
             refresh_token_grace: REFRESH_TOKEN_GRACE,
             signing_keys_renewed_every: SIGNING_KEYS_RENEWED_EVERY,
             signing_key: None,
+            traces_remembered: TRACES_REMEMBERED,
             clock: Arc::new(SystemClock),
             random: Arc::new(OperatingSystem),
         }

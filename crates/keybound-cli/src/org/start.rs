@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use keybound_org::{Data, LocalOrg, NoncePolicy, OrgSettings, Scheme};
+use keybound_org::{Data, LocalOrg, NoncePolicy, OrgSettings, Scheme, StartError};
 use serde_json::json;
 
 use super::running::Announcement;
@@ -75,7 +75,13 @@ pub(super) fn run(arguments: &Start, output: Output) -> Outcome {
         let mut signals = Signals::listen().map_err(unable)?;
         let org = LocalOrg::start(settings).await?;
         let ca_file = org.ca_file().map(fs::canonicalize).transpose().map_err(unable)?;
-        let line = json!({ "url": org.url(), "ca_file": ca_file, "admin_token": org.admin_token() });
+        let console_url = org.console_url().map_err(StartError::from)?;
+        let line = json!({
+            "url": org.url(),
+            "ca_file": ca_file,
+            "admin_token": org.admin_token(),
+            "console_url": console_url.as_str(),
+        });
         let announcement = Announcement::of(&org, &arguments.data).map_err(unable)?;
         output.line(line)?;
         signals.told_to_end().await;

@@ -11,8 +11,8 @@ use url::form_urlencoded;
 
 use super::AuthorizationServer;
 use super::endpoint::Asked;
-use super::form::Form;
 use super::refusal::TokenRefusal;
+use crate::form::Form;
 use crate::store::{App, AppStatus, GrantType, Once, TokenEndpointAuthMethod};
 
 /// Bytes of an `Authorization` field with a client id and a secret, at most.

@@ -13,9 +13,9 @@ use super::AuthorizationServer;
 use super::authorization_request::{NoTarget, NotAuthorized};
 use super::browser::{Browser, FormPurpose};
 use super::endpoint::{Asked, json_answer};
-use super::form::Form;
 use super::refusal::TokenRefusal;
 use super::token::{UsersGrant, bounded};
+use crate::form::Form;
 use crate::pages::{Activate, Consent, Notice, Page as _};
 use crate::store::{App, DeviceAnswer, DeviceRequest, GrantType, Redeemed, Session};
 

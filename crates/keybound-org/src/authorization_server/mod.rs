@@ -10,8 +10,8 @@ mod browser;
 mod client;
 mod device;
 mod endpoint;
-mod form;
 mod grant_event;
+mod held_to;
 mod id_token;
 mod introspection;
 mod issued_tokens;
@@ -48,6 +48,7 @@ use crate::unguessable;
 
 pub(crate) use client::client_of_form;
 use endpoint::{Asked, Methods, served};
+pub(crate) use held_to::HeldTo;
 pub(crate) use introspection::claims_of;
 pub(crate) use issued_tokens::{IssuedTokens, unverified_jwt_id};
 pub(crate) use nonces::OrgNonces;

@@ -27,7 +27,7 @@ impl OrgNonces {
     }
 
     /// Those that are given out and taken now.
-    pub(super) fn now(&self) -> Arc<Nonces> {
+    pub(crate) fn now(&self) -> Arc<Nonces> {
         Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner).nonces)
     }
 

@@ -19,7 +19,7 @@ use super::page::{ListKind, ListRequest};
 use super::right::{ManageApps, ReadApps};
 use crate::background;
 use crate::event::EventObject;
-use crate::store::{App, AppStatus, ClientSecret, Condition, NewApp, Store, app_property};
+use crate::store::{App, AppStatus, ClientSecret, Condition, NewApp, Page, Store, app_property};
 
 pub(super) fn routes() -> Router<Arc<Management>> {
     Router::new()
@@ -28,7 +28,7 @@ pub(super) fn routes() -> Router<Arc<Management>> {
         .route("/apps/{app}/lifecycle/{step}", post(lifecycle))
 }
 
-const APPS: ListKind =
+pub(crate) const APPS: ListKind =
     ListKind { default_limit: 20, largest_limit: 200, filter: Some(app_property), search: None };
 
 /// `GET /api/v1/apps`.
@@ -39,8 +39,7 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let request = ListRequest::read(&query.unwrap_or_default(), &APPS)?;
     background::run(move || {
-        let condition = request.looked_for(Store::apps_beginning_with, Condition::always);
-        let page = api.store.apps(&request.listing(condition))?;
+        let page = api.apps(&request)?;
         let apps: Vec<_> = page.items.iter().map(|app| api.app_view(app, None)).collect();
         Ok(request.answer(&apps, &api.list_url("apps"), page.next()))
     })
@@ -151,26 +150,47 @@ async fn lifecycle(
     State(api): State<Arc<Management>>,
     Named((id, step)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (status, event_type, message) = match step.as_str() {
-        "activate" => (AppStatus::Active, "application.lifecycle.activate", "Activate application"),
-        "deactivate" => (AppStatus::Inactive, "application.lifecycle.deactivate", "Deactivate application"),
+    let status = match step.as_str() {
+        "activate" => AppStatus::Active,
+        "deactivate" => AppStatus::Inactive,
         _ => return Err(ApiError::no_such_path()),
     };
     background::run(move || {
-        let app = api.store.change_app(&id, api.clock.now(), |app| {
-            permit.to_change(app)?;
-            app.status = status;
-            Ok::<_, ApiError>(())
-        })?;
-        api.log(&permit.event(event_type, message).to(target(&app)));
+        api.set_app_status(&permit, &id, status)?;
         Ok(Json(json!({})).into_response())
     })
     .await?
 }
 
 impl Management {
+    /// Lets the clients of an app in, or no more.
+    pub(crate) fn set_app_status(
+        &self,
+        permit: &Permit<ManageApps>,
+        id: &str,
+        status: AppStatus,
+    ) -> Result<(), ApiError> {
+        let app = self.store.change_app(id, self.clock.now(), |app| {
+            permit.to_change(app)?;
+            app.status = status;
+            Ok::<_, ApiError>(())
+        })?;
+        let (event_type, message) = match status {
+            AppStatus::Active => ("application.lifecycle.activate", "Activate application"),
+            AppStatus::Inactive => ("application.lifecycle.deactivate", "Deactivate application"),
+        };
+        self.log(&permit.event(event_type, message).to(target(&app)));
+        Ok(())
+    }
+
+    /// The page of apps that is asked for.
+    pub(crate) fn apps(&self, request: &ListRequest) -> Result<Page<App>, ApiError> {
+        let condition = request.looked_for(Store::apps_beginning_with, Condition::always);
+        Ok(self.store.apps(&request.listing(condition))?)
+    }
+
     /// The app of this id.
-    pub(super) fn app(&self, id: &str) -> Result<App, ApiError> {
+    pub(crate) fn app(&self, id: &str) -> Result<App, ApiError> {
         self.store.app(id)?.ok_or_else(|| no_such_app(id))
     }
 }

@@ -11,9 +11,11 @@ use keybound::random::RandomUnavailable;
 use keybound::{Refusal, Rule, description};
 use serde_json::json;
 
+use crate::answer::RefusedBy;
 use crate::background::Unfinished;
 use crate::protected_resource::refusal_fields;
 use crate::store::{StoreError, UserChangeError};
+use crate::trace::MAX_LISTENERS;
 use crate::user::{InvalidMember, LifecycleStep, StepNotAllowed};
 
 /// What an error answer says. It becomes a response in two steps: here with its status and header fields,
@@ -151,6 +153,13 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "E0000047", summary)
     }
 
+    /// As many listen to the trace as may.
+    pub(crate) fn too_many_listeners() -> Self {
+        let summary = "Too many listen to the trace already.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "E0000047", summary)
+            .because(format!("{MAX_LISTENERS} can listen at once; end one of them, or ask for the list"))
+    }
+
     /// The server failed, with this status.
     pub(crate) fn server_error(status: StatusCode) -> Self {
         Self::new(status, "E0000009", "Internal Server Error")
@@ -160,6 +169,27 @@ impl ApiError {
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "the org failed");
         Self::server_error(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What was refused, and why, for whoever records answers.
+    pub(crate) fn refused_by(&self) -> RefusedBy {
+        let reason = self.causes.first().unwrap_or(&self.summary).clone();
+        RefusedBy { rule: self.rule, reason }
+    }
+
+    /// How the request ended.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, for people.
+    pub(crate) fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// Why, each with the member of the body that it is about in front of it, if it is about one.
+    pub(crate) fn causes(&self) -> &[String] {
+        &self.causes
     }
 
     /// The answer with its body; header fields that it got on its way stay.

@@ -105,7 +105,7 @@ fn not_a_time(name: &str) -> ApiError {
 impl Management {
     /// Writes an event into the system log. What it tells of has been done, so it is no fault of the request if
     /// it cannot be written.
-    pub(super) fn log(&self, event: &Event) {
+    pub(crate) fn log(&self, event: &Event) {
         if let Err(error) = self.store.log(event, self.clock.now(), self.random.as_ref()) {
             tracing::error!(%error, event_type = %event.event_type, "the system log cannot be written");
         }

@@ -37,8 +37,11 @@ use crate::admin_token::AdminTokenHash;
 use crate::authorization_server::IssuedTokens;
 use crate::store::Store;
 
+pub(crate) use admission::Permit;
+pub(crate) use apps::APPS;
 pub(crate) use body::is_json;
 pub(crate) use error::ApiError;
+pub(crate) use page::ListRequest;
 pub use rate_limit::EndpointGroup;
 use rate_limit::RateLimits;
 pub(crate) use rate_limit::{Allowance, OKTA_REQUESTS_PER_MINUTE};
@@ -64,16 +67,19 @@ pub(crate) struct Management {
 
 impl Management {
     /// Its endpoints, of which so many requests are taken in a minute.
-    pub(crate) fn routes(self, requests_per_minute: u32, rate_limits: &[(EndpointGroup, u32)]) -> Router {
+    pub(crate) fn routes(
+        self: Arc<Self>,
+        requests_per_minute: u32,
+        rate_limits: &[(EndpointGroup, u32)],
+    ) -> Router {
         let rates = RateLimits::new(requests_per_minute, rate_limits);
         let limit = Arc::new(Limited { rates, clock: Arc::clone(&self.clock) });
-        let api = Arc::new(self);
         let finished = |endpoints: Router<Arc<Self>>| {
             endpoints
                 .fallback(not_served)
                 .method_not_allowed_fallback(not_served_so)
                 .layer(middleware::from_fn_with_state(Arc::clone(&limit), limited))
-                .with_state(Arc::clone(&api))
+                .with_state(Arc::clone(&self))
         };
         let endpoints = users::routes()
             .merge(groups::routes())

@@ -56,7 +56,7 @@ pub(crate) use device_requests::{DeviceAnswer, DeviceRequest};
 pub(crate) use digest::Digest;
 pub(crate) use events::{LoggedEvent, event_property};
 pub(crate) use groups::group_property;
-pub(crate) use page::{Key, Listing, Order, Place};
+pub(crate) use page::{Key, Listing, Order, Page, Place};
 pub(crate) use passwords::{NewPassword, PasswordHash};
 pub use passwords::{PasswordCheck, SEEDED_PASSWORD};
 pub(crate) use pushed_requests::PushedRequest;
