@@ -6,6 +6,7 @@ mod key;
 mod running;
 mod start;
 mod trace;
+mod trust;
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -34,6 +35,8 @@ pub(crate) enum Verb {
     /// See what a running org is asked and answers, with every rule explained.
     #[command(subcommand)]
     Trace(trace::Verb),
+    /// Print what to set so that other programs trust the org's certificate authority.
+    Trust(trust::Trust),
 }
 
 pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
@@ -43,6 +46,7 @@ pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
         Verb::Key(verb) => key::run(verb, output),
         Verb::Fault(verb) => fault::run(verb, output),
         Verb::Trace(verb) => trace::run(verb, output),
+        Verb::Trust(arguments) => trust::run(arguments, output),
     }
 }
 

@@ -206,7 +206,9 @@ impl Foundation {
             }
         };
         let admin_token = admin_token::generate(settings.random.as_ref())?;
-        let Served { routes, console, traces, faults } = served(settings, &url, &admin_token, &store)?;
+        let certificate_file = tls.as_ref().map(|(_, file)| file.clone());
+        let Served { routes, console, traces, faults } =
+            served(settings, &url, &admin_token, &store, certificate_file)?;
         Ok(Self { url, address, listener, tls, routes, traces, admin_token, store, console, faults, folder })
     }
 
@@ -235,6 +237,7 @@ fn served(
     url: &TargetUri,
     admin_token: &str,
     store: &Store,
+    certificate_file: Option<PathBuf>,
 ) -> Result<Served, StartError> {
     if let Some(key) = &settings.signing_key {
         store.install_signing_key(key, settings.clock.now())?;
@@ -255,7 +258,7 @@ fn served(
         .method_not_allowed_fallback(operations::not_served_so);
     let sent_again = protocol.clone().layer(finish.clone());
     let traces = Arc::new(Traces::new(servers, sent_again, *traces_remembered));
-    let console = Arc::new(Console::new(management, Arc::clone(&traces)));
+    let console = Arc::new(Console::new(management, Arc::clone(&traces), faults.clone(), certificate_file));
     let mut routes = protocol
         .merge(pages::assets())
         .merge(Arc::clone(&console).routes())

@@ -22,6 +22,11 @@ pub(crate) fn http_date(date: NumericDate) -> String {
     utc(date).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
+/// `2013-06-24 16:39`, in UTC, for people.
+pub(crate) fn for_people(date: NumericDate) -> String {
+    utc(date).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
 /// The same of a time in milliseconds.
 pub(crate) fn text_of_milliseconds(milliseconds: i64) -> String {
     let timestamp = Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX);

@@ -5,7 +5,7 @@
 //!
 //! A new page is a file beside this one: a template that extends `console/layout.html`, a handler that takes an
 //! [`Administrator`] (and what was [`Posted`], if it changes something), one line in [`Console::routes`] and, if it has a
-//! place of its own, one in [`frame::NAVIGATION`]. `apps/list.rs` is one to begin from. What the layer around all pages
+//! place of its own, one in [`frame::NAVIGATION`]. `logs.rs` is one to begin from. What the layer around all pages
 //! demands of a request no handler has to ask for again.
 
 mod administrator;
@@ -13,12 +13,18 @@ mod apps;
 mod attempts;
 mod failure;
 mod frame;
+mod groups;
+mod logs;
 mod own_origin;
+mod problems;
+mod query;
 mod sessions;
 mod sign_in;
 mod sign_in_links;
 mod traces;
+mod users;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -31,6 +37,7 @@ use zeroize::Zeroizing;
 
 use crate::background::{self, Unfinished};
 use crate::cookie::{Cookie, SameSite};
+use crate::faults::Faults;
 use crate::management::Management;
 use crate::trace::Traces;
 
@@ -50,17 +57,28 @@ const SECRET_BYTES: usize = 32;
 pub(crate) struct Console {
     management: Arc<Management>,
     traces: Arc<Traces>,
+    faults: Faults,
+    /// The certificate that clients are to trust, if the org serves https.
+    certificate_file: Option<PathBuf>,
     sessions: Sessions,
     links: SignInLinks,
     failed_attempts: FailedAttempts,
 }
 
 impl Console {
-    /// The console by which this org is managed, and what it answers is looked at.
-    pub(crate) fn new(management: Arc<Management>, traces: Arc<Traces>) -> Self {
+    /// The console by which this org is managed, and what it answers is looked at. Clients are to trust
+    /// `certificate_file`, if the org serves https.
+    pub(crate) fn new(
+        management: Arc<Management>,
+        traces: Arc<Traces>,
+        faults: Faults,
+        certificate_file: Option<PathBuf>,
+    ) -> Self {
         Self {
             management,
             traces,
+            faults,
+            certificate_file,
             sessions: Sessions::default(),
             links: SignInLinks::default(),
             failed_attempts: FailedAttempts::default(),
@@ -72,6 +90,9 @@ impl Console {
         let pages = Router::new()
             .route(PATH, get(|| async { Redirect::to(apps::SECTION.path) }))
             .merge(apps::routes())
+            .merge(users::routes())
+            .merge(groups::routes())
+            .merge(logs::routes())
             .merge(traces::routes())
             .merge(sign_in::routes_of_administrators())
             .layer(middleware::from_fn_with_state(Arc::clone(&self), administrator::admit));

@@ -49,5 +49,10 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     let object: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
         format!("There is no JSON object, as seen at line {} column {}.", error.line(), error.column())
     })?;
-    serde_json::from_value(Value::Object(object)).map_err(|_| "A member has the wrong type.".to_owned())
+    of_members(Value::Object(object))
+}
+
+/// What these members say.
+pub(crate) fn of_members<T: DeserializeOwned>(members: Value) -> Result<T, String> {
+    serde_json::from_value(members).map_err(|_| "A member has the wrong type.".to_owned())
 }

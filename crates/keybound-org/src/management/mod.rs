@@ -38,13 +38,16 @@ use crate::authorization_server::IssuedTokens;
 use crate::store::Store;
 
 pub(crate) use admission::Permit;
+pub(crate) use app_body::{AppBody, public_key};
 pub(crate) use apps::APPS;
-pub(crate) use body::is_json;
+pub(crate) use body::{is_json, of_members};
 pub(crate) use error::ApiError;
+pub(crate) use groups::{GROUPS, MEMBERS};
 pub(crate) use page::ListRequest;
 pub use rate_limit::EndpointGroup;
 use rate_limit::RateLimits;
 pub(crate) use rate_limit::{Allowance, OKTA_REQUESTS_PER_MINUTE};
+pub(crate) use users::{FirstSteps, USERS, UserBody};
 
 /// Where the management API is.
 const PATH: &str = "/api/v1";

@@ -9,11 +9,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
 use http::{HeaderValue, StatusCode};
+use zeroize::Zeroizing;
 
 /// What all pages load: the stylesheet of users' pages, which `layout.html` names, and that of the admin console, which
 /// `console/layout.html` names.
@@ -46,6 +48,9 @@ pub(crate) enum Scripts {
     OfTheOrg,
 }
 
+/// Bytes that a page has room for without being moved; those with secrets need a part of it.
+const ROOM: usize = 16 * 1024;
+
 /// A page. What stands in its template is escaped.
 pub(crate) trait Page: Template {
     /// The scripts that it may run.
@@ -54,10 +59,12 @@ pub(crate) trait Page: Template {
     /// The page as an answer. Its forms may send to the org and to `form_targets` (sources of CSP), also by the
     /// redirect that answers a form.
     fn answer(&self, status: StatusCode, form_targets: &[String]) -> Response {
-        let Ok(html) = self.render() else {
+        // All room at once, and overwritten when it has been sent: some pages show a secret.
+        let mut html = Zeroizing::new(String::with_capacity(ROOM));
+        if self.render_into(&mut *html).is_err() {
             tracing::error!("a page cannot be rendered");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        };
+        }
         let policy = content_security_policy(Self::SCRIPTS, form_targets);
         let fields = [
             (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
@@ -67,7 +74,7 @@ pub(crate) trait Page: Template {
             (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
             (CONTENT_SECURITY_POLICY, policy),
         ];
-        (status, fields, html).into_response()
+        (status, fields, Bytes::from_owner(html)).into_response()
     }
 }
 

@@ -7,12 +7,12 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::SECTION;
+use super::{NEW, SECTION};
 use crate::console::frame::Frame;
 use crate::console::{Administrator, Console, Failure, run};
 use crate::management::{APPS, ListRequest};
 use crate::pages::Page;
-use crate::store::App;
+use crate::store::{App, AppStatus};
 
 #[derive(Template)]
 #[template(path = "console/apps/list.html")]
