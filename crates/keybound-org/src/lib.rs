@@ -3,8 +3,8 @@
 //!
 //! It has the org's authorization server and custom ones, for services, for users in a browser (authorization code
 //! with PKCE, pushed requests, refresh tokens that rotate) and on other devices, with DPoP and nonces (RFC 9449); and
-//! of the management API users, groups, apps with their keys, scope grants and admin roles, and the system log. Both
-//! hold requests to the rules of RFC 9449 with the same code as every other part of Keybound.
+//! of the management API users, groups, apps with their keys, scope grants and admin roles, authorization servers, and
+//! the system log. Both hold requests to the rules of RFC 9449 with the same code as every other part of Keybound.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,8 +32,10 @@
 //!   No mail is sent, and the links of activation and reset lead nowhere.
 //! - A user is asked for leave where the request says so (`prompt=consent`) and for devices, and else not. With a
 //!   user's token the management API asks for the admin roles of the app, not for those of the user. Nothing is
-//!   answered for CORS. Custom authorization servers are made by [`Store::create_authorization_server`] and what
-//!   stands beside it; their claims are texts and members of the user's profile.
+//!   answered for CORS.
+//! - Of a custom authorization server the claims are texts and members of the user's profile, the rules are for all
+//!   users, and no scope asks for leave by itself; what else Okta has there is refused by name. One that is not active
+//!   answers 404. Its `default` has no other id.
 //! - `search` compares texts without regard to the case of ASCII letters. Sorting by a property other than
 //!   `status`, the name, the login, the address, `created` and `lastUpdated` looks at every user for each page.
 //! - Okta's table of admin roles is finer; of roles there are those of [`AdminRole`]. The system log keeps the
@@ -89,7 +91,7 @@ pub use settings::{Data, OrgSettings, Scheme};
 pub use store::{
     AccessPolicy, AccessPolicyRule, AdminRole, App, AppStatus, ApplicationType, ClaimSource, ClaimedToken,
     ClientKey, ClientSecret, ClientSecretHash, ClientSettings, CustomClaim, CustomScope, CustomServer,
-    GrantType, KeyStatus, Lifetimes, NewApp, NewAuthorizationServer, PasswordCheck, ResponseType,
-    RoleAssignment, SEEDED_PASSWORD, ScopeGrant, ServerId, Store, StoreError, TokenEndpointAuthMethod,
-    UnknownAdminRole,
+    GrantType, Identified, KeyStatus, LifecycleStatus, Lifetimes, NewApp, NewAuthorizationServer,
+    PasswordCheck, ResponseType, RoleAssignment, SEEDED_PASSWORD, ScopeGrant, ServerId, Store, StoreError,
+    TokenEndpointAuthMethod, UnknownAdminRole,
 };

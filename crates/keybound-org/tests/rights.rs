@@ -42,6 +42,30 @@ const TABLE: &[(&str, &str, &[AdminRole])] = {
         ("GET /oauth2/v1/clients/x/roles", "okta.roles.read", &[Super, Org, ReadOnly]),
         ("POST /oauth2/v1/clients/x/roles", "okta.roles.manage", &[Super]),
         ("DELETE /oauth2/v1/clients/x/roles/y", "okta.roles.manage", &[Super]),
+        ("GET /api/v1/authorizationServers", "okta.authorizationServers.read", &[Super, Org, App, ReadOnly]),
+        (
+            "GET /api/v1/authorizationServers/x/claims",
+            "okta.authorizationServers.read",
+            &[Super, Org, App, ReadOnly],
+        ),
+        ("POST /api/v1/authorizationServers", "okta.authorizationServers.manage", &[Super]),
+        ("PUT /api/v1/authorizationServers/x", "okta.authorizationServers.manage", &[Super]),
+        ("DELETE /api/v1/authorizationServers/x/scopes/y", "okta.authorizationServers.manage", &[Super]),
+        (
+            "POST /api/v1/authorizationServers/x/lifecycle/activate",
+            "okta.authorizationServers.manage",
+            &[Super],
+        ),
+        (
+            "POST /api/v1/authorizationServers/x/policies/y/rules",
+            "okta.authorizationServers.manage",
+            &[Super],
+        ),
+        (
+            "POST /api/v1/authorizationServers/x/credentials/lifecycle/keyRotate",
+            "okta.authorizationServers.manage",
+            &[Super],
+        ),
         ("GET /api/v1/logs", "okta.logs.read", &[Super, Org, App, ReadOnly]),
     ]
 };
@@ -120,7 +144,11 @@ async fn an_operation_of_oktas_that_is_not_served_says_so() {
     for (method, path, operation) in [
         (Method::GET, "/api/v1/zones", "listNetworkZones"),
         (Method::GET, "/api/v1/users/00u1/factors", "listFactors"),
-        (Method::POST, "/api/v1/authorizationServers", "createAuthorizationServer"),
+        (
+            Method::GET,
+            "/api/v1/authorizationServers/default/clients",
+            "listOAuth2ClientsForAuthorizationServer",
+        ),
         (Method::PATCH, "/api/v1/apps/0oa1/groups/00g1", "updateGroupAssignmentToApplication"),
     ] {
         let answer = test.administer(method.clone(), path, None).await;

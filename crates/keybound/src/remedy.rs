@@ -4,7 +4,6 @@ use crate::rule::Rule;
 
 impl Rule {
     /// What the sender of a request that breaks the rule is to do, in a sentence or two.
-    #[expect(clippy::too_many_lines, reason = "a table with a row for each rule")]
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::OneProof => {

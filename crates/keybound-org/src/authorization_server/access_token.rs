@@ -41,7 +41,7 @@ impl AuthorizationServer {
         let client_id = &bearer.app.client_id;
         let jwt_id = format!("AT.{}", jwt_id(self.org.random.as_ref())?);
         let user = bearer.user.map(|(user, _)| user);
-        let mut claims = self.custom_claims(ClaimedToken::Access, user)?;
+        let mut claims = self.custom_claims(ClaimedToken::Access, user, bearer.scopes)?;
         claims.extend(members(json!({
             "ver": 1,
             "jti": jwt_id,
@@ -83,15 +83,17 @@ impl AuthorizationServer {
         Ok(Zeroizing::new(UnsignedJws::new(header.to_string().as_bytes(), &claims).sign(key.as_ref())?))
     }
 
-    /// The claims that a custom server has for a token.
+    /// The claims that a custom server has for a token with these scopes.
     pub(super) fn custom_claims(
         &self,
         token: ClaimedToken,
         user: Option<&User>,
+        scopes: &[String],
     ) -> Result<Map<String, Value>, TokenRefusal> {
         let Some(id) = self.id.custom() else { return Ok(Map::new()) };
         let mut claims = Map::new();
-        for claim in self.org.store.list_claims(id)?.into_iter().filter(|claim| claim.token == token) {
+        let defined = self.org.store.list_claims(id)?.into_iter().map(|claim| claim.value);
+        for claim in defined.filter(|claim| claim.is_in(token, scopes)) {
             let value = match claim.source {
                 ClaimSource::Text(text) => Some(Value::String(text)),
                 ClaimSource::Profile(member) => {

@@ -79,9 +79,8 @@ async fn answer(
     let answered = background::run(move || {
         let id = server.as_ref().map(|Path(id)| id.as_str());
         match servers.server(id) {
-            Ok(Some(server)) => work(&server, &Asked { head, body }),
-            Ok(None) => ApiError::no_such_path().into_response(),
-            Err(error) => ApiError::internal(&error).into_response(),
+            Ok(server) => work(&server, &Asked { head, body }),
+            Err(refused) => refused.into_response(),
         }
     });
     answered.await.unwrap_or_else(|unfinished| ApiError::internal(&unfinished).into_response())

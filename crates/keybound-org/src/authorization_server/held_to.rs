@@ -25,14 +25,14 @@ pub(crate) struct HeldTo {
 
 impl AuthorizationServers {
     /// What requests to `path` were held to at the time `at`; `None` where no rule for tokens holds, and at a server
-    /// that is not there.
+    /// that is not there or not active.
     pub(crate) fn held_to(
         self: &Arc<Self>,
         path: &str,
         at: NumericDate,
     ) -> Result<Option<HeldTo>, StoreError> {
         let (server, endpoint) = parts(path);
-        let Some(server) = self.server(server)? else { return Ok(None) };
+        let Ok(server) = self.server(server) else { return Ok(None) };
         server.held_to(path, endpoint, at)
     }
 
@@ -52,9 +52,8 @@ impl AuthorizationServer {
     ) -> Result<Option<HeldTo>, StoreError> {
         let Ok(target) = self.org.url.with_path(path) else { return Ok(None) };
         let (is_resource, takes_proofs) = match endpoint {
-            // The management API.
-            None => (true, true),
-            Some(user_info::USER_INFO) => (true, true),
+            // The management API has no such endpoint.
+            None | Some(user_info::USER_INFO) => (true, true),
             Some(token::TOKEN | pushed::PUSHED) => (false, true),
             Some(super::introspection::INTROSPECT | super::revocation::REVOKE | super::device::AUTHORIZE) => {
                 (false, false)

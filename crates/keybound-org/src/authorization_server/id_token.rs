@@ -45,7 +45,7 @@ impl AuthorizationServer {
         now: NumericDate,
     ) -> Result<Zeroizing<String>, TokenRefusal> {
         let IdTokenSubject { authorization, nonce, scopes, user } = *subject;
-        let mut claims = self.custom_claims(ClaimedToken::Id, Some(user))?;
+        let mut claims = self.custom_claims(ClaimedToken::Id, Some(user), scopes)?;
         claims.extend(self.user_claims(user, scopes)?);
         claims.extend(members(json!({
             "ver": 1,

@@ -31,11 +31,13 @@ const AUTHENTICATION_METHODS: [TokenEndpointAuthMethod; 4] = [
 ];
 
 /// The scopes of the management API, as far as it is here.
-const MANAGEMENT_SCOPES: [&str; 11] = [
+const MANAGEMENT_SCOPES: [&str; 13] = [
     "okta.appGrants.manage",
     "okta.appGrants.read",
     "okta.apps.manage",
     "okta.apps.read",
+    "okta.authorizationServers.manage",
+    "okta.authorizationServers.read",
     "okta.groups.manage",
     "okta.groups.read",
     "okta.logs.read",
@@ -114,7 +116,10 @@ impl AuthorizationServer {
     fn supported_scopes(&self) -> Result<Vec<String>, TokenRefusal> {
         let mut scopes: Vec<_> = USER_SCOPES.map(str::to_owned).into();
         match self.id.custom() {
-            Some(id) => scopes.extend(self.org.store.list_scopes(id)?.into_iter().map(|scope| scope.name)),
+            Some(id) => {
+                let defined = self.org.store.list_scopes(id)?.into_iter().map(|scope| scope.value);
+                scopes.extend(defined.filter(|scope| scope.is_published).map(|scope| scope.name));
+            }
             None => scopes.extend(MANAGEMENT_SCOPES.map(str::to_owned)),
         }
         Ok(scopes)

@@ -41,9 +41,10 @@ use keybound::random::{Random, RandomUnavailable};
 use keybound::{Clock, NumericDate, TargetUri};
 use zeroize::Zeroizing;
 
+use crate::management::ApiError;
 use crate::okta_algorithms::OKTA_ALGORITHMS;
 use crate::protected_resource::proof_policy;
-use crate::store::{App, ServerId, Store, StoreError};
+use crate::store::{App, LifecycleStatus, ServerId, Store};
 use crate::unguessable;
 
 pub(crate) use client::client_of_form;
@@ -55,6 +56,7 @@ pub(crate) use nonces::OrgNonces;
 pub(crate) use redirect_uri::is_redirect_uri;
 use refusal::TokenRefusal;
 pub(crate) use revoked_at_once::{RevokedAtOnce, TooManyRevocations};
+pub(crate) use scopes::USER_SCOPES;
 pub(crate) use signing_keys::SigningKeys;
 
 /// Where the org's own server is.
@@ -116,26 +118,29 @@ impl AuthorizationServers {
             .with_state(self)
     }
 
-    /// The org's own server, or the custom one of this id.
-    fn server(self: &Arc<Self>, id: Option<&str>) -> Result<Option<AuthorizationServer>, StoreError> {
+    /// The org's own server, or the custom one of this id. One that is not active answers nothing.
+    fn server(self: &Arc<Self>, id: Option<&str>) -> Result<AuthorizationServer, ApiError> {
         let origin = self.url.origin();
         let Some(id) = id else {
-            return Ok(Some(AuthorizationServer {
+            return Ok(AuthorizationServer {
                 org: Arc::clone(self),
                 id: ServerId::Org,
                 issuer: origin.to_owned(),
                 audience: origin.to_owned(),
                 base: ORG_BASE.to_owned(),
-            }));
+            });
         };
-        let found = self.store.authorization_server(id)?;
-        Ok(found.map(|custom| AuthorizationServer {
+        let custom = self.store.authorization_server(id)?.ok_or_else(ApiError::no_such_path)?;
+        if custom.status == LifecycleStatus::Inactive {
+            return Err(ApiError::server_is_inactive(id));
+        }
+        Ok(AuthorizationServer {
             org: Arc::clone(self),
             issuer: format!("{origin}/oauth2/{}", custom.id),
             base: format!("/oauth2/{}/v1", custom.id),
             audience: custom.audience,
             id: ServerId::Custom(custom.id),
-        }))
+        })
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) const OPENID: &str = "openid";
 pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// What a user can let every app see.
-pub(super) const USER_SCOPES: [&str; 5] = [OPENID, "profile", "email", OFFLINE_ACCESS, "groups"];
+pub(crate) const USER_SCOPES: [&str; 5] = [OPENID, "profile", "email", OFFLINE_ACCESS, "groups"];
 
 /// Bytes of a `scope` parameter, at most; all of Okta's scopes together have about 6,000.
 const MAX_SCOPE_BYTES: usize = 8 * 1024;
@@ -71,7 +71,8 @@ impl AuthorizationServer {
         let Some(id) = self.id.custom() else {
             return Ok(ScopesOfApp { for_user, others: app.scopes.clone(), default: Vec::new() });
         };
-        let defined = self.org.store.list_scopes(id)?;
+        let defined = self.org.store.list_scopes(id)?.into_iter().map(|scope| scope.value);
+        let defined: Vec<_> = defined.collect();
         let default =
             defined.iter().filter(|scope| scope.is_default).map(|scope| scope.name.clone()).collect();
         let others = defined.into_iter().map(|scope| scope.name).collect();

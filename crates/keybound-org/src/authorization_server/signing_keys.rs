@@ -22,6 +22,13 @@ pub(crate) struct SigningKeys {
     open: Mutex<HashMap<String, Arc<SigningKey>>>,
 }
 
+/// The key that a server signs with.
+pub(crate) struct KeyInUse {
+    pub(crate) key_id: String,
+    pub(crate) since: NumericDate,
+    pub(crate) until: NumericDate,
+}
+
 impl SigningKeys {
     pub(crate) fn new(store: Store, renewed_every: Duration) -> Self {
         Self { store, renewed_every, open: Mutex::default() }
@@ -50,12 +57,40 @@ impl SigningKeys {
         self.public(&self.store.published_keys(server, now)?)
     }
 
+    /// The keys of a server with what each is for, the one to come among them.
+    pub(crate) fn listed(
+        &self,
+        server: &ServerId,
+        now: NumericDate,
+    ) -> Result<Vec<(KeyState, PublicKey)>, StoreError> {
+        let kept = self.store.published_keys(server, now)?;
+        kept.iter().map(|key| Ok((key.state, self.named(key)?))).collect()
+    }
+
+    /// Takes the next key of a server into use, whatever the age of the one that signs.
+    pub(crate) fn rotate(&self, server: &ServerId, now: NumericDate) -> Result<(), StoreError> {
+        self.store.rotate_signing_key(server, now)
+    }
+
+    /// The id of the key that a server signs with, since when it does and until when it will; `None` if it has not
+    /// signed yet. None is made for the question.
+    pub(crate) fn in_use(&self, server: &ServerId, now: NumericDate) -> Result<Option<KeyInUse>, StoreError> {
+        let kept = self.store.kept_keys(server, now)?.into_iter();
+        let active = kept.rev().find(|key| key.state == KeyState::Active);
+        Ok(active.map(|key| KeyInUse {
+            since: key.since,
+            until: key.since.after(self.renewed_every),
+            key_id: key.key_id,
+        }))
+    }
+
+    fn named(&self, key: &KeptKey) -> Result<PublicKey, StoreError> {
+        let public = self.open(key)?.public_key().clone();
+        Ok(public.with_key_id(&key.key_id).with_algorithm(Algorithm::RS256))
+    }
+
     fn public(&self, keys: &[KeptKey]) -> Result<JwkSet, StoreError> {
-        let named = |key: &KeptKey| -> Result<PublicKey, StoreError> {
-            let public = self.open(key)?.public_key().clone();
-            Ok(public.with_key_id(&key.key_id).with_algorithm(Algorithm::RS256))
-        };
-        Ok(JwkSet::from_keys(keys.iter().map(named).collect::<Result<_, _>>()?))
+        Ok(JwkSet::from_keys(keys.iter().map(|key| self.named(key)).collect::<Result<_, _>>()?))
     }
 
     fn open(&self, key: &KeptKey) -> Result<Arc<SigningKey>, StoreError> {

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware;
 use axum::response::Redirect;
-use axum::routing::get;
+use axum::routing::{any, get};
 use keybound::random::RandomUnavailable;
 use keybound::{NumericDate, TargetUri};
 use zeroize::Zeroizing;
@@ -88,7 +88,9 @@ impl Console {
     /// All its pages.
     pub(crate) fn routes(self: Arc<Self>) -> Router {
         let pages = Router::new()
-            .route(PATH, get(|| async { Redirect::to(apps::SECTION.path) }))
+            .route(PATH, get(first_page))
+            .route("/admin/", get(first_page))
+            .route("/admin/{*rest}", any(|| async { Failure::nothing_here() }))
             .merge(apps::routes())
             .merge(users::routes())
             .merge(groups::routes())
@@ -119,6 +121,10 @@ impl Console {
     fn cookie(&self) -> Cookie {
         Cookie::new("keybound-console", self.url().origin(), SameSite::Strict)
     }
+}
+
+async fn first_page() -> Redirect {
+    Redirect::to(apps::SECTION.path)
 }
 
 /// Runs what waits for the disk, for a page.

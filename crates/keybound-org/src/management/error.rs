@@ -110,6 +110,30 @@ impl ApiError {
             .because("the key is active; deactivate it first")
     }
 
+    /// An authorization server is deleted while it answers.
+    pub(super) fn server_is_active() -> Self {
+        let summary = "This operation is not allowed in the current status.";
+        Self::new(StatusCode::FORBIDDEN, "E0000038", summary)
+            .because("the authorization server is active; deactivate it first")
+    }
+
+    /// The authorization server that every org has is deleted.
+    pub(super) fn default_server_stays() -> Self {
+        Self::no_permission("the default authorization server cannot be deleted; it can be deactivated")
+    }
+
+    /// The scope is one of OpenID Connect.
+    pub(super) fn scope_is_built_in() -> Self {
+        Self::no_permission(
+            "the scope is one of OpenID Connect's, which every authorization server has as it is",
+        )
+    }
+
+    /// The authorization server is there, and was deactivated: it answers as if it were not.
+    pub(crate) fn server_is_inactive(id: &str) -> Self {
+        Self::no_such("AuthorizationServer", id).because("the authorization server is not active")
+    }
+
     /// The role is assigned already.
     pub(super) fn role_is_assigned() -> Self {
         let summary = "Duplicate role assignment exception.";
@@ -277,16 +301,22 @@ impl From<StoreError> for ApiError {
                 let cause = "login: An object with this field already exists in the current organization";
                 Self::invalid("login", [cause.to_owned()])
             }
-            StoreError::GroupNameTaken => {
-                let cause = "name: An object with this field already exists in the current organization";
-                Self::invalid("name", [cause.to_owned()])
-            }
             StoreError::UnknownApp { client_id } => Self::no_such("AppInstance", &client_id),
             error @ (StoreError::KeyTaken { .. }
             | StoreError::UnsupportedKey { .. }
             | StoreError::TooManyKeys
             | StoreError::NoKey) => Self::invalid("jwks", [error.to_string()]),
             error @ StoreError::InvalidScope { .. } => Self::invalid("scopeId", [error.to_string()]),
+            StoreError::UnknownServer { id } => Self::no_such("AuthorizationServer", &id),
+            StoreError::GroupNameTaken
+            | StoreError::ServerNameTaken { .. }
+            | StoreError::ScopeTaken { .. }
+            | StoreError::ClaimTaken { .. } => {
+                let cause = "name: An object with this field already exists in the current organization";
+                Self::invalid("name", [cause.to_owned()])
+            }
+            error @ StoreError::TokenLife => Self::invalid("actions.token", [error.to_string()]),
+            error @ StoreError::TooManyOfServer { .. } => Self::invalid("name", [error.to_string()]),
             error => Self::internal(&error),
         }
     }

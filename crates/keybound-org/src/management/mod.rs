@@ -1,10 +1,11 @@
-//! The management API: users, groups, apps and the system log under `/api/v1`, admin roles of apps under
-//! `/oauth2/v1/clients`.
+//! The management API: users, groups, apps, authorization servers and the system log under `/api/v1`, admin roles of
+//! apps under `/oauth2/v1/clients`.
 
 mod admission;
 mod app_body;
 mod app_view;
 mod apps;
+mod authorization_servers;
 mod body;
 mod client_keys;
 mod client_roles;
@@ -89,6 +90,7 @@ impl Management {
             .merge(apps::routes())
             .merge(client_keys::routes())
             .merge(scope_grants::routes())
+            .merge(authorization_servers::routes())
             .merge(logs::routes());
         Router::new().nest(PATH, finished(endpoints)).nest(CLIENTS_PATH, finished(client_roles::routes()))
     }

@@ -43,6 +43,8 @@ wire_names! {
     pub enum EndpointGroup {
         /// Apps, with their keys and grants.
         Apps = "/api/v1/apps",
+        /// Authorization servers, with all that is below them.
+        AuthorizationServers = "/api/v1/authorizationServers",
         /// Groups and who is in them.
         Groups = "/api/v1/groups",
         /// The system log.

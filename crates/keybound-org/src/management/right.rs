@@ -52,6 +52,11 @@ rights! {
     ReadRoles: ["okta.roles.read", "okta.roles.manage"] of [Super, Org, ReadOnly];
     /// To assign admin roles. Who may do that could give itself any.
     ManageRoles: ["okta.roles.manage"] of [Super];
+    /// To see authorization servers, with their scopes, claims, policies and keys.
+    ReadAuthorizationServers: ["okta.authorizationServers.read", "okta.authorizationServers.manage"]
+        of [Super, Org, App, ReadOnly];
+    /// To create, change and delete them, and to rotate their keys.
+    ManageAuthorizationServers: ["okta.authorizationServers.manage"] of [Super];
     /// To read the system log.
     ReadLogs: ["okta.logs.read"] of [Super, Org, App, ReadOnly];
 }

@@ -6,8 +6,12 @@ use super::StoreError;
 
 /// What leads to each version from the one before; to the first from an empty database. Their number is
 /// the newest version.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 #[expect(clippy::cast_possible_truncation, reason = "there are a few")]
 const NEWEST: u32 = MIGRATIONS.len() as u32;
@@ -41,7 +45,7 @@ mod tests {
     use keybound::{Algorithm, NumericDate, Signer as _, SigningKey};
 
     use super::*;
-    use crate::store::{AdminRole, AppStatus, ClientSettings, FILE_NAME, Store};
+    use crate::store::{AdminRole, AppStatus, ClaimedToken, ClientSettings, FILE_NAME, Store};
 
     /// What version 1 wrote for an app with two keys, two scopes and a role, and for a user.
     fn write_version_1(connection: &Connection, jwks: [&str; 2]) {
@@ -94,6 +98,32 @@ mod tests {
         drop(store);
         assert_eq!(version(&Connection::open(&file).unwrap()).unwrap(), NEWEST);
         assert!(Store::open(folder.path()).is_ok(), "a second time there is nothing to do");
+    }
+
+    #[test]
+    fn what_the_third_version_knew_of_authorization_servers_is_there_after_the_migration() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+        MIGRATIONS.iter().take(3).for_each(|migration| connection.execute_batch(migration).unwrap());
+        connection
+            .execute_batch(
+                "PRAGMA user_version = 3;
+                 INSERT INTO custom_scopes VALUES ('default', 'a.scope', 'Words', 1);
+                 INSERT INTO custom_claims VALUES ('default', 'access', 'tier', 'text', 'gold');
+                 INSERT INTO access_policies (id, server, name, clients) VALUES ('00p2', 'default', 'Second', '[]');",
+            )
+            .unwrap();
+        drop(connection);
+        let store = Store::open(folder.path()).unwrap();
+        let scope = store.list_scopes("default").unwrap().remove(0);
+        assert!(scope.id.starts_with("scp") && scope.id.len() == 20, "{}", scope.id);
+        assert!(scope.value.is_default && scope.value.is_published && scope.value.name == "a.scope");
+        let claim = store.list_claims("default").unwrap().remove(0);
+        assert!(claim.id.starts_with("ocl") && claim.value.is_in(ClaimedToken::Access, &[]), "{claim:?}");
+        let policies = store.policies("default").unwrap();
+        let places: Vec<_> =
+            policies.iter().map(|policy| (policy.priority, policy.value.name.as_str())).collect();
+        assert_eq!(places, [(1, "Default Policy"), (2, "Second")]);
     }
 
     #[test]

@@ -46,12 +46,13 @@ pub use apps::{
 };
 pub use authorization_servers::{
     AccessPolicy, AccessPolicyRule, ClaimSource, ClaimedToken, CustomClaim, CustomScope, CustomServer,
-    Lifetimes, NewAuthorizationServer,
+    Identified, LifecycleStatus, Lifetimes, NewAuthorizationServer,
 };
+pub(crate) use authorization_servers::{PolicySettings, Ranked};
 pub(crate) use authorizations::{Authorization, Given, GivenRefreshToken, KeptCode, NotRedeemed, Redeemed};
 #[cfg(test)]
 pub(crate) use condition::Property;
-pub(crate) use condition::{Condition, Properties};
+pub(crate) use condition::{Condition, Properties, is_member_name};
 pub(crate) use device_requests::{DeviceAnswer, DeviceRequest};
 pub(crate) use digest::Digest;
 pub(crate) use events::{LoggedEvent, event_property};
@@ -77,6 +78,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections that are kept for reading; more are opened when needed and closed after use.
 const IDLE_READERS: usize = 8;
+
+/// Statements that a connection keeps prepared: all that requests for tokens have, and the most of the management API's.
+const PREPARED_STATEMENTS: usize = 64;
 
 /// The org's data. Cheap to clone; every clone is the same database.
 ///
@@ -176,8 +180,29 @@ pub enum StoreError {
         /// The name.
         name: String,
     },
-    /// An access token would live for too short or too long.
-    #[error("an access token lives for five minutes at least and for a day at most")]
+    /// The authorization server has the scope.
+    #[error("the authorization server has the scope `{name}`")]
+    ScopeTaken {
+        /// The scope.
+        name: String,
+    },
+    /// The authorization server has a claim of this name for the token.
+    #[error("the authorization server has the claim `{name}` for this token")]
+    ClaimTaken {
+        /// The claim.
+        name: String,
+    },
+    /// The authorization server, or its policy, has as many scopes, claims, policies or rules as it may.
+    #[error("there are {limit} of them, and no more can be added")]
+    TooManyOfServer {
+        /// How many there may be.
+        limit: i64,
+    },
+    /// Tokens would live for too short or too long.
+    #[error(
+        "an access token lives for five minutes at least and for a day at most; a refresh token that is not used for \
+         ten minutes to five years, and in all not shorter than that"
+    )]
     TokenLife,
     /// A client has more requests waiting than are kept.
     #[error("the client has more requests waiting than are kept; try again when some have expired")]
@@ -256,6 +281,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn connect(file: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(file)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true)?;
     // The log is handed to the operating system with each commit, which survives the process.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -354,7 +380,7 @@ fn room_for_another(
 }
 
 /// Whether a text is one scope (RFC 6749 section 3.3).
-fn is_scope(text: &str) -> bool {
+pub(crate) fn is_scope(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
 

@@ -92,6 +92,11 @@ impl Store {
         self.ensure(server, KeyState::Active, now)
     }
 
+    /// The keys that a server has; none is made.
+    pub(crate) fn kept_keys(&self, server: &ServerId, now: NumericDate) -> Result<Vec<KeptKey>, StoreError> {
+        self.read(|transaction| keys(transaction, server, now))
+    }
+
     /// The same with the next key, to be published.
     pub(crate) fn published_keys(
         &self,

@@ -16,7 +16,7 @@ use crate::people::{self, LOGIN, Parameters, UserApp};
 use crate::support::{TestOrg, claims};
 
 fn scope(name: &str, is_default: bool) -> CustomScope {
-    CustomScope { name: name.to_owned(), description: String::new(), is_default }
+    CustomScope { name: name.to_owned(), is_default, ..CustomScope::default() }
 }
 
 /// An app that uses a custom server.
@@ -29,14 +29,14 @@ async fn the_default_server_is_there_and_its_tokens_are_for_its_audience_alone()
     let test = TestOrg::start().await;
     let user_id = people::user(&test).await;
     let store = test.org.store();
-    store.add_scope("default", &scope("things.read", false)).unwrap();
+    store.add_scope("default", &scope("things.read", false), &OperatingSystem).unwrap();
     for (name, token, source) in [
         ("department", ClaimedToken::Access, ClaimSource::Profile("firstName".to_owned())),
         ("tier", ClaimedToken::Id, ClaimSource::Text("gold".to_owned())),
         ("missing", ClaimedToken::Access, ClaimSource::Profile("no".to_owned())),
         ("iss", ClaimedToken::Access, ClaimSource::Text("https://evil.example".to_owned())),
     ] {
-        store.add_claim("default", &CustomClaim { name: name.to_owned(), token, source }).unwrap();
+        store.add_claim("default", &CustomClaim::new(name, token, source), &OperatingSystem).unwrap();
     }
     let app = app_at(&test, "default");
     let request = app.request().with("scope", "openid offline_access things.read");
@@ -96,12 +96,18 @@ async fn a_server_gives_the_scopes_that_it_has() {
         let shown = people::Browser::default().open(&shown(scope)).await;
         assert_eq!(shown.response()["error"], error, "{scope}");
     }
-    store.add_scope("default", &scope("things.read", true)).unwrap();
+    store.add_scope("default", &scope("things.read", true), &OperatingSystem).unwrap();
     let code = app.code(&test, &app.request().without("scope")).await;
     let granted = app.post(&test, "/token", &UserApp::exchange(&code), true).await;
     assert_eq!(granted.text("/scope"), "things.read", "the default one");
-    assert!(matches!(store.add_scope("default", &scope("a b", false)), Err(StoreError::InvalidScope { .. })));
-    assert!(matches!(store.add_scope("no", &scope("a", false)), Err(StoreError::UnknownServer { .. })));
+    assert!(matches!(
+        store.add_scope("default", &scope("a b", false), &OperatingSystem),
+        Err(StoreError::InvalidScope { .. })
+    ));
+    assert!(matches!(
+        store.add_scope("no", &scope("a", false), &OperatingSystem),
+        Err(StoreError::UnknownServer { .. })
+    ));
 }
 
 #[tokio::test]
@@ -121,7 +127,7 @@ async fn the_first_rule_that_fits_decides_and_none_is_no() {
     assert!(matches!(again, Err(StoreError::ServerNameTaken { .. })));
     assert_eq!(store.list_authorization_servers().unwrap().len(), 2);
     for name in ["things.read", "things.write"] {
-        store.add_scope(&server.id, &scope(name, false)).unwrap();
+        store.add_scope(&server.id, &scope(name, false), &OperatingSystem).unwrap();
     }
     let app = app_at(&test, &server.id);
     let outcome = async |scope: &str| {
@@ -139,9 +145,13 @@ async fn the_first_rule_that_fits_decides_and_none_is_no() {
         scopes: scopes.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect()),
         lifetimes: Lifetimes { access_token: Duration::from_secs(minutes * 60), ..Lifetimes::default() },
     };
-    let policy =
-        |clients: Option<Vec<String>>, rules| AccessPolicy { name: "a policy".to_owned(), clients, rules };
-    let add = |policy: &AccessPolicy| store.add_access_policy(&server.id, policy, &OperatingSystem);
+    let policy = |clients: Option<Vec<String>>, rules| AccessPolicy {
+        name: "a policy".to_owned(),
+        clients,
+        rules,
+        ..AccessPolicy::default()
+    };
+    let add = |policy: &AccessPolicy| store.add_access_policy(&server.id, policy, now, &OperatingSystem);
     add(&policy(Some(vec!["0oa1".to_owned()]), vec![rule(None, 5)])).unwrap();
     assert_eq!(outcome("things.read").await, denied, "a policy for another client");
     let ours =

@@ -12,4 +12,6 @@
 mod support;
 
 mod access;
+mod applications;
 mod browser;
+mod people;

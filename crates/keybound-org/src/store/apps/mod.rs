@@ -116,12 +116,10 @@ impl Store {
     /// All apps, in the order in which they were registered.
     pub fn list_apps(&self) -> Result<Vec<App>, StoreError> {
         self.read(|transaction| {
-            let mut statement = transaction.prepare_cached("SELECT client_id FROM apps ORDER BY number")?;
-            let ids = statement.query_map([], |row| row.get::<_, String>(0))?;
-            let mut apps = Vec::new();
-            for id in ids {
-                apps.extend(find(transaction, &id?)?);
-            }
+            let mut statement =
+                transaction.prepare_cached(&format!("SELECT {COLUMNS} FROM apps ORDER BY number"))?;
+            let mut apps: Vec<App> = statement.query_and_then([], read)?.collect::<Result<_, _>>()?;
+            apps.iter_mut().try_for_each(|app| complete(transaction, app))?;
             Ok(apps)
         })
     }
