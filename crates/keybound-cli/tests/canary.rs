@@ -87,7 +87,8 @@ const GROUPS: [&str; 11] =
 fn rows() -> Vec<Row> {
     const TOKEN: &[&str] = &["access token"];
     const KEY: &[&str] = &["client key"];
-    vec![
+    let of_org = rows_of_org();
+    let others = vec![
         // Its tokens and keys are its own, and known to nobody: the pattern of a JWS is looked for.
         row("demo", "demo"),
         row("init", "init --dir made --org-url ORIGIN --admin-token-file admin-token"),
@@ -166,6 +167,15 @@ fn rows() -> Vec<Row> {
         Row::played("proxy", Stage::lend),
         Row::played("guard", Stage::guard),
         Row::played("guard-check", Stage::check),
+        row("completions", "completions bash"),
+        row("man", "man --out pages"),
+    ];
+    others.into_iter().chain(of_org).collect()
+}
+
+/// The local org's own verbs. What they ask here is no org, and says so.
+fn rows_of_org() -> Vec<Row> {
+    vec![
         Row::played("org-start", Stage::start_org),
         row(
             "org-app-create",
@@ -185,8 +195,6 @@ fn rows() -> Vec<Row> {
         row("org-trace-export", "org trace export --org-url ORIGIN --admin-token-file admin-token"),
         row("org-trace-open", "org trace open admin-token").code(2),
         row("org-trace-clear", "org trace clear --org-url ORIGIN --admin-token-file admin-token"),
-        row("completions", "completions bash"),
-        row("man", "man --out pages"),
     ]
 }
 

@@ -12,6 +12,7 @@ mod administrator;
 mod apps;
 mod attempts;
 mod failure;
+mod faults;
 mod frame;
 mod groups;
 mod logs;
@@ -32,7 +33,7 @@ use axum::middleware;
 use axum::response::Redirect;
 use axum::routing::{any, get};
 use keybound::random::RandomUnavailable;
-use keybound::{NumericDate, TargetUri};
+use keybound::{Clock, NumericDate, TargetUri};
 use zeroize::Zeroizing;
 
 use crate::background::{self, Unfinished};
@@ -63,6 +64,8 @@ pub(crate) struct Console {
     sessions: Sessions,
     links: SignInLinks,
     failed_attempts: FailedAttempts,
+    /// The right time, whatever a fault has made of the org's: it must not end the session of who ends the fault.
+    clock: Arc<dyn Clock>,
 }
 
 impl Console {
@@ -73,6 +76,7 @@ impl Console {
         traces: Arc<Traces>,
         faults: Faults,
         certificate_file: Option<PathBuf>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             management,
@@ -82,6 +86,7 @@ impl Console {
             sessions: Sessions::default(),
             links: SignInLinks::default(),
             failed_attempts: FailedAttempts::default(),
+            clock,
         }
     }
 
@@ -96,6 +101,7 @@ impl Console {
             .merge(groups::routes())
             .merge(logs::routes())
             .merge(traces::routes())
+            .merge(faults::routes())
             .merge(sign_in::routes_of_administrators())
             .layer(middleware::from_fn_with_state(Arc::clone(&self), administrator::admit));
         pages
@@ -115,7 +121,7 @@ impl Console {
     }
 
     fn now(&self) -> NumericDate {
-        self.management.clock.now()
+        self.clock.now()
     }
 
     fn cookie(&self) -> Cookie {
