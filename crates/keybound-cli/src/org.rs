@@ -1,7 +1,11 @@
-//! `keybound org`: a local org, its apps and their keys.
+//! `keybound org`: a local org, its apps and their keys, and its data.
 
 mod app;
+mod export;
+mod import;
 mod key;
+mod reset;
+mod seed;
 mod start;
 
 use std::path::Path;
@@ -25,6 +29,14 @@ pub(crate) enum Verb {
     /// Register keys, also while the org runs.
     #[command(subcommand)]
     Key(key::Verb),
+    /// Add made-up users, as many as wanted, also while the org runs.
+    Seed(seed::Seed),
+    /// Make an org's data new; its certificate authority stays.
+    Reset(reset::Reset),
+    /// Write an org's data as JSON Lines, as it is at one instant.
+    Export(export::Export),
+    /// Read what an export wrote into a new org: all of it, or nothing.
+    Import(import::Import),
 }
 
 pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
@@ -32,6 +44,10 @@ pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
         Verb::Start(arguments) => start::run(arguments, output),
         Verb::App(verb) => app::run(verb, output),
         Verb::Key(verb) => key::run(verb, output),
+        Verb::Seed(arguments) => seed::run(arguments, output),
+        Verb::Reset(arguments) => reset::run(arguments, output),
+        Verb::Export(arguments) => export::run(arguments, output),
+        Verb::Import(arguments) => import::run(arguments, output),
     }
 }
 

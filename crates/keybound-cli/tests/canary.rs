@@ -173,6 +173,11 @@ fn rows() -> Vec<Row> {
         row("org-app-list", "org app list --data org-data"),
         row("org-key-add", "org key add --data org-data --client-id none --public-jwk cc_public_key.json")
             .code(14),
+        row("org-seed", "org seed --data org-data --users 3 --seed 9"),
+        row("org-export", "org export --data org-data"),
+        row("org-export", "org export --data org-data --secrets --output exported.jsonl"),
+        row("org-import", "org import --data imported exported.jsonl"),
+        row("org-reset", "org reset --data imported --yes"),
         row("completions", "completions bash"),
         row("man", "man --out pages"),
     ]

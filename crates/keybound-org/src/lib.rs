@@ -71,7 +71,7 @@ mod user;
 mod wire_name;
 
 pub use background::Unfinished;
-pub use certificate_authority::CertificateError;
+pub use certificate_authority::{CA_FILE_NAMES, CertificateError};
 pub use event::{Event, EventClient, EventObject, Outcome, OutcomeResult, Severity};
 pub use keybound::{Clock, NoncePolicy, SystemClock};
 pub use local_org::{LocalOrg, StartError};
@@ -81,7 +81,7 @@ pub use settings::{Data, OrgSettings, Scheme};
 pub use store::{
     AccessPolicy, AccessPolicyRule, AdminRole, App, AppStatus, ApplicationType, ClaimSource, ClaimedToken,
     ClientKey, ClientSecret, ClientSecretHash, ClientSettings, CustomClaim, CustomScope, CustomServer,
-    GrantType, Identified, KeyStatus, LifecycleStatus, Lifetimes, NewApp, NewAuthorizationServer,
-    PasswordCheck, ResponseType, RoleAssignment, SEEDED_PASSWORD, ScopeGrant, ServerId, Store, StoreError,
-    TokenEndpointAuthMethod, UnknownAdminRole,
+    ExportError, GrantType, Identified, ImportError, KeyStatus, LifecycleStatus, Lifetimes, LineProblem,
+    NewApp, NewAuthorizationServer, PasswordCheck, ResponseType, RoleAssignment, SEEDED_PASSWORD, ScopeGrant,
+    Secrets, Seeded, ServerId, Store, StoreError, TokenEndpointAuthMethod, UnknownAdminRole,
 };

@@ -106,6 +106,11 @@ impl LocalOrg {
         &self.store
     }
 
+    /// The folder of the org's data.
+    pub fn data_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Ends the org: takes no more requests, and gives those under way five seconds.
     pub async fn stop(self) {
         let Self { server, store, folder, .. } = self;
@@ -163,7 +168,7 @@ impl Foundation {
         let folder = Folder::of(&settings.data)?;
         let now = settings.clock.now();
         let store = Store::open(folder.path())?;
-        store.furnish(seed::users(settings.seed_users), now, settings.random.as_ref())?;
+        store.furnish(seed::users(settings.seed_users, seed::FIRST_SEED), now, settings.random.as_ref())?;
 
         let address = settings.listen;
         let unable = |source| StartError::Listen { address, source };
