@@ -178,6 +178,9 @@ impl Store {
                 NewPassword::OfNoUse => passwords::remove(transaction, &user.id)?,
             }
             let is_deactivated = user.status == UserStatus::Deprovisioned && was != user.status;
+            if is_deactivated {
+                passwords::remove(transaction, &user.id)?;
+            }
             if is_deactivated || !matches!(password, NewPassword::None) {
                 end_all_of_user(transaction, &user.id, user.last_updated)?;
             }
@@ -199,6 +202,7 @@ impl Store {
                 let mut deactivated = user.clone();
                 deactivated.take(LifecycleStep::Deactivate, now)?;
                 update(transaction, &deactivated)?;
+                passwords::remove(transaction, &deactivated.id)?;
                 end_all_of_user(transaction, &deactivated.id, now)?;
             }
             Ok(user)
