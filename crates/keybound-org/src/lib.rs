@@ -28,8 +28,8 @@
 //! - Operations of Okta's that are not served answer 404, and say so by their id, there and in the log.
 //! - Apps are OpenID Connect clients, whose id is their client id. A client secret is shown when it is made and
 //!   never again: only its hash is kept. No `jwks_uri` is fetched.
-//! - Passwords are kept as a hash, and go when a user is deactivated; one that arrives as a hash or by a hook counts as there, and lets nobody in.
-//!   No mail is sent, and the links of activation and reset lead nowhere.
+//! - Passwords are kept as a hash, and go when a user is deactivated; one that arrives as a hash or by a hook counts as
+//!   there, and lets nobody in. No mail is sent, and the links of activation and reset lead nowhere.
 //! - A user is asked for leave where the request says so (`prompt=consent`) and for devices, and else not. With a
 //!   user's token the management API asks for the admin roles of the app, not for those of the user. Nothing is
 //!   answered for CORS.

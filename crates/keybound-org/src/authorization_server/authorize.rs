@@ -105,7 +105,8 @@ impl AuthorizationServer {
         let longest =
             request.longest_signed_in().map(|seconds| seconds.saturating_add(READING_TIME.as_secs()));
         let (session, _) = self.signed_in(&browser, longest, now)?.ok_or(NoTarget::Stale)?;
-        if !browser.was_shown(FormPurpose::Consent, posted.get("form_token")) {
+        let shown = FormPurpose::Consent(posted.require("request").map_err(NoTarget::from)?);
+        if !browser.was_shown(shown, posted.get("form_token")) {
             return Err(NoTarget::Stale.into());
         }
         if posted.get("decision") != Some("allow") {
@@ -127,14 +128,15 @@ impl AuthorizationServer {
         if !request.prompt.consent {
             return self.give_code(request, session, now);
         }
+        let carried = form.encoded();
         let page = Consent {
             app: &request.app.label,
             user: user.login(),
             scopes: &request.scopes,
             action: &format!("{}{CONSENT}", self.base),
             subject_name: "request",
-            subject: &form.encoded(),
-            form_token: &browser.form_token(FormPurpose::Consent),
+            subject: &carried,
+            form_token: &browser.form_token(FormPurpose::Consent(&carried)),
         };
         Ok(page.answer(StatusCode::OK, &[request.target.redirect_uri.source()]))
     }

@@ -221,7 +221,7 @@ impl AuthorizationServer {
             action: ANSWER_PATH,
             subject_name: "user_code",
             subject: &request.user_code,
-            form_token: &browser.form_token(FormPurpose::DeviceAnswer),
+            form_token: &browser.form_token(FormPurpose::DeviceAnswer(&request.user_code)),
         };
         Ok(self.with_cookie(browser, page.answer(StatusCode::OK, &[])))
     }
@@ -231,10 +231,10 @@ impl AuthorizationServer {
         let form = asked.form().map_err(NoTarget::from)?;
         let browser = self.browser(&asked.head.headers)?;
         let (session, _) = self.signed_in(&browser, None, now)?.ok_or(NoTarget::Stale)?;
-        if !browser.was_shown(FormPurpose::DeviceAnswer, form.get("form_token")) {
+        let code = typed(form.get("user_code").unwrap_or_default());
+        if !browser.was_shown(FormPurpose::DeviceAnswer(&code), form.get("form_token")) {
             return Err(NoTarget::Stale.into());
         }
-        let code = typed(form.get("user_code").unwrap_or_default());
         let request = self.org.store.waiting_device_request(&code, now)?.ok_or(NoTarget::Stale)?;
         let allowed = form.get("decision") == Some("allow");
         let leave = if allowed {

@@ -96,6 +96,14 @@ async fn a_request_can_ask_for_a_new_sign_in_and_for_leave() {
     assert_eq!(denied.response()["error"], "access_denied");
     let stale = browser.submit(&test, &page, &[("decision", "allow"), ("form_token", "x")]).await;
     assert_eq!((stale.status, stale.location()), (StatusCode::BAD_REQUEST, ""));
+    let asked = app.request().with("prompt", "consent");
+    let more = asked.clone().with("scope", "openid offline_access okta.users.read").encoded();
+    let other = browser.submit(&test, &page, &[("decision", "allow"), ("request", &more)]).await;
+    assert_eq!(
+        (other.status, other.location()),
+        (StatusCode::BAD_REQUEST, ""),
+        "another request than was shown"
+    );
     let allowed = browser.submit(&test, &page, &[("decision", "allow")]).await;
     assert!(allowed.response().contains_key("code"), "{allowed:?}");
 
