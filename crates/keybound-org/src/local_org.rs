@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::admin_token::{self, AdminTokenHash};
 use crate::answer;
-use crate::authorization_server::{AuthorizationServers, IssuedTokens, SigningKeys};
+use crate::authorization_server::{AuthorizationServers, CodeAttempts, IssuedTokens, SigningKeys};
 use crate::background::{self, Unfinished};
 use crate::certificate_authority::{CertificateAuthority, CertificateError};
 use crate::management::{Management, operations};
@@ -215,6 +215,7 @@ fn routes(
         nonces: Nonces::new(settings.nonces, store.nonce_secret(random.as_ref())?),
         keys: Arc::clone(&keys),
         refresh_token_grace: settings.refresh_token_grace,
+        code_attempts: CodeAttempts::default(),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
     });

@@ -44,7 +44,7 @@ async fn a_user_signs_in_with_the_password_and_is_locked_out_after_ten_failures(
     let user_id = create(&test, "").await["id"].as_str().unwrap().to_owned();
     let right = PasswordCheck::Right { user_id: user_id.clone() };
     let wrong = PasswordCheck::Wrong { user_id: Some(user_id.clone()) };
-    let locked_out = PasswordCheck::LockedOut { user_id };
+    let locked_out = |by_this_one| PasswordCheck::LockedOut { user_id: user_id.clone(), by_this_one };
     assert_eq!(check(&test, "Isaac.Brock@Example.com", PASSWORD), right);
     for password in ["", "tlpWENT2m", &PASSWORD.to_uppercase()] {
         assert_eq!(check(&test, LOGIN, password), wrong, "{password}");
@@ -53,8 +53,8 @@ async fn a_user_signs_in_with_the_password_and_is_locked_out_after_ten_failures(
     for _ in 0..9 {
         assert_eq!(check(&test, LOGIN, "wrong"), wrong);
     }
-    assert_eq!(check(&test, LOGIN, "wrong"), locked_out);
-    assert_eq!(check(&test, LOGIN, PASSWORD), locked_out, "the right one is of no use now");
+    assert_eq!(check(&test, LOGIN, "wrong"), locked_out(true));
+    assert_eq!(check(&test, LOGIN, PASSWORD), locked_out(false), "the right one is of no use now");
     let read = test.administer(Method::GET, &format!("/api/v1/users/{LOGIN}"), None).await;
     assert_eq!(read.text("/status"), "LOCKED_OUT");
     assert_eq!(step(&test, "unlock").await.0, 200);

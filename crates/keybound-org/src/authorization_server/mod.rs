@@ -8,6 +8,7 @@ mod authorization_response;
 mod authorize;
 mod browser;
 mod client;
+mod code_attempts;
 mod device;
 mod endpoint;
 mod form;
@@ -23,6 +24,7 @@ mod redirect_uri;
 mod refusal;
 mod revocation;
 mod scopes;
+mod sign_in_event;
 mod signing_keys;
 mod token;
 mod user_info;
@@ -45,6 +47,7 @@ use crate::protected_resource::proof_policy;
 use crate::store::{App, LifecycleStatus, ServerId, Store};
 use crate::unguessable;
 
+pub(crate) use code_attempts::CodeAttempts;
 use endpoint::{Asked, Methods, served};
 pub(crate) use issued_tokens::IssuedTokens;
 pub(crate) use redirect_uri::is_redirect_uri;
@@ -70,6 +73,7 @@ pub(crate) struct AuthorizationServers {
     pub(crate) keys: Arc<SigningKeys>,
     /// How long a refresh token may be used again after it was used.
     pub(crate) refresh_token_grace: Duration,
+    pub(crate) code_attempts: CodeAttempts,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
 }

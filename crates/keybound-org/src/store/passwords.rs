@@ -103,6 +103,8 @@ pub enum PasswordCheck {
     LockedOut {
         /// The user's id.
         user_id: String,
+        /// Whether it is this one that was one too many.
+        by_this_one: bool,
     },
 }
 
@@ -206,7 +208,7 @@ impl Kept {
     ) -> Result<PasswordCheck, StoreError> {
         let user_id = self.user_id;
         match self.status {
-            Some(UserStatus::LockedOut) => Ok(PasswordCheck::LockedOut { user_id }),
+            Some(UserStatus::LockedOut) => Ok(PasswordCheck::LockedOut { user_id, by_this_one: false }),
             Some(UserStatus::Active | UserStatus::PasswordExpired) if is_right => {
                 transaction
                     .execute("UPDATE passwords SET failures = 0 WHERE user_number = ?1", [self.number])?;
@@ -230,7 +232,7 @@ impl Kept {
                     "UPDATE users SET status = ?2, status_changed = ?3, last_updated = ?3 WHERE number = ?1",
                     (self.number, UserStatus::LockedOut.name(), column(now)),
                 )?;
-                Ok(PasswordCheck::LockedOut { user_id })
+                Ok(PasswordCheck::LockedOut { user_id, by_this_one: true })
             }
             _ => Ok(PasswordCheck::Wrong { user_id: Some(user_id) }),
         }
