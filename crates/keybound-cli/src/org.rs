@@ -30,7 +30,7 @@ pub(crate) enum Verb {
     #[command(subcommand)]
     Key(key::Verb),
     /// Add made-up users, as many as wanted, also while the org runs.
-    Seed(seed::Seed),
+    Seed(seed::SeedUsers),
     /// Make an org's data new; its certificate authority stays.
     Reset(reset::Reset),
     /// Write an org's data as JSON Lines, as it is at one instant.

@@ -24,7 +24,7 @@ Examples:
 
 The users of a seed are the same on every machine. Those who are there already stay as they are, so that the same
 command twice does no more than once. It may be done while the org runs.")]
-pub(crate) struct Seed {
+pub(crate) struct SeedUsers {
     /// Folder of the org's data; made if it is not there.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -36,7 +36,7 @@ pub(crate) struct Seed {
     seed: u64,
 }
 
-pub(super) fn run(arguments: &Seed, output: Output) -> Outcome {
+pub(super) fn run(arguments: &SeedUsers, output: Output) -> Outcome {
     let store = Store::open(&arguments.data)?;
     let bar = progress(arguments.users);
     let users = usize::try_from(arguments.users).unwrap_or(usize::MAX);

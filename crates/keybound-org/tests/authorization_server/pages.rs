@@ -222,10 +222,10 @@ async fn the_log_tells_who_signed_in_and_who_could_not() {
         .unwrap()
         .iter()
         .map(|event| {
-            let text =
+            let member =
                 |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-            assert!(!text("/client/ipAddress").is_empty() && event["target"] != Value::Null, "{event}");
-            (text("/eventType"), text("/outcome/reason"), text("/actor/alternateId"))
+            assert!(!member("/client/ipAddress").is_empty() && event["target"] != Value::Null, "{event}");
+            (member("/eventType"), member("/outcome/reason"), member("/actor/alternateId"))
         })
         .collect();
     let event = |event_type: &str, reason: &str, login: &str| {
