@@ -263,10 +263,10 @@ fn a_line_that_is_not_as_it_must_be_is_named_and_nothing_is_read() {
             ImportError::Line { line, problem: LineProblem::RefersToNothing(_) }
                 if words == "refers to something" =>
             {
-                assert!(*line as usize > index + 1, "{told}");
+                assert!(usize::try_from(*line).unwrap() > index + 1, "{told}");
                 index + 1
             }
-            ImportError::Line { line, .. } => *line as usize,
+            ImportError::Line { line, .. } => usize::try_from(*line).unwrap(),
             other => panic!("{other}"),
         };
         assert_eq!(line, index + 1, "{told}");
