@@ -106,11 +106,7 @@ impl Arguments {
                 _ => return Ok(None),
             },
         };
-        ApiToken::parse(&text).map(Some).map_err(|error| {
-            Failure::new(ExitCode::Settings, format_args!("what {from} has is no API token"))
-                .because(error)
-                .do_next("give the token alone, as the admin console showed it: Security → API → Tokens")
-        })
+        api_token(&text, &from).map(Some)
     }
 
     fn refuse_role_without_token(&self) -> Outcome {
@@ -120,6 +116,15 @@ impl Arguments {
         Err(Failure::usage("--role is for an app that is set up through the API")
             .do_next(format_args!("give --admin-token-file FILE (or {ADMIN_TOKEN}), or leave --role out")))
     }
+}
+
+/// The API token that `from` has.
+pub(crate) fn api_token(text: &str, from: &str) -> Outcome<ApiToken> {
+    ApiToken::parse(text).map_err(|error| {
+        Failure::new(ExitCode::Settings, format_args!("what {from} has is no API token"))
+            .because(error)
+            .do_next("give the token alone, as the admin console showed it: Security → API → Tokens")
+    })
 }
 
 fn standard_input() -> Outcome<Zeroizing<String>> {

@@ -2,7 +2,6 @@
 
 mod access_token;
 mod assertion;
-mod document;
 mod findings;
 mod proof;
 
@@ -11,18 +10,15 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use http::Method;
-use keybound::{NumericDate, TargetUri};
-use serde_json::json;
+use keybound::{DecodedJwt, NumericDate, TargetUri};
+use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::output::{BAD, FAINT, GOOD, NAME, Output, TITLE};
 use crate::report::{Failure, Outcome};
 
-use document::Document;
-pub(crate) use findings::Finding;
-use findings::Judgement;
-pub(crate) use proof::judgement;
+pub(crate) use findings::{Finding, Judgement};
 
 /// Bytes that are read: more than any rule here lets through.
 const MAX_INPUT_BYTES: u64 = 64 * 1024;
@@ -96,19 +92,19 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
     let text = read_input()?;
-    let document = Document::decode(&text);
+    let document = DecodedJwt::decode(&text);
     let kind = arguments.kind.unwrap_or_else(|| kind(&document, arguments));
     let findings = match kind {
-        Kind::Proof => proof::inspect(&document, arguments)?,
-        Kind::ClientAssertion => assertion::inspect(&document, arguments)?,
-        Kind::AccessToken => access_token::inspect(&document, arguments)?,
+        Kind::Proof => proof::inspect(&text, arguments)?,
+        Kind::ClientAssertion => assertion::inspect(&text, arguments)?,
+        Kind::AccessToken => access_token::inspect(&text, arguments)?,
     };
     if output.is_terminal() && !arguments.json {
         tell(kind, &document, &findings, output)?;
     } else {
         output.json(&json!({
             "kind": kind.name(),
-            "header": document.shown_header(),
+            "header": document.header(),
             "claims": document.claims(),
             "thumbprint": document.thumbprint(),
             "accepted": !findings.iter().any(Finding::is_failed),
@@ -119,14 +115,26 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
 }
 
 /// A proof is asked about with its request; otherwise the text says what it is.
-fn kind(document: &Document<'_>, arguments: &Arguments) -> Kind {
-    if arguments.method.is_some() || arguments.url.is_some() || document.looks_like_proof() {
+fn kind(document: &DecodedJwt, arguments: &Arguments) -> Kind {
+    if arguments.method.is_some() || arguments.url.is_some() || looks_like_proof(document) {
         Kind::Proof
-    } else if document.looks_like_assertion() {
+    } else if looks_like_assertion(document) {
         Kind::ClientAssertion
     } else {
         Kind::AccessToken
     }
+}
+
+fn looks_like_proof(document: &DecodedJwt) -> bool {
+    let header = document.header().unwrap_or_default();
+    let typ = header.get("typ").and_then(Value::as_str).unwrap_or_default();
+    let typed = typ.eq_ignore_ascii_case("dpop+jwt");
+    typed || header.get("jwk").is_some() || document.claim("htm").is_some()
+}
+
+/// A client speaks of itself: `iss` and `sub` are one (RFC 7523 section 3).
+fn looks_like_assertion(document: &DecodedJwt) -> bool {
+    document.text_claim("iss").is_some() && document.text_claim("iss") == document.text_claim("sub")
 }
 
 /// One token: white space around it and the name of the header field before it are taken off.
@@ -161,9 +169,9 @@ fn verdict(kind: Kind, findings: &[Finding]) -> Outcome {
     }
 }
 
-fn tell(kind: Kind, document: &Document<'_>, findings: &[Finding], output: Output) -> Outcome {
+fn tell(kind: Kind, document: &DecodedJwt, findings: &[Finding], output: Output) -> Outcome {
     output.line(format_args!("{TITLE}{}{TITLE:#}, decoded", capitalised(kind.name())))?;
-    for (part, value) in [("header", document.shown_header()), ("claims", document.claims())] {
+    for (part, value) in [("header", document.header()), ("claims", document.claims())] {
         output.line(format_args!("{NAME}{part}{NAME:#}"))?;
         let text = value.map_or_else(
             || "(cannot be read)".to_owned(),

@@ -1,10 +1,12 @@
-//! `keybound org`: a local org, its apps and their keys, and its data.
+//! `keybound org`: a local org, its apps and their keys, its data, and what goes wrong in it.
 
 mod app;
 mod export;
+mod fault;
 mod import;
 mod key;
 mod reset;
+mod running;
 mod seed;
 mod start;
 
@@ -37,6 +39,9 @@ pub(crate) enum Verb {
     Export(export::Export),
     /// Read what an export wrote into a new org: all of it, or nothing.
     Import(import::Import),
+    /// Let things go wrong in an org that runs: for tests of what calls it.
+    #[command(subcommand)]
+    Fault(fault::Verb),
 }
 
 pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
@@ -48,6 +53,7 @@ pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
         Verb::Reset(arguments) => reset::run(arguments, output),
         Verb::Export(arguments) => export::run(arguments, output),
         Verb::Import(arguments) => import::run(arguments, output),
+        Verb::Fault(verb) => fault::run(verb, output),
     }
 }
 

@@ -187,3 +187,27 @@ fn a_token_is_printed_for_proofs_that_are_made_elsewhere() {
         .assert_failed(8, &["invalid_scope"]);
     workspace.run(&["token", "--key", "a", "--no-dpop"]).assert_usage();
 }
+
+#[test]
+fn an_org_leaves_word_of_itself_for_other_verbs_and_takes_it_back_when_it_ends() {
+    let workspace = Workspace::new();
+    let org = Org::start_with(&workspace, &[]);
+    let file = std::path::Path::new(org.data()).join("running.json");
+    let told: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(told["url"], org.url.as_str());
+    assert_eq!(told["ca_file"], *org.ca_file.as_ref().unwrap());
+    assert_eq!(told["admin_token"], org.admin_token.as_str());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    drop(org);
+    assert!(file.exists(), "it was killed");
+    let org = Org::start(&workspace);
+    let told: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(told["url"], org.url.as_str(), "what a killed org left is overwritten");
+    assert_eq!(org.terminate().code(), Some(0));
+    assert!(!file.exists());
+}

@@ -119,6 +119,7 @@ fn an_org_is_made_new_and_its_certificate_authority_stays_unless_it_is_told_to_g
         200,
         "as in a new org"
     );
+    reset(&["--yes", "--all"]).assert_failed(14, &["runs", "end it first"]);
     assert_eq!(org.terminate().code(), Some(0));
     reset(&["--yes", "--all"]).json();
     assert!(!Path::new(&ca_file).exists());

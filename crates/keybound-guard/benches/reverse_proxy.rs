@@ -8,7 +8,7 @@
 //! Each proxy has one worker and keeps its connections; all get the same bytes: a request with an access token
 //! and a fresh proof, which one of them checks. They are loaded in turns within one run. What counts is the time
 //! that the proxy's process was on a core, by the kernel's own account, so that the client, the upstream and
-//! other work on the machine do not count.
+//! other work on the machine do not count; the raw verification beside it is taken in the same way.
 //!
 //! `cargo bench -p keybound-guard --bench reverse_proxy` (Linux, with nginx in the path)
 
@@ -20,6 +20,9 @@
     clippy::cast_precision_loss,
     reason = "a benchmark may panic"
 )]
+
+#[path = "../../keybound/benches/stopwatch/mod.rs"]
+mod stopwatch;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -51,6 +54,7 @@ use keybound_guard::reverse_proxy::{ReverseProxy, UpstreamSettings};
 use keybound_guard::server::{Face, Server, ServerSettings};
 use mimalloc::MiMalloc;
 use serde_json::json;
+use stopwatch::Stopwatch;
 
 /// That of the program, so that the guard here costs what it costs there.
 #[global_allocator]
@@ -324,15 +328,15 @@ impl RawVerification {
     }
 }
 
-/// Microseconds of one of many, one after the other.
+/// Microseconds on a core of one of many, one after the other.
 fn raw_verification() -> f64 {
     const TIMES: u32 = 2_000;
     let raw = RawVerification::prepared();
-    let began = Instant::now();
+    let stopwatch = Stopwatch::start();
     for _ in 0..TIMES {
         raw.verify();
     }
-    began.elapsed().as_secs_f64() * 1e6 / f64::from(TIMES)
+    stopwatch.elapsed().as_secs_f64() * 1e6 / f64::from(TIMES)
 }
 
 /// A proxy as a process of its own, with one worker, until its standard input ends.

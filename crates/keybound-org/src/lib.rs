@@ -51,8 +51,13 @@ mod answer;
 mod authorization_server;
 mod background;
 mod certificate_authority;
+mod console;
+mod cookie;
 mod event;
+mod faults;
+mod form;
 mod group;
+mod keybound_api;
 mod local_org;
 mod management;
 mod okta_algorithms;
@@ -66,6 +71,7 @@ mod server;
 mod settings;
 mod store;
 mod timestamp;
+pub mod trace;
 mod unguessable;
 mod user;
 mod wire_name;
@@ -73,6 +79,10 @@ mod wire_name;
 pub use background::Unfinished;
 pub use certificate_authority::{CA_FILE_NAMES, CertificateError};
 pub use event::{Event, EventClient, EventObject, Outcome, OutcomeResult, Severity};
+pub use faults::{
+    ArmedFault, Cut, EndpointKind, ErrorBody, Fault, FaultError, FaultId, Faults, KindName, NotAFaultId,
+    OldKey, OldNonces, ReplayAnswer, RevokedTokens,
+};
 pub use keybound::{Clock, NoncePolicy, SystemClock};
 pub use local_org::{LocalOrg, StartError};
 pub use management::EndpointGroup;

@@ -9,16 +9,20 @@ use axum::Router;
 use axum::middleware;
 use keybound::access_token::AccessTokenPolicy;
 use keybound::random::RandomUnavailable;
-use keybound::{Nonces, TargetUri, TargetUriError};
+use keybound::{TargetUri, TargetUriError};
 use rustls::ServerConfig;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use crate::admin_token::{self, AdminTokenHash};
 use crate::answer;
-use crate::authorization_server::{AuthorizationServers, CodeAttempts, IssuedTokens, SigningKeys};
+use crate::authorization_server::{
+    AuthorizationServers, CodeAttempts, IssuedTokens, OrgNonces, RevokedAtOnce, SigningKeys,
+};
 use crate::background::{self, Unfinished};
 use crate::certificate_authority::{CertificateAuthority, CertificateError};
+use crate::console::Console;
+use crate::faults::{self, FaultList, Faults, Levers, OrgClock};
 use crate::management::{Management, operations};
 use crate::pages;
 use crate::protected_resource::protected_resource;
@@ -26,6 +30,7 @@ use crate::seed;
 use crate::server::Server;
 use crate::settings::{Data, OrgSettings, Scheme};
 use crate::store::{Store, StoreError};
+use crate::trace::{self, Traces};
 
 /// A local org that is serving. It ends when it is stopped or dropped.
 pub struct LocalOrg {
@@ -33,6 +38,9 @@ pub struct LocalOrg {
     certificate_file: Option<PathBuf>,
     admin_token: Zeroizing<String>,
     store: Store,
+    traces: Arc<Traces>,
+    console: Arc<Console>,
+    faults: Faults,
     server: Server,
     folder: Folder,
 }
@@ -101,6 +109,12 @@ impl LocalOrg {
         &self.admin_token
     }
 
+    /// The URL of the admin console, with a code that signs whoever opens it in: once, and within 15 minutes. Each call
+    /// makes a new one; of those that nobody has opened the last 16 are good.
+    pub fn console_url(&self) -> Result<Zeroizing<String>, RandomUnavailable> {
+        self.console.sign_in_url()
+    }
+
     /// The org's data, to register apps in.
     pub fn store(&self) -> &Store {
         &self.store
@@ -111,10 +125,22 @@ impl LocalOrg {
         self.folder.path()
     }
 
+    /// The requests that it answered, explained.
+    pub fn traces(&self) -> &Arc<Traces> {
+        &self.traces
+    }
+
+    /// What goes wrong in the org on purpose.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
     /// Ends the org: takes no more requests, and gives those under way five seconds.
     pub async fn stop(self) {
-        let Self { server, store, folder, .. } = self;
+        let Self { server, store, folder, traces, .. } = self;
+        traces.close();
         server.stop().await;
+        drop(traces);
         drop(store);
         drop(folder);
     }
@@ -157,8 +183,11 @@ struct Foundation {
     listener: TcpListener,
     tls: Option<(ServerConfig, PathBuf)>,
     routes: Router,
+    traces: Arc<Traces>,
     admin_token: Zeroizing<String>,
     store: Store,
+    console: Arc<Console>,
+    faults: Faults,
     folder: Folder,
 }
 
@@ -182,61 +211,119 @@ impl Foundation {
             }
         };
         let admin_token = admin_token::generate(settings.random.as_ref())?;
-        let routes = routes(settings, &url, &admin_token, &store)?;
-        Ok(Self { url, address, listener, tls, routes, admin_token, store, folder })
+        let certificate_file = tls.as_ref().map(|(_, file)| file.clone());
+        let Served { routes, console, traces, faults } =
+            served(settings, &url, &admin_token, &store, certificate_file)?;
+        Ok(Self { url, address, listener, tls, routes, traces, admin_token, store, console, faults, folder })
     }
 
     fn serve(self) -> Result<LocalOrg, StartError> {
-        let Self { url, address, listener, tls, routes, admin_token, store, folder } = self;
+        let Self { url, address, listener, tls, routes, traces, admin_token, store, console, faults, folder } =
+            self;
         let (config, certificate_file) = tls.unzip();
         let unable = |source| StartError::Listen { address, source };
         let server = Server::start(listener, config, routes).map_err(unable)?;
         let url = url.origin().to_owned();
         tracing::info!(url, "the org serves");
-        Ok(LocalOrg { url, certificate_file, admin_token, store, server, folder })
+        Ok(LocalOrg { url, certificate_file, admin_token, store, traces, console, faults, server, folder })
     }
 }
 
-/// All that the org answers to.
-fn routes(
-    settings: OrgSettings,
+/// All that the org answers to, and of it what is asked for by other ways too.
+struct Served {
+    routes: Router,
+    console: Arc<Console>,
+    traces: Arc<Traces>,
+    faults: Faults,
+}
+
+fn served(
+    mut settings: OrgSettings,
     url: &TargetUri,
     admin_token: &str,
     store: &Store,
-) -> Result<Router, StartError> {
-    let OrgSettings { clock, random, requests_per_minute, rate_limits, .. } = settings;
+    certificate_file: Option<PathBuf>,
+) -> Result<Served, StartError> {
     if let Some(key) = &settings.signing_key {
-        store.install_signing_key(key, clock.now())?;
+        store.install_signing_key(key, settings.clock.now())?;
     }
-    let keys = Arc::new(SigningKeys::new(store.clone(), settings.signing_keys_renewed_every));
-    let authorization_servers = Arc::new(AuthorizationServers {
+    let fault_list = Arc::new(FaultList::new(Arc::clone(&settings.clock), Arc::clone(&settings.random)));
+    settings.clock = Arc::new(OrgClock::new(settings.clock, Arc::clone(&fault_list)));
+    let OrgSettings { random, requests_per_minute, rate_limits, traces_remembered, .. } = &settings;
+    let admin_token = Arc::new(AdminTokenHash::of(admin_token));
+    let servers = Arc::new(authorization_servers(&settings, url, store)?);
+    let management = Arc::new(management(&servers, Arc::clone(&admin_token)));
+    let faults = Faults::new(fault_list, levers(&servers));
+
+    let finish = middleware::from_fn_with_state(Arc::clone(random), answer::finish);
+    let protocol = Arc::clone(&servers)
+        .routes()
+        .merge(Arc::clone(&management).routes(*requests_per_minute, rate_limits))
+        .fallback(operations::not_served)
+        .method_not_allowed_fallback(operations::not_served_so);
+    let sent_again = protocol.clone().layer(finish.clone());
+    let traces = Arc::new(Traces::new(servers, sent_again, *traces_remembered));
+    let console = Arc::new(Console::new(management, certificate_file, Arc::clone(&traces)));
+    let mut routes = protocol
+        .merge(pages::assets())
+        .merge(Arc::clone(&console).routes())
+        .merge(trace::routes(Arc::clone(&traces), Arc::clone(&admin_token)))
+        .merge(faults::routes(faults.clone(), admin_token))
+        .layer(finish)
+        .layer(middleware::from_fn_with_state(faults.clone(), faults::strike));
+    if *traces_remembered > 0 {
+        // Outermost: what is recorded is what the client sees.
+        routes = routes.layer(middleware::from_fn_with_state(Arc::clone(&traces), trace::record));
+    }
+    Ok(Served { routes, console, traces, faults })
+}
+
+fn authorization_servers(
+    settings: &OrgSettings,
+    url: &TargetUri,
+    store: &Store,
+) -> Result<AuthorizationServers, StartError> {
+    let OrgSettings { clock, random, .. } = settings;
+    Ok(AuthorizationServers {
         url: url.clone(),
         store: store.clone(),
-        nonces: Nonces::new(settings.nonces, store.nonce_secret(random.as_ref())?),
-        keys: Arc::clone(&keys),
+        nonces: Arc::new(OrgNonces::new(settings.nonces, store.nonce_secret(random.as_ref())?)),
+        revoked: Arc::new(RevokedAtOnce::default()),
+        keys: Arc::new(SigningKeys::new(store.clone(), settings.signing_keys_renewed_every)),
         refresh_token_grace: settings.refresh_token_grace,
         code_attempts: CodeAttempts::default(),
-        clock: Arc::clone(&clock),
-        random: Arc::clone(&random),
-    });
-    let management = Management {
+        clock: Arc::clone(clock),
+        random: Arc::clone(random),
+    })
+}
+
+/// The management API, which takes the tokens of the org's own authorization server.
+fn management(servers: &AuthorizationServers, admin_token: Arc<AdminTokenHash>) -> Management {
+    let AuthorizationServers { url, store, keys, revoked, clock, random, .. } = servers;
+    Management {
         url: url.clone(),
         resource: protected_resource(store),
         tokens: IssuedTokens {
             policy: AccessTokenPolicy::new(url.origin().to_owned(), url.origin().to_owned()),
-            keys,
+            keys: Arc::clone(keys),
+            revoked: Arc::clone(revoked),
             store: store.clone(),
         },
-        admin_token: AdminTokenHash::of(admin_token),
+        admin_token,
         store: store.clone(),
-        clock,
-        random: Arc::clone(&random),
-    };
-    Ok(authorization_servers
-        .routes()
-        .merge(pages::assets())
-        .merge(management.routes(requests_per_minute, &rate_limits))
-        .fallback(operations::not_served)
-        .method_not_allowed_fallback(operations::not_served_so)
-        .layer(middleware::from_fn_with_state(random, answer::finish)))
+        clock: Arc::clone(clock),
+        random: Arc::clone(random),
+    }
+}
+
+/// By what faults act on the authorization servers.
+fn levers(servers: &AuthorizationServers) -> Levers {
+    let AuthorizationServers { store, nonces, revoked, clock, random, .. } = servers;
+    Levers {
+        nonces: Arc::clone(nonces),
+        revoked: Arc::clone(revoked),
+        store: store.clone(),
+        clock: Arc::clone(clock),
+        random: Arc::clone(random),
+    }
 }

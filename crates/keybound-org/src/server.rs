@@ -14,6 +14,8 @@ use rustls::ServerConfig;
 use tokio::task::JoinHandle;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::faults::CuttingAcceptor;
+
 /// How long a client may take for the header fields of a request: longer is one that holds a place.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -45,14 +47,14 @@ impl Server {
         let server = axum_server::from_tcp(listener)?.handle(handle.clone());
         let task = match tls {
             None => {
-                let server = bounded(server.acceptor(NoDelayAcceptor::new()));
+                let server = bounded(server.acceptor(CuttingAcceptor(NoDelayAcceptor::new())));
                 tokio::spawn(server.serve(routes.into_make_service_with_connect_info::<SocketAddr>()))
             }
             Some(config) => {
                 let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(config)));
                 let acceptor = acceptor.handshake_timeout(HEADER_TIMEOUT).acceptor(NoDelayAcceptor::new());
                 tokio::spawn(
-                    bounded(server.acceptor(acceptor))
+                    bounded(server.acceptor(CuttingAcceptor(acceptor)))
                         .serve(routes.into_make_service_with_connect_info::<SocketAddr>()),
                 )
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use keybound::random::{OperatingSystem, Random};
 use keybound::{Clock, NoncePolicy, SigningKey, SystemClock};
 
-use crate::management::EndpointGroup;
+use crate::management::{EndpointGroup, OKTA_REQUESTS_PER_MINUTE};
 
 /// What a local org is made from. The default is safe and complete: https on a free loopback port, with
 /// data that ends with the org.
@@ -38,6 +38,8 @@ pub struct OrgSettings {
     /// The RSA key that signs the tokens of the org's own authorization server. Without one
     /// the org makes one when it first needs it, which takes a tenth of a second and more, and keeps it in its data.
     pub signing_key: Option<SigningKey>,
+    /// Requests that are remembered with their answers, to be looked at ([`crate::trace`]); of none, nothing is recorded.
+    pub traces_remembered: usize,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes identifiers, secrets and nonces.
@@ -72,11 +74,11 @@ pub enum Data {
     Temporary,
 }
 
-/// Okta's own limit for `/api/v1/users`.
-const OKTA_REQUESTS_PER_MINUTE: u32 = 600;
-
 /// A page of users, as long as pages are.
 const SEED_USERS: usize = 200;
+
+/// Requests that are remembered: an afternoon at one's desk.
+const TRACES_REMEMBERED: usize = 1000;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -103,6 +105,7 @@ impl Default for OrgSettings {
             refresh_token_grace: REFRESH_TOKEN_GRACE,
             signing_keys_renewed_every: SIGNING_KEYS_RENEWED_EVERY,
             signing_key: None,
+            traces_remembered: TRACES_REMEMBERED,
             clock: Arc::new(SystemClock),
             random: Arc::new(OperatingSystem),
         }

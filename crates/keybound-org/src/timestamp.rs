@@ -17,6 +17,16 @@ pub(crate) fn text(date: NumericDate) -> String {
     utc(date).strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
 }
 
+/// `2013-06-24 16:39`, in UTC, for people.
+pub(crate) fn for_people(date: NumericDate) -> String {
+    utc(date).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// The same as header fields have it: `Mon, 24 Jun 2013 16:39:18 GMT` (RFC 9110 section 5.6.7).
+pub(crate) fn http_date(date: NumericDate) -> String {
+    utc(date).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 /// The same of a time in milliseconds.
 pub(crate) fn text_of_milliseconds(milliseconds: i64) -> String {
     let timestamp = Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX);

@@ -15,7 +15,7 @@ use super::policy::PolicyArguments;
 use super::recorded_request::RecordedRequest;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::inspect::{Finding, judgement, tell_finding};
+use crate::inspect::{Finding, Judgement, tell_finding};
 use crate::output::{BAD, FAINT, GOOD, NAME, Output, TITLE};
 use crate::report::{Failure, Outcome};
 use crate::runtime;
@@ -110,8 +110,9 @@ fn hide_own_nonce(explanation: &mut Explanation) {
 
 /// The proof by every rule, as `keybound inspect` shows one.
 fn findings(explanation: &Explanation) -> Vec<Finding> {
-    let finding =
-        |found: &keybound::proof::Finding| Finding::new(found.rule, judgement(found.outcome.clone()));
+    let finding = |found: &keybound::proof::Finding| {
+        Finding::new(found.rule, Judgement::of(found.outcome.clone(), None))
+    };
     explanation.proof.iter().map(finding).collect()
 }
 

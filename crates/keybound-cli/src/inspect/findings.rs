@@ -1,7 +1,6 @@
 //! How something stands by one rule.
 
-use std::time::Duration;
-
+use keybound::inspection;
 use keybound::{JwkSet, Rule};
 use serde::Serialize;
 
@@ -38,44 +37,21 @@ impl Finding {
 }
 
 impl Judgement {
-    pub(super) fn failed(reason: &impl ToString) -> Self {
-        Self::Failed { reason: reason.to_string() }
-    }
-
-    pub(super) fn not_checked(reason: &str) -> Self {
-        Self::NotChecked { reason: reason.to_string() }
-    }
-}
-
-/// All that a check refuses, though it stops at the first.
-pub(super) struct Refusals<R> {
-    pub(super) all: Vec<R>,
-    /// Whether there may be more behind the last one.
-    pub(super) stopped: bool,
-}
-
-impl<R: PartialEq> Refusals<R> {
-    /// Asks `check` again and again, each time with what it refused relaxed, until it refuses nothing, or
-    /// something that cannot be relaxed.
-    pub(super) fn find<P>(
-        policy: &mut P,
-        check: impl Fn(&P) -> Option<R>,
-        relax: impl Fn(&mut P, &R) -> bool,
-    ) -> Self {
-        let mut all = Vec::new();
-        while let Some(refusal) = check(policy) {
-            let stopped = all.contains(&refusal) || !relax(policy, &refusal);
-            all.push(refusal);
-            if stopped {
-                return Self { all, stopped };
-            }
+    /// `option` is the one by which what is not known could be told.
+    pub(crate) fn of<R: ToString>(outcome: inspection::Outcome<R>, option: Option<&'static str>) -> Self {
+        let not_checked = |reason: String| Self::NotChecked { reason };
+        match outcome {
+            inspection::Outcome::Passed => Self::Passed,
+            inspection::Outcome::Failed(refusal) => Self::Failed { reason: refusal.to_string() },
+            inspection::Outcome::NotChecked(reason) => match option.filter(|_| reason.ends_with("not known"))
+            {
+                Some(option) => not_checked(format!("{reason} ({option})")),
+                None => not_checked(reason.to_owned()),
+            },
+            _ => not_checked("this version does not know how it stands".to_owned()),
         }
-        Self { all, stopped: false }
     }
 }
-
-/// Longer than any clock is off, and short enough not to overflow: relaxes every rule about time.
-pub(super) const ANY_TIME: Duration = Duration::from_secs(1 << 40);
 
 /// The keys of `--key` or `--jwks`, if one was given.
 pub(super) fn given_keys(arguments: &Arguments) -> Outcome<Option<JwkSet>> {

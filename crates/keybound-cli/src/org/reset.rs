@@ -9,6 +9,7 @@ use keybound_org::CA_FILE_NAMES;
 use serde_json::json;
 
 use super::open_existing;
+use super::running::RunningOrg;
 use crate::consent::Consent;
 use crate::exit_code::ExitCode;
 use crate::output::Output;
@@ -20,7 +21,8 @@ Examples:
   keybound org reset --data ./org
   keybound org reset --data ./org --all --yes
 
-A new org's users are made when it starts next. One that runs meanwhile goes on with nothing; end it before --all.")]
+A new org's users are made when it starts next. One that runs meanwhile goes on with nothing, and has to be
+ended before --all.")]
 pub(crate) struct Reset {
     /// Folder of the org's data.
     #[arg(long, value_name = "DIR")]
@@ -35,6 +37,11 @@ pub(crate) struct Reset {
 pub(super) fn run(arguments: &Reset, output: Output) -> Outcome {
     let store = open_existing(&arguments.data)?;
     let folder = arguments.data.display();
+    if arguments.all && RunningOrg::of_folder(&arguments.data).is_ok() {
+        return Err(Failure::new(ExitCode::LocalOrg, format_args!("the org in {folder} runs"))
+            .because("it serves with the certificate that is to be removed")
+            .do_next("end it first, or leave --all out"));
+    }
     let authority = if arguments.all { " and its certificate authority" } else { "" };
     arguments
         .consent

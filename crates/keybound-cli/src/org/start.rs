@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use anstream::eprintln;
 use clap::Args;
-use keybound_org::{Data, LocalOrg, NoncePolicy, OrgSettings, Scheme};
+use keybound_org::{Data, LocalOrg, NoncePolicy, OrgSettings, Scheme, StartError};
 use serde_json::json;
 
+use super::running::Announcement;
 use crate::exit_code::ExitCode;
 use crate::output::Output;
 use crate::report::{Failure, Outcome};
@@ -77,13 +78,21 @@ pub(super) fn run(arguments: &Start, output: Output) -> Outcome {
         let mut signals = Signals::listen().map_err(unable)?;
         let org = LocalOrg::start(settings).await?;
         let ca_file = org.ca_file().map(fs::canonicalize).transpose().map_err(unable)?;
-        let line = json!({ "url": org.url(), "ca_file": ca_file, "admin_token": org.admin_token() });
+        let console_url = org.console_url().map_err(StartError::from)?;
+        let line = json!({
+            "url": org.url(),
+            "ca_file": ca_file,
+            "admin_token": org.admin_token(),
+            "console_url": console_url.as_str(),
+        });
+        let announcement = Announcement::of(&org, org.data_folder()).map_err(unable)?;
         if arguments.data.is_none() {
             let folder = org.data_folder().display();
             eprintln!("the org's data is in {folder} and ends with the org; --data DIR keeps it");
         }
         output.line(line)?;
         signals.told_to_end().await;
+        drop(announcement);
         org.stop().await;
         Ok(())
     })

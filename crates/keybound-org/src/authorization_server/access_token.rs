@@ -61,6 +61,7 @@ impl AuthorizationServer {
             claims.insert("cnf".to_owned(), json!({ "jkt": key.to_string() }));
         }
         let token = self.signed(ACCESS_TOKEN_TYPE, &claims, now)?;
+        self.org.revoked.issued(&jwt_id, client_id, now);
         let scheme = if bearer.key.is_some() { Scheme::Dpop } else { Scheme::Bearer };
         Ok(AccessToken { token, jwt_id, scheme, expires })
     }

@@ -8,9 +8,9 @@ use keybound::{NumericDate, Thumbprint, base64url};
 
 use super::AuthorizationServer;
 use super::authorization_response::{ResponseMode, ResponseTarget};
-use super::form::{Form, FormRefusal};
 use super::redirect_uri::RedirectUri;
 use super::refusal::TokenRefusal;
+use crate::form::{Form, FormRefusal};
 use crate::store::{App, AppStatus, GrantType, TokenEndpointAuthMethod};
 
 /// Bytes of `state` and of `nonce`, at most: both come back in a URL or a token.

@@ -6,15 +6,12 @@
 
 use aws_lc_rs::{constant_time, digest};
 use axum::response::Response;
-use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use keybound::random::RandomUnavailable;
 use keybound::{Secret, base64url};
 
 use super::AuthorizationServer;
-
-/// Bytes of a cookie, at most; ours have 43.
-const MAX_COOKIE_BYTES: usize = 64;
+use crate::cookie::{Cookie, SameSite};
 
 /// What a form is for; a token of one form is good for no other, and a yes for what the user was shown alone.
 #[derive(Clone, Copy)]
@@ -49,7 +46,7 @@ pub(super) struct Browser {
 impl AuthorizationServer {
     /// The browser that sent these header fields; one without a cookie is to get one.
     pub(super) fn browser(&self, headers: &HeaderMap) -> Result<Browser, RandomUnavailable> {
-        match cookie(headers, &self.cookie_name()) {
+        match self.cookie().of_request(headers) {
             Some(secret) => Ok(Browser { secret, is_known: true }),
             None => self.new_browser(),
         }
@@ -63,37 +60,19 @@ impl AuthorizationServer {
     /// Has the browser keep its cookie until it is closed.
     pub(super) fn with_cookie(&self, browser: &Browser, mut answer: Response) -> Response {
         if !browser.is_known {
-            self.set_cookie(&mut answer, browser.secret.expose(), "");
+            self.cookie().set(&mut answer, browser.secret.expose());
         }
         answer
     }
 
     /// Has the browser forget its cookie.
     pub(super) fn without_cookie(&self, mut answer: Response) -> Response {
-        self.set_cookie(&mut answer, "", "; Max-Age=0");
+        self.cookie().clear(&mut answer);
         answer
     }
 
-    fn set_cookie(&self, answer: &mut Response, value: &str, more: &str) {
-        let secure = if self.is_https() { "; Secure" } else { "" };
-        let cookie = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{more}", self.cookie_name());
-        if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
-            cookie.set_sensitive(true);
-            answer.headers_mut().append(SET_COOKIE, cookie);
-        }
-    }
-
-    fn is_https(&self) -> bool {
-        self.org.url.origin().starts_with("https://")
-    }
-
-    /// Browsers keep the cookies of all ports of a host together, so the port is in the name. Over https the prefix
-    /// has them refuse the cookie from anywhere else (RFC 6265bis section 4.1.3.2).
-    fn cookie_name(&self) -> String {
-        let prefix = if self.is_https() { "__Host-" } else { "" };
-        let port =
-            self.org.url.origin().rsplit(':').next().filter(|port| port.bytes().all(|b| b.is_ascii_digit()));
-        format!("{prefix}keybound-org-{}", port.unwrap_or("default"))
+    fn cookie(&self) -> Cookie {
+        Cookie::new("keybound-org", self.org.url.origin(), SameSite::Lax)
     }
 }
 
@@ -124,42 +103,9 @@ impl Browser {
     }
 }
 
-/// The value of the cookie of this name, if it can be one of ours. Of two, nobody can tell which is.
-fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret> {
-    let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
-    let pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut found = pairs.filter(|(found, _)| *found == name).map(|(_, value)| value);
-    let (Some(value), None) = (found.next(), found.next()) else { return None };
-    let is_ours = !value.is_empty()
-        && value.len() <= MAX_COOKIE_BYTES
-        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    is_ours.then(|| Secret::new(value))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_cookie_of_the_name_is_the_browsers() {
-        for (fields, expected) in [
-            (&["a=b; sid=x_-1"][..], Some("x_-1")),
-            (&["a=b", "sid=x"], Some("x")),
-            (&["sid=x; sid=y"], None),
-            (&["sid=x", "sid=x"], None),
-            (&["sid="], None),
-            (&["sid=a b"], None),
-            (&["xsid=x"], None),
-            (&[], None),
-        ] {
-            let mut headers = HeaderMap::new();
-            for field in fields {
-                headers.append(COOKIE, HeaderValue::from_static(field));
-            }
-            let found = cookie(&headers, "sid");
-            assert_eq!(found.as_ref().map(Secret::expose), expected, "{fields:?}");
-        }
-    }
 
     #[test]
     fn a_forms_token_is_of_one_browser_and_one_purpose() {

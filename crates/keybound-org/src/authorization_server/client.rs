@@ -11,8 +11,8 @@ use url::form_urlencoded;
 
 use super::AuthorizationServer;
 use super::endpoint::Asked;
-use super::form::Form;
 use super::refusal::TokenRefusal;
+use crate::form::Form;
 use crate::store::{App, AppStatus, GrantType, Once, TokenEndpointAuthMethod};
 
 /// Bytes of an `Authorization` field with a client id and a secret, at most.
@@ -137,6 +137,18 @@ impl<'f> Credentials<'f> {
             Self::Post { secret, .. } => Some(secret),
             Self::Assertion(_) | Self::None { .. } => None,
         }
+    }
+}
+
+/// The client that a request to an authorization server says it is of, by its header fields and its form.
+pub(crate) fn client_of_form(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    let form = Form::read(headers, body).ok()?;
+    match Credentials::of(&form, headers).ok()? {
+        Credentials::Assertion(assertion) => {
+            Some(UnverifiedAssertion::parse(assertion).ok()?.client_id().to_owned())
+        }
+        Credentials::Basic { client_id, .. } => Some(client_id),
+        Credentials::Post { client_id, .. } | Credentials::None { client_id } => Some(client_id.to_owned()),
     }
 }
 

@@ -13,9 +13,9 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::form::{Form, FormRefusal, MAX_FORM_BYTES};
 use super::{AuthorizationServer, AuthorizationServers};
 use crate::background;
+use crate::form::{Form, FormRefusal, MAX_FORM_BYTES};
 use crate::management::ApiError;
 
 /// What answers a request to one server.

@@ -6,21 +6,22 @@ use keybound::NumericDate;
 use keybound::access_token::{AccessToken, AccessTokenPolicy, AccessTokenRefusal};
 use serde_json::Value;
 
-use super::SigningKeys;
 use super::introspection::claims_of;
+use super::{RevokedAtOnce, SigningKeys};
 use crate::store::{ServerId, Store, StoreError};
 
 /// What verifies access tokens.
 pub(crate) struct IssuedTokens {
     pub(crate) policy: AccessTokenPolicy,
     pub(crate) keys: Arc<SigningKeys>,
+    pub(crate) revoked: Arc<RevokedAtOnce>,
     pub(crate) store: Store,
 }
 
 impl IssuedTokens {
     /// Holds a token to every rule, and asks whether it still stands.
     pub(crate) fn verify(&self, token: &str, now: NumericDate) -> Result<AccessToken, AccessTokenRefusal> {
-        verify(token, &self.policy, &ServerId::Org, &self.keys, &self.store, now)
+        verify(token, &self.policy, &ServerId::Org, &self.keys, &self.revoked, &self.store, now)
     }
 }
 
@@ -30,11 +31,15 @@ pub(super) fn verify(
     policy: &AccessTokenPolicy,
     server: &ServerId,
     keys: &SigningKeys,
+    revoked: &RevokedAtOnce,
     store: &Store,
     now: NumericDate,
 ) -> Result<AccessToken, AccessTokenRefusal> {
     let keys = keys.verifying(server, now).map_err(|error| untold(&error))?;
     let verified = policy.verify(token, &keys, now)?;
+    if revoked.has(&verified) {
+        return Err(AccessTokenRefusal::Revoked);
+    }
     // Every token of ours has both.
     let jwt_id = verified.jwt_id.as_deref().ok_or(AccessTokenRefusal::Revoked)?;
     let client_id = verified.client_id.as_deref().ok_or(AccessTokenRefusal::Revoked)?;
@@ -51,4 +56,9 @@ pub(super) fn verify(
 fn untold(error: &StoreError) -> AccessTokenRefusal {
     tracing::error!(%error, "cannot tell whether an access token is good");
     AccessTokenRefusal::Revoked
+}
+
+/// The `jti` that a token of this org claims to have.
+pub(crate) fn unverified_jwt_id(token: &str) -> Option<String> {
+    claims_of(token).get("jti").and_then(Value::as_str).map(str::to_owned)
 }

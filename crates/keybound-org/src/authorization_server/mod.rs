@@ -11,18 +11,20 @@ mod client;
 mod code_attempts;
 mod device;
 mod endpoint;
-mod form;
 mod grant_event;
+mod held_to;
 mod id_token;
 mod introspection;
 mod issued_tokens;
 mod logout;
 mod metadata;
+mod nonces;
 mod page_refusal;
 mod pushed;
 mod redirect_uri;
 mod refusal;
 mod revocation;
+mod revoked_at_once;
 mod scopes;
 mod sign_in_event;
 mod signing_keys;
@@ -38,7 +40,7 @@ use keybound::access_token::AccessTokenPolicy;
 use keybound::assertion::AssertionPolicy;
 use keybound::proof::{ProofContext, ProofRefusal, VerifiedProof, proof_header};
 use keybound::random::{Random, RandomUnavailable};
-use keybound::{Clock, Nonces, NumericDate, TargetUri};
+use keybound::{Clock, NumericDate, TargetUri};
 use zeroize::Zeroizing;
 
 use crate::management::ApiError;
@@ -47,11 +49,16 @@ use crate::protected_resource::proof_policy;
 use crate::store::{App, LifecycleStatus, ServerId, Store};
 use crate::unguessable;
 
+pub(crate) use client::client_of_form;
 pub(crate) use code_attempts::CodeAttempts;
 use endpoint::{Asked, Methods, served};
-pub(crate) use issued_tokens::IssuedTokens;
+pub(crate) use held_to::HeldTo;
+pub(crate) use introspection::claims_of;
+pub(crate) use issued_tokens::{IssuedTokens, unverified_jwt_id};
+pub(crate) use nonces::OrgNonces;
 pub(crate) use redirect_uri::is_redirect_uri;
 use refusal::TokenRefusal;
+pub(crate) use revoked_at_once::{RevokedAtOnce, TooManyRevocations};
 pub(crate) use scopes::USER_SCOPES;
 pub(crate) use signing_keys::SigningKeys;
 
@@ -69,7 +76,8 @@ pub(crate) struct AuthorizationServers {
     /// The org's URL.
     pub(crate) url: TargetUri,
     pub(crate) store: Store,
-    pub(crate) nonces: Nonces,
+    pub(crate) nonces: Arc<OrgNonces>,
+    pub(crate) revoked: Arc<RevokedAtOnce>,
     pub(crate) keys: Arc<SigningKeys>,
     /// How long a refresh token may be used again after it was used.
     pub(crate) refresh_token_grace: Duration,
@@ -162,7 +170,7 @@ impl AuthorizationServer {
 
     /// The answer to a request that is refused.
     fn refuse(&self, refusal: &TokenRefusal) -> Response {
-        refusal.answer(&self.org.nonces.current(self.now()))
+        refusal.answer(&self.org.nonces.now().current(self.now()))
     }
 
     /// The URL of an endpoint.
@@ -195,12 +203,12 @@ impl AuthorizationServer {
         now: NumericDate,
     ) -> Result<Option<VerifiedProof>, TokenRefusal> {
         let Some(proof) = proof_header(&asked.head.headers)? else { return Ok(None) };
-        let target = self.target(endpoint)?;
+        let (target, nonces) = (self.target(endpoint)?, self.org.nonces.now());
         let context = ProofContext {
             method: &asked.head.method,
             target: &target,
             access_token: None,
-            nonces: Some(&self.org.nonces),
+            nonces: Some(&nonces),
             now,
         };
         Ok(Some(proof_policy().check(proof, &context)?))

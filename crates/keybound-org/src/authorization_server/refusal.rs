@@ -16,8 +16,9 @@ use serde_json::json;
 
 use super::authorization_request::RequestRefusal;
 use super::endpoint::json_answer;
-use super::form::FormRefusal;
 use super::token::GRANT_TYPES;
+use crate::answer::RefusedBy;
+use crate::form::FormRefusal;
 use crate::store::{GrantType, Redeemed, StoreError, TokenEndpointAuthMethod};
 
 /// Why a client does not get what it asks for.
@@ -157,7 +158,7 @@ impl TokenRefusal {
             tracing::error!(error = %self, "the token endpoint failed");
         }
 
-        let body = json!({ "error": error, "error_description": description });
+        let body = json!({ "error": error, "error_description": &description });
         let mut response = json_answer(status, &body);
         if matches!(self, Self::MalformedBasic | Self::ClientSecret) {
             // RFC 6749 section 5.2: where the client tried this field, the answer names its scheme.
@@ -172,6 +173,7 @@ impl TokenRefusal {
             response.headers_mut().extend(nonce.map(|nonce| (DPOP_NONCE, nonce)));
             response.headers_mut().extend(retry_after.map(|after| (RETRY_AFTER, after)));
         }
+        response.extensions_mut().insert(RefusedBy { rule: self.rule(), reason: description });
         response
     }
 

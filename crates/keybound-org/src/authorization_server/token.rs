@@ -25,11 +25,11 @@ use super::AuthorizationServer;
 use super::access_token::{AccessToken, Bearer};
 use super::client::Client;
 use super::endpoint::{Asked, json_answer};
-use super::form::Form;
 use super::id_token::IdTokenSubject;
 use super::refusal::TokenRefusal;
 use super::scopes::{OFFLINE_ACCESS, OPENID};
 use crate::event::EventObject;
+use crate::form::Form;
 use crate::store::{
     App, Authorization, Given, GivenRefreshToken, GrantType, KeptCode, Lifetimes, NotRedeemed, Redeemed,
     StoreError,

@@ -14,6 +14,7 @@ use super::endpoint::{Asked, json_answer};
 use super::introspection::claims_of;
 use super::refusal::TokenRefusal;
 use super::scopes::OPENID;
+use crate::answer::RefusedBy;
 use crate::protected_resource::{protected_resource, refusal_fields};
 
 /// Where the user's claims are.
@@ -76,5 +77,6 @@ fn challenge(refusal: &Refusal) -> Response {
     for (name, field) in refusal_fields(refusal) {
         response.headers_mut().append(name, field);
     }
+    response.extensions_mut().insert(RefusedBy { rule: Some(refusal.rule()), reason: refusal.to_string() });
     response
 }

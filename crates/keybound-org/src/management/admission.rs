@@ -22,8 +22,9 @@ use crate::event::{Event, EventClient, EventObject};
 use crate::origin;
 use crate::store::{AdminRole, App};
 
-/// Says that whoever sent the request has the right, and who that is. Only this extractor makes one.
-pub(super) struct Permit<R> {
+/// Says that whoever sent the request has the right, and who that is. Only this extractor makes one, and the console
+/// for its administrator.
+pub(crate) struct Permit<R> {
     caller: Caller,
     client: EventClient,
     right: PhantomData<R>,
@@ -34,7 +35,19 @@ struct Caller {
     is_super_administrator: bool,
 }
 
+impl Caller {
+    fn administrator() -> Self {
+        let actor = EventObject::new("SystemPrincipal", "administrator", "Administrator");
+        Self { actor, is_super_administrator: true }
+    }
+}
+
 impl<R> Permit<R> {
+    /// That of an administrator who has signed in at the console, and is there.
+    pub(crate) fn of_administrator(client: EventClient) -> Self {
+        Self { caller: Caller::administrator(), client, right: PhantomData }
+    }
+
     /// An app that has admin roles is changed by a super administrator alone: whoever registers a key of it
     /// could act as it.
     pub(super) fn to_change(&self, app: &App) -> Result<(), ApiError> {
@@ -45,7 +58,7 @@ impl<R> Permit<R> {
     }
 
     /// An event that the holder caused.
-    pub(super) fn event(&self, event_type: &'static str, display_message: &'static str) -> Event {
+    pub(crate) fn event(&self, event_type: &'static str, display_message: &'static str) -> Event {
         Event::new(event_type, display_message).by(self.caller.actor.clone()).from(self.client.clone())
     }
 }
@@ -81,8 +94,7 @@ impl Management {
         match self.admin_token.authorizes(headers) {
             Some(true) => {
                 count()?;
-                let actor = EventObject::new("SystemPrincipal", "administrator", "Administrator");
-                return Ok(Caller { actor, is_super_administrator: true });
+                return Ok(Caller::administrator());
             }
             Some(false) => return Err(ApiError::unknown_admin_token()),
             None => {}

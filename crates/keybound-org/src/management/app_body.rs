@@ -15,7 +15,7 @@ use crate::store::{
 /// An app as Okta's API has it. What this org has no use for is not looked at.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct AppBody {
+pub(crate) struct AppBody {
     name: Option<String>,
     label: Option<String>,
     sign_on_mode: Option<String>,
@@ -186,7 +186,7 @@ impl AppBody {
 }
 
 /// A key as a client sends it. It says nothing of what stands there: it may be a private key.
-pub(super) fn public_key(jwk: &Map<String, Value>) -> Result<PublicKey, String> {
+pub(crate) fn public_key(jwk: &Map<String, Value>) -> Result<PublicKey, String> {
     if jwk.contains_key("d") || jwk.contains_key("k") {
         return Err(
             "jwks: the key has private members; send the public key alone, and make another pair".to_owned()

@@ -3,9 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Management;
-use crate::store::{
-    AdminRole, App, AppStatus, ClientKey, ClientSecret, KeyStatus, RoleAssignment, ScopeGrant,
-};
+use crate::store::{App, AppStatus, ClientKey, ClientSecret, KeyStatus, RoleAssignment, ScopeGrant};
 use crate::timestamp;
 
 impl Management {
@@ -133,7 +131,7 @@ impl Management {
         let url = format!("{}/oauth2/v1/clients/{client_id}/roles/{}", self.url.origin(), assignment.id);
         json!({
             "id": assignment.id,
-            "label": role_label(assignment.role),
+            "label": assignment.role.label(),
             "type": assignment.role.name(),
             "status": "ACTIVE",
             "created": timestamp::text(assignment.created),
@@ -141,19 +139,6 @@ impl Management {
             "assignmentType": "CLIENT",
             "_links": { "self": { "href": url } },
         })
-    }
-}
-
-/// What people call a role.
-const fn role_label(role: AdminRole) -> &'static str {
-    match role {
-        AdminRole::Super => "Super Administrator",
-        AdminRole::Org => "Organization Administrator",
-        AdminRole::App => "Application Administrator",
-        AdminRole::User => "Group Administrator",
-        AdminRole::HelpDesk => "Help Desk Administrator",
-        AdminRole::GroupMembership => "Group Membership Administrator",
-        AdminRole::ReadOnly => "Read-Only Administrator",
     }
 }
 

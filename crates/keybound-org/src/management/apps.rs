@@ -19,7 +19,7 @@ use super::page::{ListKind, ListRequest};
 use super::right::{ManageApps, ReadApps};
 use crate::background;
 use crate::event::EventObject;
-use crate::store::{App, AppStatus, ClientSecret, Condition, NewApp, Store, app_property};
+use crate::store::{App, AppStatus, ClientSecret, Condition, NewApp, Page, Store, app_property};
 
 pub(super) fn routes() -> Router<Arc<Management>> {
     Router::new()
@@ -28,7 +28,7 @@ pub(super) fn routes() -> Router<Arc<Management>> {
         .route("/apps/{app}/lifecycle/{step}", post(lifecycle))
 }
 
-const APPS: ListKind =
+pub(crate) const APPS: ListKind =
     ListKind { default_limit: 20, largest_limit: 200, filter: Some(app_property), search: None };
 
 /// `GET /api/v1/apps`.
@@ -39,8 +39,7 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let request = ListRequest::read(&query.unwrap_or_default(), &APPS)?;
     background::run(move || {
-        let condition = request.looked_for(Store::apps_beginning_with, Condition::always);
-        let page = api.store.apps(&request.listing(condition))?;
+        let page = api.apps(&request)?;
         let apps: Vec<_> = page.items.iter().map(|app| api.app_view(app, None)).collect();
         Ok(request.answer(&apps, &api.list_url("apps"), page.next()))
     })
@@ -54,25 +53,8 @@ async fn create(
     JsonBody(body): JsonBody<AppBody>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let present = body.of_new_app();
-        let settings = body.read(present)?;
-        let client_secret = match settings.client_secret {
-            None if settings.client.token_endpoint_auth_method.uses_secret() => {
-                Some(ClientSecret::generate(api.random.as_ref())?)
-            }
-            secret => secret,
-        };
-        let new = NewApp {
-            label: settings.label,
-            public_keys: settings.keys.unwrap_or_default(),
-            dpop_bound_access_tokens: settings.dpop_bound_access_tokens,
-            client: settings.client,
-            client_secret,
-            ..NewApp::default()
-        };
-        let app = api.store.create_app(&new, api.clock.now(), api.random.as_ref())?;
-        api.log(&permit.event("application.lifecycle.create", "Create application").to(target(&app)));
-        Ok(Json(api.app_view(&app, new.client_secret.as_ref())).into_response())
+        let (app, secret) = api.create_app(&permit, body)?;
+        Ok(Json(api.app_view(&app, secret.as_ref())).into_response())
     })
     .await?
 }
@@ -98,30 +80,7 @@ async fn replace(
     JsonBody(body): JsonBody<AppBody>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let app = api.app(&id)?;
-        permit.to_change(&app)?;
-        let settings = body.read(Present {
-            client_id: Some(app.client_id),
-            client: app.client,
-            dpop_bound_access_tokens: app.dpop_bound_access_tokens,
-            has_keys: !app.keys.keys().is_empty(),
-        })?;
-        let uses_secret = settings.client.token_endpoint_auth_method.uses_secret();
-        let new_secret = match (settings.client_secret, app.client_secret_hash) {
-            (None, None) if uses_secret => Some(ClientSecret::generate(api.random.as_ref())?),
-            (secret, _) => secret,
-        };
-        let keys = settings.keys.as_deref();
-        let app = api.store.replace_app(&id, keys, api.clock.now(), |app| {
-            app.label = settings.label;
-            app.client = settings.client;
-            app.dpop_bound_access_tokens = settings.dpop_bound_access_tokens;
-            if let Some(secret) = &new_secret {
-                app.client_secret_hash = Some(secret.hash());
-            }
-            Ok::<_, ApiError>(())
-        })?;
-        api.log(&permit.event("application.lifecycle.update", "Update application").to(target(&app)));
+        let (app, new_secret) = api.replace_app(&permit, &id, body)?;
         Ok(Json(api.app_view(&app, new_secret.as_ref())).into_response())
     })
     .await?
@@ -134,12 +93,7 @@ async fn delete(
     Named(id): Named<String>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        permit.to_change(&api.app(&id)?)?;
-        let app = api.store.delete_app(&id)?;
-        if app.status == AppStatus::Active {
-            return Err(ApiError::app_is_active());
-        }
-        api.log(&permit.event("application.lifecycle.delete", "Delete application").to(target(&app)));
+        api.delete_app(&permit, &id)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
@@ -151,26 +105,120 @@ async fn lifecycle(
     State(api): State<Arc<Management>>,
     Named((id, step)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (status, event_type, message) = match step.as_str() {
-        "activate" => (AppStatus::Active, "application.lifecycle.activate", "Activate application"),
-        "deactivate" => (AppStatus::Inactive, "application.lifecycle.deactivate", "Deactivate application"),
+    let status = match step.as_str() {
+        "activate" => AppStatus::Active,
+        "deactivate" => AppStatus::Inactive,
         _ => return Err(ApiError::no_such_path()),
     };
     background::run(move || {
-        let app = api.store.change_app(&id, api.clock.now(), |app| {
-            permit.to_change(app)?;
-            app.status = status;
-            Ok::<_, ApiError>(())
-        })?;
-        api.log(&permit.event(event_type, message).to(target(&app)));
+        api.set_app_status(&permit, &id, status)?;
         Ok(Json(json!({})).into_response())
     })
     .await?
 }
 
 impl Management {
+    /// Registers an app; gives it with its secret, if it has one.
+    pub(crate) fn create_app(
+        &self,
+        permit: &Permit<ManageApps>,
+        body: AppBody,
+    ) -> Result<(App, Option<ClientSecret>), ApiError> {
+        let present = body.of_new_app();
+        let settings = body.read(present)?;
+        let client_secret = match settings.client_secret {
+            None if settings.client.token_endpoint_auth_method.uses_secret() => {
+                Some(ClientSecret::generate(self.random.as_ref())?)
+            }
+            secret => secret,
+        };
+        let new = NewApp {
+            label: settings.label,
+            public_keys: settings.keys.unwrap_or_default(),
+            dpop_bound_access_tokens: settings.dpop_bound_access_tokens,
+            client: settings.client,
+            client_secret,
+            ..NewApp::default()
+        };
+        let app = self.store.create_app(&new, self.clock.now(), self.random.as_ref())?;
+        self.log(&permit.event("application.lifecycle.create", "Create application").to(target(&app)));
+        Ok((app, new.client_secret))
+    }
+
+    /// Changes the settings of an app that the body names; gives the app as it then is, and its secret if it has got
+    /// another one.
+    pub(crate) fn replace_app(
+        &self,
+        permit: &Permit<ManageApps>,
+        id: &str,
+        body: AppBody,
+    ) -> Result<(App, Option<ClientSecret>), ApiError> {
+        let app = self.app(id)?;
+        permit.to_change(&app)?;
+        let settings = body.read(Present {
+            client_id: Some(app.client_id),
+            client: app.client,
+            dpop_bound_access_tokens: app.dpop_bound_access_tokens,
+            has_keys: !app.keys.keys().is_empty(),
+        })?;
+        let uses_secret = settings.client.token_endpoint_auth_method.uses_secret();
+        let new_secret = match (settings.client_secret, app.client_secret_hash) {
+            (None, None) if uses_secret => Some(ClientSecret::generate(self.random.as_ref())?),
+            (secret, _) => secret,
+        };
+        let keys = settings.keys.as_deref();
+        let app = self.store.replace_app(id, keys, self.clock.now(), |app| {
+            app.label = settings.label;
+            app.client = settings.client;
+            app.dpop_bound_access_tokens = settings.dpop_bound_access_tokens;
+            if let Some(secret) = &new_secret {
+                app.client_secret_hash = Some(secret.hash());
+            }
+            Ok::<_, ApiError>(())
+        })?;
+        self.log(&permit.event("application.lifecycle.update", "Update application").to(target(&app)));
+        Ok((app, new_secret))
+    }
+
+    /// Deletes an app that was deactivated.
+    pub(crate) fn delete_app(&self, permit: &Permit<ManageApps>, id: &str) -> Result<(), ApiError> {
+        permit.to_change(&self.app(id)?)?;
+        let app = self.store.delete_app(id)?;
+        if app.status == AppStatus::Active {
+            return Err(ApiError::app_is_active());
+        }
+        self.log(&permit.event("application.lifecycle.delete", "Delete application").to(target(&app)));
+        Ok(())
+    }
+
+    /// Lets the clients of an app in, or no more.
+    pub(crate) fn set_app_status(
+        &self,
+        permit: &Permit<ManageApps>,
+        id: &str,
+        status: AppStatus,
+    ) -> Result<(), ApiError> {
+        let app = self.store.change_app(id, self.clock.now(), |app| {
+            permit.to_change(app)?;
+            app.status = status;
+            Ok::<_, ApiError>(())
+        })?;
+        let (event_type, message) = match status {
+            AppStatus::Active => ("application.lifecycle.activate", "Activate application"),
+            AppStatus::Inactive => ("application.lifecycle.deactivate", "Deactivate application"),
+        };
+        self.log(&permit.event(event_type, message).to(target(&app)));
+        Ok(())
+    }
+
+    /// The page of apps that is asked for.
+    pub(crate) fn apps(&self, request: &ListRequest) -> Result<Page<App>, ApiError> {
+        let condition = request.looked_for(Store::apps_beginning_with, Condition::always);
+        Ok(self.store.apps(&request.listing(condition))?)
+    }
+
     /// The app of this id.
-    pub(super) fn app(&self, id: &str) -> Result<App, ApiError> {
+    pub(crate) fn app(&self, id: &str) -> Result<App, ApiError> {
         self.store.app(id)?.ok_or_else(|| no_such_app(id))
     }
 }

@@ -37,7 +37,8 @@ pub(super) fn secret<'de, D: Deserializer<'de>>(member: D) -> Result<Option<Zero
     Ok(Option::<String>::deserialize(member)?.map(Zeroizing::new))
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether the body is said to be JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let field = headers.get(CONTENT_TYPE).and_then(|field| field.to_str().ok()).unwrap_or_default();
     let media_type = field.split(';').next().unwrap_or_default();
     media_type.trim().eq_ignore_ascii_case("application/json")
@@ -48,5 +49,10 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     let object: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
         format!("There is no JSON object, as seen at line {} column {}.", error.line(), error.column())
     })?;
-    serde_json::from_value(Value::Object(object)).map_err(|_| "A member has the wrong type.".to_owned())
+    of_members(Value::Object(object))
+}
+
+/// What these members say.
+pub(crate) fn of_members<T: DeserializeOwned>(members: Value) -> Result<T, String> {
+    serde_json::from_value(members).map_err(|_| "A member has the wrong type.".to_owned())
 }

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
+use keybound::PublicKey;
 use serde_json::{Map, Value};
 
 use super::Management;
@@ -54,17 +55,9 @@ async fn add(
         if key.key_id().is_none_or(str::is_empty) {
             return Err(ApiError::invalid("kid", ["kid: The field cannot be left blank".to_owned()]));
         }
-        let app = api.app(&app)?;
-        permit.to_change(&app)?;
-        let mut key = api.store.register_key(&app.client_id, &key, api.clock.now())?;
-        if !is_active {
-            let (inactive, now) = (KeyStatus::Inactive, api.clock.now());
-            let changed = api.store.set_key_status(&app.client_id, &key.id, inactive, now)?;
-            key = changed.unwrap_or(key);
-        }
-        let event = permit.event("app.oauth2.client.lifecycle.key.create", "Add public key to client");
-        api.log(&event.to(target(&app)).to(key_target(&key)));
-        Ok((StatusCode::CREATED, Json(api.client_key_view(&app.client_id, &key))).into_response())
+        let status = if is_active { KeyStatus::Active } else { KeyStatus::Inactive };
+        let key = api.add_key(&permit, &app, &key, status)?;
+        Ok((StatusCode::CREATED, Json(api.client_key_view(&app, &key))).into_response())
     })
     .await?
 }
@@ -91,14 +84,7 @@ async fn delete(
     Named((app, id)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let app = api.app(&app)?;
-        permit.to_change(&app)?;
-        let key = api.store.delete_key(&app.client_id, &id)?.ok_or_else(|| no_such_key(&id))?;
-        if key.status == KeyStatus::Active {
-            return Err(ApiError::key_is_active());
-        }
-        let event = permit.event("app.oauth2.client.lifecycle.key.delete", "Delete public key of client");
-        api.log(&event.to(target(&app)).to(key_target(&key)));
+        api.delete_key(&permit, &app, &id)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
@@ -110,25 +96,80 @@ async fn lifecycle(
     State(api): State<Arc<Management>>,
     Named((app, id, step)): Named<(String, String, String)>,
 ) -> Result<Response, ApiError> {
-    let (status, event_type) = match step.as_str() {
-        "activate" => (KeyStatus::Active, "app.oauth2.client.lifecycle.key.activate"),
-        "deactivate" => (KeyStatus::Inactive, "app.oauth2.client.lifecycle.key.deactivate"),
+    let status = match step.as_str() {
+        "activate" => KeyStatus::Active,
+        "deactivate" => KeyStatus::Inactive,
         _ => return Err(ApiError::no_such_path()),
     };
     background::run(move || {
-        let app = api.app(&app)?;
-        permit.to_change(&app)?;
-        let changed = api.store.set_key_status(&app.client_id, &id, status, api.clock.now())?;
-        let key = changed.ok_or_else(|| no_such_key(&id))?;
-        let event = permit.event(event_type, "Change status of client's public key");
-        api.log(&event.to(target(&app)).to(key_target(&key)));
-        Ok(Json(api.client_key_view(&app.client_id, &key)).into_response())
+        let key = api.set_key_status(&permit, &app, &id, status)?;
+        Ok(Json(api.client_key_view(&app, &key)).into_response())
     })
     .await?
 }
 
 impl Management {
-    fn keys_of(&self, app: &str) -> Result<Vec<ClientKey>, ApiError> {
+    /// Registers a public key of an app.
+    pub(crate) fn add_key(
+        &self,
+        permit: &Permit<ManageApps>,
+        app: &str,
+        key: &PublicKey,
+        status: KeyStatus,
+    ) -> Result<ClientKey, ApiError> {
+        let app = self.app(app)?;
+        permit.to_change(&app)?;
+        let mut key = self.store.register_key(&app.client_id, key, self.clock.now())?;
+        if status == KeyStatus::Inactive {
+            let changed = self.store.set_key_status(&app.client_id, &key.id, status, self.clock.now())?;
+            key = changed.unwrap_or(key);
+        }
+        let event = permit.event("app.oauth2.client.lifecycle.key.create", "Add public key to client");
+        self.log(&event.to(target(&app)).to(key_target(&key)));
+        Ok(key)
+    }
+
+    /// Deletes a key of this id or `kid` that was deactivated.
+    pub(crate) fn delete_key(
+        &self,
+        permit: &Permit<ManageApps>,
+        app: &str,
+        id: &str,
+    ) -> Result<(), ApiError> {
+        let app = self.app(app)?;
+        permit.to_change(&app)?;
+        let key = self.store.delete_key(&app.client_id, id)?.ok_or_else(|| no_such_key(id))?;
+        if key.status == KeyStatus::Active {
+            return Err(ApiError::key_is_active());
+        }
+        let event = permit.event("app.oauth2.client.lifecycle.key.delete", "Delete public key of client");
+        self.log(&event.to(target(&app)).to(key_target(&key)));
+        Ok(())
+    }
+
+    /// Says whether assertions may be signed with the key of this id or `kid`; gives it as it then is.
+    pub(crate) fn set_key_status(
+        &self,
+        permit: &Permit<ManageApps>,
+        app: &str,
+        id: &str,
+        status: KeyStatus,
+    ) -> Result<ClientKey, ApiError> {
+        let app = self.app(app)?;
+        permit.to_change(&app)?;
+        let changed = self.store.set_key_status(&app.client_id, id, status, self.clock.now())?;
+        let key = changed.ok_or_else(|| no_such_key(id))?;
+        let event_type = match status {
+            KeyStatus::Active => "app.oauth2.client.lifecycle.key.activate",
+            KeyStatus::Inactive => "app.oauth2.client.lifecycle.key.deactivate",
+        };
+        let event = permit.event(event_type, "Change status of client's public key");
+        self.log(&event.to(target(&app)).to(key_target(&key)));
+        Ok(key)
+    }
+
+    /// All keys of an app.
+    pub(crate) fn keys_of(&self, app: &str) -> Result<Vec<ClientKey>, ApiError> {
         self.store.keys_of(app)?.ok_or_else(|| no_such_app(app))
     }
 }

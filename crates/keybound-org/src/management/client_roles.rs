@@ -55,13 +55,7 @@ async fn assign(
     JsonBody(body): JsonBody<RoleBody>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let app = api.app(&client)?;
-        let unknown = |error: UnknownAdminRole| ApiError::invalid("type", [format!("type: {error}")]);
-        let role: AdminRole = body.r#type.parse().map_err(unknown)?;
-        let assigned = api.store.assign_role(&client, role, api.clock.now(), api.random.as_ref())?;
-        let assignment = assigned.ok_or_else(ApiError::role_is_assigned)?;
-        let event = permit.event("app.oauth2.client.privilege.grant", "Grant client privilege");
-        api.log(&event.to(target(&app)).to(role_target(&assignment)));
+        let assignment = api.assign_role(&permit, &client, &body.r#type)?;
         Ok(Json(api.role_view(&client, &assignment)).into_response())
     })
     .await?
@@ -88,17 +82,46 @@ async fn unassign(
     Named((client, id)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let app = api.app(&client)?;
-        let assignment = api.store.unassign_role(&client, &id)?.ok_or_else(|| no_such_role(&id))?;
-        let event = permit.event("app.oauth2.client.privilege.revoke", "Revoke client privilege");
-        api.log(&event.to(target(&app)).to(role_target(&assignment)));
+        api.unassign_role(&permit, &client, &id)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
 }
 
 impl Management {
-    fn roles_of(&self, client: &str) -> Result<Vec<RoleAssignment>, ApiError> {
+    /// Has an app act in the admin role of this name.
+    pub(crate) fn assign_role(
+        &self,
+        permit: &Permit<ManageRoles>,
+        client: &str,
+        role: &str,
+    ) -> Result<RoleAssignment, ApiError> {
+        let app = self.app(client)?;
+        let unknown = |error: UnknownAdminRole| ApiError::invalid("type", [format!("type: {error}")]);
+        let role: AdminRole = role.parse().map_err(unknown)?;
+        let assigned = self.store.assign_role(client, role, self.clock.now(), self.random.as_ref())?;
+        let assignment = assigned.ok_or_else(ApiError::role_is_assigned)?;
+        let event = permit.event("app.oauth2.client.privilege.grant", "Grant client privilege");
+        self.log(&event.to(target(&app)).to(role_target(&assignment)));
+        Ok(assignment)
+    }
+
+    /// Takes the role of this assignment from an app.
+    pub(crate) fn unassign_role(
+        &self,
+        permit: &Permit<ManageRoles>,
+        client: &str,
+        id: &str,
+    ) -> Result<(), ApiError> {
+        let app = self.app(client)?;
+        let assignment = self.store.unassign_role(client, id)?.ok_or_else(|| no_such_role(id))?;
+        let event = permit.event("app.oauth2.client.privilege.revoke", "Revoke client privilege");
+        self.log(&event.to(target(&app)).to(role_target(&assignment)));
+        Ok(())
+    }
+
+    /// The admin roles that an app acts in.
+    pub(crate) fn roles_of(&self, client: &str) -> Result<Vec<RoleAssignment>, ApiError> {
         self.store.role_assignments(client)?.ok_or_else(|| no_such_app(client))
     }
 }

@@ -11,9 +11,11 @@ use keybound::random::RandomUnavailable;
 use keybound::{Refusal, Rule, description};
 use serde_json::json;
 
+use crate::answer::RefusedBy;
 use crate::background::Unfinished;
 use crate::protected_resource::refusal_fields;
 use crate::store::{StoreError, UserChangeError};
+use crate::trace::MAX_LISTENERS;
 use crate::user::{InvalidMember, LifecycleStep, StepNotAllowed};
 
 /// What an error answer says. It becomes a response in two steps: here with its status and header fields,
@@ -46,19 +48,19 @@ impl ApiError {
     }
 
     /// What was sent breaks a rule for `subject`.
-    pub(super) fn invalid(subject: &str, causes: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn invalid(subject: &str, causes: impl IntoIterator<Item = String>) -> Self {
         let error =
             Self::new(StatusCode::BAD_REQUEST, "E0000001", format!("Api validation failed: {subject}"));
         Self { causes: causes.into_iter().collect(), ..error }
     }
 
     /// The body is not the JSON that it should be.
-    pub(super) fn unreadable_body(cause: impl Into<String>) -> Self {
+    pub(crate) fn unreadable_body(cause: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "E0000003", "The request body was not well-formed.").because(cause)
     }
 
     /// The body is larger than is taken.
-    pub(super) fn body_too_large(limit: usize) -> Self {
+    pub(crate) fn body_too_large(limit: usize) -> Self {
         Self {
             status: StatusCode::PAYLOAD_TOO_LARGE,
             ..Self::unreadable_body(format!("The body is larger than {limit} bytes."))
@@ -71,7 +73,7 @@ impl ApiError {
     }
 
     /// The SSWS token is not this org's.
-    pub(super) fn unknown_admin_token() -> Self {
+    pub(crate) fn unknown_admin_token() -> Self {
         let cause = "the SSWS token is not the one that this org was started with";
         let error = Self::from(Refusal::from(CredentialsRefusal::OtherScheme));
         Self { causes: vec![cause.to_owned()], ..error }
@@ -83,7 +85,7 @@ impl ApiError {
     }
 
     /// There is nothing of this kind that has this id.
-    pub(super) fn no_such(kind: &str, id: &str) -> Self {
+    pub(crate) fn no_such(kind: &str, id: &str) -> Self {
         let shown: String = id.chars().take(SHOWN_CHARACTERS).collect();
         let summary = format!("Not found: Resource not found: {shown} ({kind})");
         Self::new(StatusCode::NOT_FOUND, "E0000007", summary)
@@ -170,15 +172,48 @@ impl ApiError {
     }
 
     /// The minute's requests are used up.
-    pub(super) fn rate_limited() -> Self {
+    pub(crate) fn rate_limited() -> Self {
         let summary = "API call exceeded rate limit due to too many requests.";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "E0000047", summary)
+    }
+
+    /// As many listen to the trace as may.
+    pub(crate) fn too_many_listeners() -> Self {
+        let summary = "Too many listen to the trace already.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "E0000047", summary)
+            .because(format!("{MAX_LISTENERS} can listen at once; end one of them, or ask for the list"))
+    }
+
+    /// The server failed, with this status.
+    pub(crate) fn server_error(status: StatusCode) -> Self {
+        Self::new(status, "E0000009", "Internal Server Error")
     }
 
     /// The fault is the org's.
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "the org failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "E0000009", "Internal Server Error")
+        Self::server_error(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What was refused, and why, for whoever records answers.
+    pub(crate) fn refused_by(&self) -> RefusedBy {
+        let reason = self.causes.first().unwrap_or(&self.summary).clone();
+        RefusedBy { rule: self.rule, reason }
+    }
+
+    /// How the request ended.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, for people.
+    pub(crate) fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// Why, each with the member of the body that it is about in front of it, if it is about one.
+    pub(crate) fn causes(&self) -> &[String] {
+        &self.causes
     }
 
     /// The answer with its body; header fields that it got on its way stay.

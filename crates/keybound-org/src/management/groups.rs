@@ -23,8 +23,9 @@ use crate::background;
 use crate::event::{Event, EventObject};
 use crate::group::{Group, GroupKind, GroupProfile};
 use crate::okta_id::{self, IdKind};
-use crate::store::{Condition, Store, StoreError, group_property};
+use crate::store::{Condition, Page, Store, StoreError, group_property};
 use crate::timestamp;
+use crate::user::User;
 
 pub(super) fn routes() -> Router<Arc<Management>> {
     Router::new()
@@ -35,14 +36,15 @@ pub(super) fn routes() -> Router<Arc<Management>> {
         .route("/users/{user}/groups", get(groups_of_user))
 }
 
-const GROUPS: ListKind = ListKind {
+pub(crate) const GROUPS: ListKind = ListKind {
     default_limit: 10_000,
     largest_limit: 10_000,
     filter: Some(group_property),
     search: Some(group_property),
 };
 
-const MEMBERS: ListKind = ListKind { default_limit: 1_000, largest_limit: 1_000, filter: None, search: None };
+pub(crate) const MEMBERS: ListKind =
+    ListKind { default_limit: 1_000, largest_limit: 1_000, filter: None, search: None };
 
 /// What a client sends of a group.
 #[derive(Default, Deserialize)]
@@ -59,8 +61,7 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let request = ListRequest::read(&query.unwrap_or_default(), &GROUPS)?;
     background::run(move || {
-        let condition = request.looked_for(Store::groups_beginning_with, Condition::always);
-        let page = api.store.groups(&request.listing(condition))?;
+        let page = api.groups(&request)?;
         let groups: Vec<_> = page.items.iter().map(|group| api.group_view(group)).collect();
         Ok(request.answer(&groups, &api.list_url("groups"), page.next()))
     })
@@ -74,17 +75,7 @@ async fn create(
     JsonBody(body): JsonBody<GroupBody>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let now = api.clock.now();
-        let group = Group {
-            id: okta_id::generate(IdKind::Group, api.random.as_ref())?,
-            kind: GroupKind::Okta,
-            created: now,
-            last_updated: now,
-            last_membership_updated: now,
-            profile: GroupProfile::new(body.profile)?,
-        };
-        api.store.insert_group(&group)?;
-        api.log(&permit.event("group.lifecycle.create", "Create Okta group").to(target(&group)));
+        let group = api.create_group(&permit, body.profile)?;
         Ok(Json(api.group_view(&group)).into_response())
     })
     .await?
@@ -126,11 +117,7 @@ async fn delete(
     Named(id): Named<String>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let group = api.store.delete_group(&id)?.ok_or_else(|| no_such_group(&id))?;
-        if group.kind == GroupKind::BuiltIn {
-            return Err(ApiError::group_is_built_in("delete"));
-        }
-        api.log(&permit.event("group.lifecycle.delete", "Delete Okta group").to(target(&group)));
+        api.delete_group(&permit, &id)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
@@ -145,7 +132,7 @@ async fn members(
 ) -> Result<Response, ApiError> {
     let request = ListRequest::read(&query.unwrap_or_default(), &MEMBERS)?;
     background::run(move || {
-        let page = api.store.members(&api.group(&id)?, &request.listing(Condition::always()))?;
+        let page = api.members(&api.group(&id)?, &request)?;
         let users: Vec<_> = page.items.iter().map(|user| api.view(user)).collect();
         let path = format!("{}/{id}/users", api.list_url("groups"));
         Ok(request.answer(&users, &path, page.next()))
@@ -159,8 +146,11 @@ async fn add_member(
     State(api): State<Arc<Management>>,
     Named((group, user)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let event = permit.event("group.user_membership.add", "Add user to group membership");
-    background::run(move || api.change_membership(&group, &user, event, Store::add_member)).await?
+    background::run(move || {
+        api.add_member(&permit, &group, &user)?;
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await?
 }
 
 /// `DELETE /api/v1/groups/{id}/users/{id}`.
@@ -169,8 +159,11 @@ async fn remove_member(
     State(api): State<Arc<Management>>,
     Named((group, user)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let event = permit.event("group.user_membership.remove", "Remove user from group membership");
-    background::run(move || api.change_membership(&group, &user, event, Store::remove_member)).await?
+    background::run(move || {
+        api.remove_member(&permit, &group, &user)?;
+        Ok(StatusCode::NO_CONTENT.into_response())
+    })
+    .await?
 }
 
 /// `GET /api/v1/users/{id or login}/groups`.
@@ -188,8 +181,72 @@ async fn groups_of_user(
 }
 
 impl Management {
-    fn group(&self, id: &str) -> Result<Group, ApiError> {
+    /// The page of groups that is asked for.
+    pub(crate) fn groups(&self, request: &ListRequest) -> Result<Page<Group>, ApiError> {
+        let condition = request.looked_for(Store::groups_beginning_with, Condition::always);
+        Ok(self.store.groups(&request.listing(condition))?)
+    }
+
+    /// The page of a group's members that is asked for.
+    pub(crate) fn members(&self, group: &Group, request: &ListRequest) -> Result<Page<User>, ApiError> {
+        Ok(self.store.members(group, &request.listing(Condition::always()))?)
+    }
+
+    /// The group of this id.
+    pub(crate) fn group(&self, id: &str) -> Result<Group, ApiError> {
         self.store.group(id)?.ok_or_else(|| no_such_group(id))
+    }
+
+    /// Creates a group with this profile.
+    pub(crate) fn create_group(
+        &self,
+        permit: &Permit<ManageGroups>,
+        profile: Map<String, Value>,
+    ) -> Result<Group, ApiError> {
+        let now = self.clock.now();
+        let group = Group {
+            id: okta_id::generate(IdKind::Group, self.random.as_ref())?,
+            kind: GroupKind::Okta,
+            created: now,
+            last_updated: now,
+            last_membership_updated: now,
+            profile: GroupProfile::new(profile)?,
+        };
+        self.store.insert_group(&group)?;
+        self.log(&permit.event("group.lifecycle.create", "Create Okta group").to(target(&group)));
+        Ok(group)
+    }
+
+    /// Deletes a group that is not built in.
+    pub(crate) fn delete_group(&self, permit: &Permit<ManageGroups>, id: &str) -> Result<(), ApiError> {
+        let group = self.store.delete_group(id)?.ok_or_else(|| no_such_group(id))?;
+        if group.kind == GroupKind::BuiltIn {
+            return Err(ApiError::group_is_built_in("delete"));
+        }
+        self.log(&permit.event("group.lifecycle.delete", "Delete Okta group").to(target(&group)));
+        Ok(())
+    }
+
+    /// Puts the user of this id or login into a group.
+    pub(crate) fn add_member(
+        &self,
+        permit: &Permit<ManageMemberships>,
+        group: &str,
+        user: &str,
+    ) -> Result<(), ApiError> {
+        let event = permit.event("group.user_membership.add", "Add user to group membership");
+        self.change_membership(group, user, event, Store::add_member)
+    }
+
+    /// Takes the user of this id or login out of a group.
+    pub(crate) fn remove_member(
+        &self,
+        permit: &Permit<ManageMemberships>,
+        group: &str,
+        user: &str,
+    ) -> Result<(), ApiError> {
+        let event = permit.event("group.user_membership.remove", "Remove user from group membership");
+        self.change_membership(group, user, event, Store::remove_member)
     }
 
     /// Changes whether a user is in a group, if its members can be changed.
@@ -199,7 +256,7 @@ impl Management {
         user: &str,
         event: Event,
         change: fn(&Store, &str, &str, NumericDate) -> Result<(), StoreError>,
-    ) -> Result<Response, ApiError> {
+    ) -> Result<(), ApiError> {
         let group = self.group(group)?;
         if group.kind == GroupKind::BuiltIn {
             return Err(ApiError::group_is_built_in("change the members of"));
@@ -207,7 +264,7 @@ impl Management {
         let user = self.user(user)?;
         change(&self.store, &group.id, &user.id, self.clock.now())?;
         self.log(&event.to(users::target(&user)).to(target(&group)));
-        Ok(StatusCode::NO_CONTENT.into_response())
+        Ok(())
     }
 
     fn group_view(&self, group: &Group) -> Value {

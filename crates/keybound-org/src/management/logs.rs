@@ -17,7 +17,7 @@ use super::page::{ListKind, ListRequest};
 use super::right::ReadLogs;
 use crate::background;
 use crate::event::Event;
-use crate::store::{Key, LoggedEvent, Order, Place, Store, event_property};
+use crate::store::{Condition, Key, LoggedEvent, Order, Page, Place, Store, event_property};
 use crate::timestamp;
 
 pub(super) fn routes() -> Router<Arc<Management>> {
@@ -47,14 +47,7 @@ async fn list(
     let span = Span::read(&query, &api)?;
     let request = ListRequest::of_logs(&query, &LOGS, Order::of_time(span.is_descending))?;
     background::run(move || {
-        let mut condition = Store::published_between(span.since, span.until);
-        if let Some(filter) = &request.condition {
-            condition = condition.and_also(filter);
-        }
-        if let Some(words) = &request.q {
-            condition = Store::with_words(condition, words);
-        }
-        let listing = request.listing(condition);
+        let listing = request.listing(condition(&request, span.since, span.until));
         let page = api.store.events(&listing)?;
         let events: Vec<_> = page.items.iter().map(view).collect();
         // Without an end there is always more to come: from where this page ends, or began.
@@ -67,6 +60,18 @@ async fn list(
         Ok(request.answer(&events, &api.list_url("logs"), next.as_ref()))
     })
     .await?
+}
+
+/// The condition for the events of a time that a request asks for.
+fn condition(request: &ListRequest, since: i64, until: Option<i64>) -> Condition {
+    let mut condition = Store::published_between(since, until);
+    if let Some(filter) = &request.condition {
+        condition = condition.and_also(filter);
+    }
+    match &request.q {
+        Some(words) => Store::with_words(condition, words),
+        None => condition,
+    }
 }
 
 impl Span {
@@ -103,9 +108,16 @@ fn not_a_time(name: &str) -> ApiError {
 }
 
 impl Management {
+    /// The page of the whole log that a query asks for by `q`, `filter` and `after`, the newest event first.
+    pub(crate) fn newest_events(&self, query: &str) -> Result<(ListRequest, Page<LoggedEvent>), ApiError> {
+        let request = ListRequest::of_logs(query, &LOGS, Order::of_time(true))?;
+        let page = self.store.events(&request.listing(condition(&request, 0, None)))?;
+        Ok((request, page))
+    }
+
     /// Writes an event into the system log. What it tells of has been done, so it is no fault of the request if
     /// it cannot be written.
-    pub(super) fn log(&self, event: &Event) {
+    pub(crate) fn log(&self, event: &Event) {
         if let Err(error) = self.store.log(event, self.clock.now(), self.random.as_ref()) {
             tracing::error!(%error, event_type = %event.event_type, "the system log cannot be written");
         }

@@ -38,9 +38,17 @@ use crate::admin_token::AdminTokenHash;
 use crate::authorization_server::IssuedTokens;
 use crate::store::Store;
 
+pub(crate) use admission::Permit;
+pub(crate) use app_body::{AppBody, public_key};
+pub(crate) use apps::APPS;
+pub(crate) use body::{is_json, of_members};
 pub(crate) use error::ApiError;
+pub(crate) use groups::{GROUPS, MEMBERS};
+pub(crate) use page::ListRequest;
 pub use rate_limit::EndpointGroup;
+pub(crate) use rate_limit::{Allowance, OKTA_REQUESTS_PER_MINUTE};
 use rate_limit::{RateLimits, Turn};
+pub(crate) use users::{FirstSteps, USERS, UserBody};
 
 /// Where the management API is.
 const PATH: &str = "/api/v1";
@@ -55,7 +63,7 @@ pub(crate) struct Management {
     pub(crate) resource: ProtectedResource,
     /// What verifies access tokens.
     pub(crate) tokens: IssuedTokens,
-    pub(crate) admin_token: AdminTokenHash,
+    pub(crate) admin_token: Arc<AdminTokenHash>,
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -63,16 +71,19 @@ pub(crate) struct Management {
 
 impl Management {
     /// Its endpoints, of which so many requests are taken in a minute.
-    pub(crate) fn routes(self, requests_per_minute: u32, rate_limits: &[(EndpointGroup, u32)]) -> Router {
+    pub(crate) fn routes(
+        self: Arc<Self>,
+        requests_per_minute: u32,
+        rate_limits: &[(EndpointGroup, u32)],
+    ) -> Router {
         let rates = RateLimits::new(requests_per_minute, rate_limits);
         let limit = Arc::new(Limited { rates: Arc::new(rates), clock: Arc::clone(&self.clock) });
-        let api = Arc::new(self);
         let finished = |endpoints: Router<Arc<Self>>| {
             endpoints
                 .fallback(not_served)
                 .method_not_allowed_fallback(not_served_so)
                 .layer(middleware::from_fn_with_state(Arc::clone(&limit), limited))
-                .with_state(Arc::clone(&api))
+                .with_state(Arc::clone(&self))
         };
         let endpoints = users::routes()
             .merge(groups::routes())

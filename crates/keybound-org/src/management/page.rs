@@ -16,7 +16,7 @@ use crate::store::{Condition, Key, Listing, Order, Place, Properties};
 const MAX_WORDS_BYTES: usize = 1_000;
 
 /// What one list takes.
-pub(super) struct ListKind {
+pub(crate) struct ListKind {
     /// Items of a page where no `limit` is given.
     pub(super) default_limit: usize,
     /// Items of a page at most; a larger `limit` is cut to it.
@@ -29,9 +29,9 @@ pub(super) struct ListKind {
 
 /// A request for a page of a list.
 #[derive(Clone, Debug)]
-pub(super) struct ListRequest {
+pub(crate) struct ListRequest {
     /// What `q` asks for, if it is there and not empty.
-    pub(super) q: Option<String>,
+    pub(crate) q: Option<String>,
     /// What `filter` or `search` ask for.
     pub(super) condition: Option<Condition>,
     pub(super) order: Order,
@@ -44,7 +44,7 @@ pub(super) struct ListRequest {
 
 impl ListRequest {
     /// Reads the query of a request.
-    pub(super) fn read(query: &str, kind: &ListKind) -> Result<Self, ApiError> {
+    pub(crate) fn read(query: &str, kind: &ListKind) -> Result<Self, ApiError> {
         let parameters = Parameters::read(query);
         let q = parameters.words()?;
         let filter = parameters.condition("filter", kind.filter)?;
@@ -69,7 +69,7 @@ impl ListRequest {
     }
 
     /// With another number of items where no `limit` is given.
-    pub(super) fn with_default_limit(self, default_limit: usize) -> Self {
+    pub(crate) fn with_default_limit(self, default_limit: usize) -> Self {
         Self { default_limit, ..self }
     }
 
@@ -112,13 +112,18 @@ impl ListRequest {
     }
 
     fn link_to(&self, path: &str, after: Option<&Place>, relation: &str) -> String {
+        let query = self.query(after);
+        let separator = if query.is_empty() { "" } else { "?" };
+        format!("<{path}{separator}{query}>; rel=\"{relation}\"")
+    }
+
+    /// The query of this list from a place on.
+    pub(crate) fn query(&self, after: Option<&Place>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if let Some(after) = after {
             query.append_pair("after", &cursor(after));
         }
-        let query = query.extend_pairs(&self.parameters).finish();
-        let separator = if query.is_empty() { "" } else { "?" };
-        format!("<{path}{separator}{query}>; rel=\"{relation}\"")
+        query.extend_pairs(&self.parameters).finish()
     }
 }
 

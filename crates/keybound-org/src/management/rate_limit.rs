@@ -18,6 +18,9 @@ const RESET: HeaderName = HeaderName::from_static("x-rate-limit-reset");
 
 const SECONDS_OF_WINDOW: u64 = 60;
 
+/// Okta's own limit for `/api/v1/users`.
+pub(crate) const OKTA_REQUESTS_PER_MINUTE: u32 = 600;
+
 /// The limit of each group of endpoints.
 pub(super) struct RateLimits(Vec<(EndpointGroup, Limits)>);
 
@@ -129,7 +132,7 @@ struct Window {
 
 /// What is left after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     limit: u32,
     remaining: u32,
     /// When the next minute begins.
@@ -161,8 +164,13 @@ impl RateLimit {
 }
 
 impl Allowance {
+    /// That nothing is left of Okta's usual limit until then.
+    pub(crate) const fn exhausted(reset: NumericDate) -> Self {
+        Self { limit: OKTA_REQUESTS_PER_MINUTE, remaining: 0, reset, is_allowed: false }
+    }
+
     /// Tells the client.
-    pub(super) fn write(&self, headers: &mut HeaderMap) {
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
         headers.insert(LIMIT, HeaderValue::from(self.limit));
         headers.insert(REMAINING, HeaderValue::from(self.remaining));
         headers.insert(RESET, HeaderValue::from(self.reset.seconds()));

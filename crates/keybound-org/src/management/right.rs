@@ -15,7 +15,7 @@ macro_rules! rights {
     ($($(#[$attribute:meta])* $name:ident: [$($scope:literal),+] of [$($role:ident),+];)+) => {
         $(
             $(#[$attribute])*
-            pub(super) struct $name;
+            pub(crate) struct $name;
 
             impl Right for $name {
                 const SCOPES: &'static [&'static str] = &[$($scope),+];

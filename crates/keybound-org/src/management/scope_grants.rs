@@ -59,16 +59,8 @@ async fn grant(
             let cause = format!("issuer: must be the org's URL, {}", api.url.origin());
             return Err(ApiError::invalid("issuer", [cause]));
         }
-        if !body.scope_id.starts_with("okta.") {
-            let cause = "scopeId: must be a scope of Okta's API, such as okta.users.read";
-            return Err(ApiError::invalid("scopeId", [cause.to_owned()]));
-        }
-        let app = api.app(&app)?;
-        let (now, random) = (api.clock.now(), api.random.as_ref());
-        let grant = api.store.grant(&app.client_id, &body.scope_id, now, random)?;
-        let event = permit.event("app.oauth2.as.consent.grant", "Grant scope to application");
-        api.log(&event.to(target(&app)).to(scope_target(&grant)));
-        Ok((StatusCode::CREATED, Json(api.grant_view(&app.client_id, &grant))).into_response())
+        let grant = api.grant_scope(&permit, &app, &body.scope_id)?;
+        Ok((StatusCode::CREATED, Json(api.grant_view(&app, &grant))).into_response())
     })
     .await?
 }
@@ -94,17 +86,47 @@ async fn revoke(
     Named((app, id)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let app = api.app(&app)?;
-        let grant = api.store.revoke_grant(&app.client_id, &id)?.ok_or_else(|| no_such_grant(&id))?;
-        let event = permit.event("app.oauth2.as.consent.revoke", "Revoke scope of application");
-        api.log(&event.to(target(&app)).to(scope_target(&grant)));
+        api.revoke_scope(&permit, &app, &id)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
 }
 
 impl Management {
-    fn grants_of(&self, app: &str) -> Result<Vec<ScopeGrant>, ApiError> {
+    /// Lets an app ask for a scope of Okta's API.
+    pub(crate) fn grant_scope(
+        &self,
+        permit: &Permit<ManageAppGrants>,
+        app: &str,
+        scope: &str,
+    ) -> Result<ScopeGrant, ApiError> {
+        if !scope.starts_with("okta.") {
+            let cause = "scopeId: must be a scope of Okta's API, such as okta.users.read";
+            return Err(ApiError::invalid("scopeId", [cause.to_owned()]));
+        }
+        let app = self.app(app)?;
+        let grant = self.store.grant(&app.client_id, scope, self.clock.now(), self.random.as_ref())?;
+        let event = permit.event("app.oauth2.as.consent.grant", "Grant scope to application");
+        self.log(&event.to(target(&app)).to(scope_target(&grant)));
+        Ok(grant)
+    }
+
+    /// Takes the grant of this id back.
+    pub(crate) fn revoke_scope(
+        &self,
+        permit: &Permit<ManageAppGrants>,
+        app: &str,
+        id: &str,
+    ) -> Result<(), ApiError> {
+        let app = self.app(app)?;
+        let grant = self.store.revoke_grant(&app.client_id, id)?.ok_or_else(|| no_such_grant(id))?;
+        let event = permit.event("app.oauth2.as.consent.revoke", "Revoke scope of application");
+        self.log(&event.to(target(&app)).to(scope_target(&grant)));
+        Ok(())
+    }
+
+    /// The scopes that are granted to an app.
+    pub(crate) fn grants_of(&self, app: &str) -> Result<Vec<ScopeGrant>, ApiError> {
         self.store.grants(app)?.ok_or_else(|| no_such_app(app))
     }
 }

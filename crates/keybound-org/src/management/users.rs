@@ -24,7 +24,9 @@ use super::version::{Version, answer_with};
 use crate::background;
 use crate::event::EventObject;
 use crate::okta_id::{self, IdKind};
-use crate::store::{NewPassword, PasswordHash, Store, UserChangeError, user_filter_property, user_property};
+use crate::store::{
+    NewPassword, Page, PasswordHash, Store, UserChangeError, user_filter_property, user_property,
+};
 use crate::user::{InvalidMember, LifecycleStep, Profile, User, UserStatus};
 
 pub(super) fn routes() -> Router<Arc<Management>> {
@@ -44,7 +46,7 @@ pub(super) fn routes() -> Router<Arc<Management>> {
         .route("/users/{user}/lifecycle/expire_password", post(help(LifecycleStep::ExpirePassword)))
 }
 
-const USERS: ListKind = ListKind {
+pub(crate) const USERS: ListKind = ListKind {
     default_limit: 200,
     largest_limit: 200,
     filter: Some(user_filter_property),
@@ -57,7 +59,7 @@ const PAGE_OF_MATCHES: usize = 10;
 /// What a client sends of a user.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct UserBody {
+pub(crate) struct UserBody {
     profile: Map<String, Value>,
     credentials: Credentials,
     group_ids: Vec<String>,
@@ -81,6 +83,14 @@ struct Password {
 
 /// Characters of a password, as Okta's default policy has them.
 const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=72;
+
+impl UserBody {
+    /// A user with this profile and, if there is one, this password.
+    pub(crate) fn new(profile: Map<String, Value>, password: Option<Zeroizing<String>>) -> Self {
+        let password = Password { value: password, ..Password::default() };
+        Self { profile, credentials: Credentials { password }, ..Self::default() }
+    }
+}
 
 impl Credentials {
     fn has_password(&self) -> bool {
@@ -116,8 +126,7 @@ async fn list(
         request = request.with_default_limit(PAGE_OF_MATCHES);
     }
     background::run(move || {
-        let condition = request.looked_for(Store::beginning_with, Store::not_deprovisioned);
-        let page = api.store.users(&request.listing(condition))?;
+        let page = api.users(&request)?;
         let users: Vec<_> = page.items.iter().map(|user| api.view(user)).collect();
         Ok(request.answer(&users, &api.list_url("users"), page.next()))
     })
@@ -132,27 +141,26 @@ async fn create(
     JsonBody(body): JsonBody<UserBody>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let has_password = body.credentials.has_password();
-        let profile = Profile::new(body.profile)?;
-        let password = body.credentials.hash(&api)?;
-        let now = api.clock.now();
-        let id = okta_id::generate(IdKind::User, api.random.as_ref())?;
-        let mut user = User::staged(id, profile, has_password, now);
-        if !has(query.as_deref(), "activate", "false") {
-            user.take(LifecycleStep::Activate, now)?;
-            if has(query.as_deref(), "nextLogin", "changePassword") && has_password {
-                user.take(LifecycleStep::ExpirePassword, now)?;
-            }
-        }
-        let inserted = api.store.insert_user(&user, password.as_ref(), &body.group_ids, now);
-        inserted.map_err(|error| ApiError::not_changed(&user.id, error))?;
-        api.log(&permit.event("user.lifecycle.create", "Create Okta user").to(target(&user)));
-        if user.status != UserStatus::Staged {
-            api.log(&permit.event("user.lifecycle.activate", "Activate Okta user").to(target(&user)));
-        }
+        let first = match query.as_deref() {
+            query if has(query, "activate", "false") => FirstSteps::None,
+            query if has(query, "nextLogin", "changePassword") => FirstSteps::ActivateAndExpirePassword,
+            _ => FirstSteps::Activate,
+        };
+        let user = api.create_user(&permit, body, first)?;
         Ok(answer_with(&api.view(&user)))
     })
     .await?
+}
+
+/// What is done at once with a user who was created.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FirstSteps {
+    /// Nothing: the user is staged.
+    None,
+    /// The user is activated.
+    Activate,
+    /// The same, and has to change the password, if there is one, at the first sign-in.
+    ActivateAndExpirePassword,
 }
 
 /// `GET /api/v1/users/{id or login}`. A service app is nobody, so `me` names no user.
@@ -183,7 +191,7 @@ async fn update(
 ) -> Result<Response, ApiError> {
     let change =
         Change { permit, name, headers, body, profile: |user, members| user.profile.merged(members) };
-    background::run(move || change.make(&api)).await?
+    background::run(move || change.answer(&api)).await?
 }
 
 /// `PUT /api/v1/users/{id or login}`: the profile is then what the body says, and nothing else.
@@ -195,7 +203,7 @@ async fn replace(
     JsonBody(body): JsonBody<UserBody>,
 ) -> Result<Response, ApiError> {
     let change = Change { permit, name, headers, body, profile: |_, members| Profile::new(members) };
-    background::run(move || change.make(&api)).await?
+    background::run(move || change.answer(&api)).await?
 }
 
 /// What a user's profile becomes with the members that a client sent.
@@ -211,7 +219,12 @@ struct Change {
 }
 
 impl Change {
-    fn make(self, api: &Management) -> Result<Response, ApiError> {
+    fn answer(self, api: &Management) -> Result<Response, ApiError> {
+        Ok(answer_with(&api.view(&self.make(api)?)))
+    }
+
+    /// Makes the change; gives the user as it then is.
+    fn make(self, api: &Management) -> Result<User, ApiError> {
         let Self { permit, name, headers, body, profile } = self;
         let has_password = body.credentials.has_password();
         let password = body.credentials.hash(api)?;
@@ -235,7 +248,7 @@ impl Change {
             let message = "Set user password for Okta";
             api.log(&permit.event("user.account.update_password", message).to(target(&user)));
         }
-        Ok(answer_with(&api.view(&user)))
+        Ok(user)
     }
 }
 
@@ -246,13 +259,7 @@ async fn delete(
     Named(name): Named<String>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let deleted = api.store.delete_user(&name, api.clock.now());
-        let user = deleted.map_err(|error| ApiError::not_changed(&name, error))?;
-        let event = match user.status {
-            UserStatus::Deprovisioned => permit.event("user.lifecycle.delete.initiated", "Delete Okta user"),
-            _ => permit.event("user.lifecycle.deactivate", "Deactivate Okta user"),
-        };
-        api.log(&event.to(target(&user)));
+        api.delete_user(&permit, &name)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
@@ -266,7 +273,7 @@ async fn manage(
     Named(name): Named<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    background::run(move || api.take_step(step, &permit, &name, query.as_deref())).await?
+    background::run(move || api.answer_step(step, &permit, &name, query.as_deref())).await?
 }
 
 /// The same where the help desk will do.
@@ -277,27 +284,97 @@ async fn help(
     Named(name): Named<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    background::run(move || api.take_step(step, &permit, &name, query.as_deref())).await?
+    background::run(move || api.answer_step(step, &permit, &name, query.as_deref())).await?
 }
 
 impl Management {
+    /// The page of users that is asked for.
+    pub(crate) fn users(&self, request: &ListRequest) -> Result<Page<User>, ApiError> {
+        let condition = request.looked_for(Store::beginning_with, Store::not_deprovisioned);
+        Ok(self.store.users(&request.listing(condition))?)
+    }
+
     /// The user of this id or login.
-    pub(super) fn user(&self, id_or_login: &str) -> Result<User, ApiError> {
+    pub(crate) fn user(&self, id_or_login: &str) -> Result<User, ApiError> {
         self.store.user(id_or_login)?.ok_or_else(|| ApiError::no_such_user(id_or_login))
     }
 
-    fn take_step<R>(
+    /// Creates a user.
+    pub(crate) fn create_user(
+        &self,
+        permit: &Permit<ManageUsers>,
+        body: UserBody,
+        first: FirstSteps,
+    ) -> Result<User, ApiError> {
+        let has_password = body.credentials.has_password();
+        let profile = Profile::new(body.profile)?;
+        let password = body.credentials.hash(self)?;
+        let now = self.clock.now();
+        let id = okta_id::generate(IdKind::User, self.random.as_ref())?;
+        let mut user = User::staged(id, profile, has_password, now);
+        if first != FirstSteps::None {
+            user.take(LifecycleStep::Activate, now)?;
+        }
+        if first == FirstSteps::ActivateAndExpirePassword && has_password {
+            user.take(LifecycleStep::ExpirePassword, now)?;
+        }
+        let inserted = self.store.insert_user(&user, password.as_ref(), &body.group_ids, now);
+        inserted.map_err(|error| ApiError::not_changed(&user.id, error))?;
+        self.log(&permit.event("user.lifecycle.create", "Create Okta user").to(target(&user)));
+        if user.status != UserStatus::Staged {
+            self.log(&permit.event("user.lifecycle.activate", "Activate Okta user").to(target(&user)));
+        }
+        Ok(user)
+    }
+
+    /// Changes what the body has of a user, and leaves the rest; gives the user as it then is.
+    pub(crate) fn update_user(
+        &self,
+        permit: Permit<ManageUsers>,
+        name: &str,
+        body: UserBody,
+    ) -> Result<User, ApiError> {
+        let (name, headers) = (name.to_owned(), HeaderMap::new());
+        let change =
+            Change { permit, name, headers, body, profile: |user, members| user.profile.merged(members) };
+        change.make(self)
+    }
+
+    /// Deactivates a user or, if that was done before, deletes the user; gives the user as before.
+    pub(crate) fn delete_user(&self, permit: &Permit<ManageUsers>, name: &str) -> Result<User, ApiError> {
+        let deleted = self.store.delete_user(name, self.clock.now());
+        let user = deleted.map_err(|error| ApiError::not_changed(name, error))?;
+        let event = match user.status {
+            UserStatus::Deprovisioned => permit.event("user.lifecycle.delete.initiated", "Delete Okta user"),
+            _ => permit.event("user.lifecycle.deactivate", "Deactivate Okta user"),
+        };
+        self.log(&event.to(target(&user)));
+        Ok(user)
+    }
+
+    /// Takes a step of a user's lifecycle; gives the user as it then is.
+    pub(crate) fn take_step<R>(
+        &self,
+        step: LifecycleStep,
+        permit: &Permit<R>,
+        name: &str,
+    ) -> Result<User, ApiError> {
+        let now = self.clock.now();
+        let changed = self.store.change_user(name, NewPassword::None, |user| Ok(user.take(step, now)?));
+        let user = changed.map_err(|error| ApiError::not_changed(name, error))?;
+        let (event_type, message) = event_of(step);
+        self.log(&permit.event(event_type, message).to(target(&user)));
+        Ok(user)
+    }
+
+    fn answer_step<R>(
         &self,
         step: LifecycleStep,
         permit: &Permit<R>,
         name: &str,
         query: Option<&str>,
     ) -> Result<Response, ApiError> {
-        let now = self.clock.now();
-        let changed = self.store.change_user(name, NewPassword::None, |user| Ok(user.take(step, now)?));
-        let user = changed.map_err(|error| ApiError::not_changed(name, error))?;
-        let (event_type, message) = event_of(step);
-        self.log(&permit.event(event_type, message).to(target(&user)));
+        let user = self.take_step(step, permit, name)?;
         if step == LifecycleStep::ExpirePassword {
             return Ok(answer_with(&self.view(&user)));
         }

@@ -9,42 +9,62 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
 use http::{HeaderValue, StatusCode};
+use zeroize::Zeroizing;
 
-/// Where the stylesheet is; `layout.html` names it.
-const STYLESHEET_PATH: &str = "/assets/org.css";
-
-/// What all pages load.
+/// What all pages load: the stylesheet of users' pages, which `layout.html` names, and that of the admin console, which
+/// `console/layout.html` names.
 pub(crate) fn assets<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route(STYLESHEET_PATH, get(stylesheet))
+    const ORG: &str = concat!(include_str!("palette.css"), include_str!("org.css"));
+    const CONSOLE: &str =
+        concat!(include_str!("palette.css"), include_str!("console.css"), include_str!("traces.css"));
+    Router::new()
+        .route("/assets/org.css", get(|| async { asset("text/css; charset=utf-8", ORG) }))
+        .route("/assets/console.css", get(|| async { asset("text/css; charset=utf-8", CONSOLE) }))
+        .route(
+            "/assets/traces.js",
+            get(|| async { asset("text/javascript; charset=utf-8", include_str!("traces.js")) }),
+        )
 }
 
-async fn stylesheet() -> Response {
-    let fields = [
-        (CONTENT_TYPE, "text/css; charset=utf-8"),
-        (CACHE_CONTROL, "max-age=3600"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (fields, include_str!("org.css")).into_response()
+fn asset(media_type: &'static str, text: &'static str) -> Response {
+    let fields =
+        [(CONTENT_TYPE, media_type), (CACHE_CONTROL, "max-age=3600"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (fields, text).into_response()
+}
+
+/// Bytes that a page has room for without being moved; those with secrets need a part of it.
+const ROOM: usize = 16 * 1024;
+/// The scripts that a page may run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scripts {
+    None,
+    /// The one that stands in it.
+    This(&'static str),
+    /// Those that the org serves, which may ask the org.
+    OfTheOrg,
 }
 
 /// A page. What stands in its template is escaped.
 pub(crate) trait Page: Template {
-    /// The one script that it may run.
-    const SCRIPT: Option<&'static str> = None;
+    /// The scripts that it may run.
+    const SCRIPTS: Scripts = Scripts::None;
 
     /// The page as an answer. Its forms may send to the org and to `form_targets` (sources of CSP), also by the
     /// redirect that answers a form.
     fn answer(&self, status: StatusCode, form_targets: &[String]) -> Response {
-        let Ok(html) = self.render() else {
+        // All room at once, and overwritten when it has been sent: some pages show a secret.
+        let mut html = Zeroizing::new(String::with_capacity(ROOM));
+        if self.render_into(&mut *html).is_err() {
             tracing::error!("a page cannot be rendered");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        };
-        let policy = content_security_policy(Self::SCRIPT, form_targets);
+        }
+        let policy = content_security_policy(Self::SCRIPTS, form_targets);
         let fields = [
             (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -53,15 +73,19 @@ pub(crate) trait Page: Template {
             (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
             (CONTENT_SECURITY_POLICY, policy),
         ];
-        (status, fields, html).into_response()
+        (status, fields, Bytes::from_owner(html)).into_response()
     }
 }
 
-fn content_security_policy(script: Option<&str>, form_targets: &[String]) -> HeaderValue {
-    let scripts = script.map_or_else(String::new, |script| {
-        let hash = STANDARD.encode(digest(&SHA256, script.as_bytes()));
-        format!(" script-src 'sha256-{hash}';")
-    });
+fn content_security_policy(scripts: Scripts, form_targets: &[String]) -> HeaderValue {
+    let scripts = match scripts {
+        Scripts::None => String::new(),
+        Scripts::This(script) => {
+            let hash = STANDARD.encode(digest(&SHA256, script.as_bytes()));
+            format!(" script-src 'sha256-{hash}';")
+        }
+        Scripts::OfTheOrg => " script-src 'self'; connect-src 'self';".to_owned(),
+    };
     let policy = format!(
         "default-src 'none'; style-src 'self';{scripts} form-action 'self' {}; frame-ancestors 'none'; base-uri 'none'",
         form_targets.join(" ")
@@ -138,7 +162,7 @@ pub(crate) struct FormPost<'a> {
 const SUBMIT: &str = "document.forms[0].submit()";
 
 impl Page for FormPost<'_> {
-    const SCRIPT: Option<&'static str> = Some(SUBMIT);
+    const SCRIPTS: Scripts = Scripts::This(SUBMIT);
 }
 
 #[cfg(test)]

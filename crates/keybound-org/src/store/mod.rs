@@ -61,7 +61,7 @@ pub(crate) use device_requests::{DeviceAnswer, DeviceRequest};
 pub(crate) use digest::Digest;
 pub(crate) use events::{LoggedEvent, event_property};
 pub(crate) use groups::group_property;
-pub(crate) use page::{Key, Listing, Order, Place};
+pub(crate) use page::{Key, Listing, Order, Page, Place};
 pub(crate) use passwords::{NewPassword, PasswordHash};
 pub use passwords::{PasswordCheck, SEEDED_PASSWORD};
 pub(crate) use pushed_requests::PushedRequest;
@@ -83,6 +83,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections that are kept for reading; more are opened when needed and closed after use.
 const IDLE_READERS: usize = 8;
+
+/// Statements that a connection keeps prepared: all that requests for tokens have, and the most of the management API's.
+const PREPARED_STATEMENTS: usize = 64;
 
 /// The org's data. Cheap to clone; every clone is the same database.
 ///
@@ -283,6 +286,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn connect(file: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(file)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true)?;
     // The log is handed to the operating system with each commit, which survives the process.
     connection.pragma_update(None, "synchronous", "NORMAL")?;

@@ -53,7 +53,16 @@ impl Store {
         self.write(|transaction| rotate(transaction, server, &made, now))
     }
 
-    /// The same if the active key began to sign before `oldest`. Of several that find it too old, the first renews it.
+    /// Forgets the keys of a server that sign no more: what they signed is worth nothing from now on.
+    pub(crate) fn forget_retired_keys(&self, server: &ServerId) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction
+                .execute("DELETE FROM signing_keys WHERE server = ?1 AND state = 'retired'", [server])?;
+            Ok(())
+        })
+    }
+
+    /// Rotates if the active key began to sign before `oldest`. Of several that find it too old, the first renews it.
     pub(crate) fn renew_signing_key(
         &self,
         server: &ServerId,

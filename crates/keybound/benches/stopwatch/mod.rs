@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-pub struct Stopwatch(Duration);
+pub(crate) struct Stopwatch(Duration);
 
 impl Stopwatch {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(time_on_processor())
     }
 
-    pub fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         time_on_processor().saturating_sub(self.0)
     }
 }

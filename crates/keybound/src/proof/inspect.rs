@@ -10,6 +10,7 @@ use super::check::{
 };
 use super::{AccessTokenHash, ProofPolicy, ProofRefusal};
 use crate::htu::TargetUri;
+use crate::inspection;
 use crate::json::Object;
 use crate::jws::{JwsError, UnverifiedJws};
 use crate::nonce::NonceRefusal;
@@ -35,16 +36,7 @@ pub struct KnownRequest<'a> {
 }
 
 /// How a proof stands by one rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// The rule holds.
-    Passed,
-    /// The rule is broken.
-    Failed(ProofRefusal),
-    /// It cannot be told, because of this.
-    NotChecked(&'static str),
-}
+pub type Outcome = inspection::Outcome<ProofRefusal>;
 
 /// One rule, and how the proof stands by it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -33,6 +33,21 @@ wire_names! {
     }
 }
 
+impl AdminRole {
+    /// What people call it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Super => "Super Administrator",
+            Self::Org => "Organization Administrator",
+            Self::App => "Application Administrator",
+            Self::User => "Group Administrator",
+            Self::HelpDesk => "Help Desk Administrator",
+            Self::GroupMembership => "Group Membership Administrator",
+            Self::ReadOnly => "Read-Only Administrator",
+        }
+    }
+}
+
 impl fmt::Display for AdminRole {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.name())

@@ -1,6 +1,10 @@
 //! Client assertions: how a client with a key of its own authenticates to an authorization server
 //! (`private_key_jwt`, RFC 7521 and RFC 7523).
 
+mod inspect;
+
+pub use inspect::{Finding, inspect};
+
 use std::time::Duration;
 
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The parameters of a request to an authorization server (RFC 6749 section 3), read strictly.
+//! The form of a request, from its body or its query (RFC 6749 section 3), read strictly.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,22 +6,23 @@ use std::fmt;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use url::form_urlencoded;
+use zeroize::Zeroize;
 
 /// Bytes of a form, at most: an assertion of 16 KiB, and as much for the scopes of all of Okta's API.
-pub(super) const MAX_FORM_BYTES: usize = 32 * 1024;
+pub(crate) const MAX_FORM_BYTES: usize = 32 * 1024;
 
 /// Parameters of a form, at most; an authorization request has fifteen.
 const MAX_PARAMETERS: usize = 32;
 
 /// The parameters of a request. One without a value is as if it were not there (RFC 6749 section 3.2).
 #[derive(Clone)]
-pub(super) struct Form {
+pub(crate) struct Form {
     parameters: BTreeMap<String, String>,
 }
 
 /// Why a form cannot be read. The answer to all is `invalid_request`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum FormRefusal {
+pub(crate) enum FormRefusal {
     #[error("The body must be sent as application/x-www-form-urlencoded.")]
     ContentType,
     #[error("The parameters are larger than {MAX_FORM_BYTES} bytes.")]
@@ -38,7 +39,7 @@ pub(super) enum FormRefusal {
 
 impl Form {
     /// Reads the body of a request with these header fields.
-    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, FormRefusal> {
+    pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, FormRefusal> {
         if !is_form(headers) {
             return Err(FormRefusal::ContentType);
         }
@@ -46,7 +47,7 @@ impl Form {
     }
 
     /// Reads the query of a request.
-    pub(super) fn of_query(query: &str) -> Result<Self, FormRefusal> {
+    pub(crate) fn of_query(query: &str) -> Result<Self, FormRefusal> {
         if query.len() > MAX_FORM_BYTES {
             return Err(FormRefusal::TooLarge);
         }
@@ -74,28 +75,35 @@ impl Form {
     }
 
     /// The parameter of this name.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).map(String::as_str)
     }
 
     /// The parameter of this name, which must be there.
-    pub(super) fn require(&self, name: &'static str) -> Result<&str, FormRefusal> {
+    pub(crate) fn require(&self, name: &'static str) -> Result<&str, FormRefusal> {
         self.get(name).ok_or(FormRefusal::Missing(name))
     }
 
     /// Puts a parameter in place of the one of its name.
-    pub(super) fn set(&mut self, name: &str, value: String) {
+    pub(crate) fn set(&mut self, name: &str, value: String) {
         self.parameters.insert(name.to_owned(), value);
     }
 
     /// Takes a parameter out.
-    pub(super) fn remove(&mut self, name: &str) {
+    pub(crate) fn remove(&mut self, name: &str) {
         self.parameters.remove(name);
     }
 
     /// The parameters as a query has them.
-    pub(super) fn encoded(&self) -> String {
+    pub(crate) fn encoded(&self) -> String {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.parameters).finish()
+    }
+}
+
+impl Drop for Form {
+    /// A value may be a password.
+    fn drop(&mut self) {
+        self.parameters.values_mut().for_each(Zeroize::zeroize);
     }
 }
 

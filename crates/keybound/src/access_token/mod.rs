@@ -1,5 +1,9 @@
 //! Access tokens that are JWTs (RFC 9068), bound to a key by `cnf.jkt` (RFC 9449 section 6.1).
 
+mod inspect;
+
+pub use inspect::{Finding, Part, inspect};
+
 use std::fmt;
 use std::time::Duration;
 

@@ -1,0 +1,93 @@
+//! The admin roles that an application acts in.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+
+use super::SECTION;
+use super::app::{Head, Tab};
+use crate::console::frame::{Done, Frame};
+use crate::console::problems::Problems;
+use crate::console::{Administrator, Console, Failure, Posted, run};
+use crate::pages::Page;
+use crate::store::{AdminRole, RoleAssignment};
+use crate::timestamp;
+
+#[derive(Template)]
+#[template(path = "console/apps/roles.html")]
+struct Roles {
+    frame: Frame,
+    head: Head,
+    assignments: Vec<RoleAssignment>,
+    problems: Problems,
+}
+
+impl Page for Roles {}
+
+impl Roles {
+    /// The roles that are not assigned, the one with the fewest rights first.
+    fn offered(&self) -> impl Iterator<Item = AdminRole> {
+        let is_assigned = |role: &AdminRole| self.assignments.iter().any(|one| one.role == *role);
+        AdminRole::ALL.iter().rev().copied().filter(move |role| !is_assigned(role))
+    }
+}
+
+impl Console {
+    fn roles_page(
+        &self,
+        administrator: &Administrator,
+        id: &str,
+        problems: Problems,
+    ) -> Result<Response, Failure> {
+        let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        let page = Roles {
+            frame: self.frame(administrator, SECTION),
+            head: Head::new(self.management.app(id)?, Tab::Roles),
+            assignments: self.management.roles_of(id)?,
+            problems,
+        };
+        Ok(page.answer(status, &[]))
+    }
+}
+
+/// `GET /admin/apps/{id}/roles`.
+pub(super) async fn page(
+    administrator: Administrator,
+    State(console): State<Arc<Console>>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    run(move || console.roles_page(&administrator, &id, Problems::default())).await
+}
+
+/// `POST /admin/apps/{id}/roles`.
+pub(super) async fn assign(
+    administrator: Administrator,
+    State(console): State<Arc<Console>>,
+    Path(id): Path<String>,
+    Posted(form): Posted,
+) -> Result<Response, Failure> {
+    run(move || {
+        let role = form.get("type").unwrap_or_default();
+        match console.management.assign_role(&administrator.permit(), &id, role) {
+            Ok(_) => Ok(Done::RoleAssigned.at(&Tab::Roles.path(&id)).into_response()),
+            Err(error) => console.roles_page(&administrator, &id, Problems::of(error)?),
+        }
+    })
+    .await
+}
+
+/// `POST /admin/apps/{id}/roles/{id}`: takes a role away.
+pub(super) async fn unassign(
+    administrator: Administrator,
+    State(console): State<Arc<Console>>,
+    Path((id, assignment)): Path<(String, String)>,
+) -> Result<Redirect, Failure> {
+    run(move || {
+        console.management.unassign_role(&administrator.permit(), &id, &assignment)?;
+        Ok(Done::RoleUnassigned.at(&Tab::Roles.path(&id)))
+    })
+    .await
+}

@@ -1,0 +1,105 @@
+//! What stands around every page: the navigation, the org, and what was done just now.
+
+use axum::response::Redirect;
+
+use super::{Administrator, Console, apps, groups, logs, traces, users};
+use crate::wire_name::wire_names;
+
+/// The navigation, from its beginning to its end.
+pub(super) const NAVIGATION: &[Section] =
+    &[apps::SECTION, users::SECTION, groups::SECTION, logs::SECTION, traces::SECTION];
+
+/// A part of the console that has a place in the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    /// The path of its first page.
+    pub(super) path: &'static str,
+}
+
+/// What the layout of a page needs; a template has it as `frame`.
+pub(super) struct Frame {
+    section: Section,
+    /// The org's URL.
+    pub(super) org: String,
+    /// What each form carries in `form_token`.
+    pub(super) form_token: String,
+    /// What a form that brought the browser here has done.
+    pub(super) done: Option<Done>,
+}
+
+impl Console {
+    /// The frame of a page in this part of the console.
+    pub(super) fn frame(&self, administrator: &Administrator, section: Section) -> Frame {
+        Frame {
+            section,
+            org: self.url().origin().to_owned(),
+            form_token: administrator.form_token.clone(),
+            done: administrator.done,
+        }
+    }
+}
+
+impl Frame {
+    /// All parts of the console, each with whether the page is in it.
+    pub(super) fn navigation(&self) -> impl Iterator<Item = (Section, bool)> {
+        NAVIGATION.iter().map(|section| (*section, *section == self.section))
+    }
+}
+
+macro_rules! done {
+    ($($(#[$attribute:meta])* $variant:ident = $name:literal, $message:literal;)+) => {
+        wire_names! {
+            /// What a form has done, as the page says that is shown then. The name stands in the query.
+            pub(super) enum Done {
+                $($(#[$attribute])* $variant = $name,)+
+            }
+        }
+
+        impl Done {
+            /// The same for people.
+            pub(super) const fn message(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $message,)+
+                }
+            }
+        }
+    };
+}
+
+done! {
+    AppCreated = "app-created", "The application is created.";
+    AppSaved = "app-saved", "The settings are saved.";
+    AppActivated = "app-activated", "The application is active.";
+    AppDeactivated = "app-deactivated", "The application is inactive: it gets no tokens.";
+    AppDeleted = "app-deleted", "The application is deleted.";
+    KeyAdded = "key-added", "The key is added.";
+    KeyActivated = "key-activated", "The key is active.";
+    KeyDeactivated = "key-deactivated", "The key is inactive: the application cannot use it.";
+    KeyDeleted = "key-deleted", "The key is deleted.";
+    ScopeGranted = "scope-granted", "The scope is granted.";
+    ScopeRevoked = "scope-revoked", "The scope is revoked.";
+    RoleAssigned = "role-assigned", "The admin role is assigned.";
+    RoleUnassigned = "role-unassigned", "The admin role is removed.";
+    UserCreated = "user-created", "The user is created.";
+    UserSaved = "user-saved", "The profile is saved.";
+    UserChanged = "user-changed", "The status of the user is changed.";
+    UserDeleted = "user-deleted", "The user is deleted.";
+    GroupCreated = "group-created", "The group is created.";
+    GroupDeleted = "group-deleted", "The group is deleted.";
+    MemberAdded = "member-added", "The user is a member of the group.";
+    MemberRemoved = "member-removed", "The user is no member of the group any more.";
+    TracesForgotten = "traces-forgotten", "It is forgotten.";
+    ConversationKept = "conversation-kept", "The conversation is kept until the org stops.";
+    Replayed = "replayed", "The request was sent again. This is how it was answered.";
+}
+
+impl Done {
+    /// The parameter of the query.
+    pub(super) const PARAMETER: &'static str = "done";
+
+    /// The answer to a form: on to a page, which says what was done.
+    pub(super) fn at(self, path: &str) -> Redirect {
+        Redirect::to(&format!("{path}?{}={}", Self::PARAMETER, self.name()))
+    }
+}

@@ -1,0 +1,81 @@
+//! What is wrong with a form that was sent, each beside the field that it is about.
+
+use super::Failure;
+use crate::management::ApiError;
+
+/// What whoever filled in a form can mend.
+#[derive(Debug, Default)]
+pub(super) struct Problems(Vec<Problem>);
+
+#[derive(Debug)]
+pub(super) struct Problem {
+    /// The field's name, which is that of the member of the management API; empty if it is about the whole form.
+    pub(super) field: String,
+    pub(super) text: String,
+}
+
+impl Problems {
+    /// Something that is wrong with one field.
+    pub(super) fn with(field: &str, text: impl Into<String>) -> Self {
+        Self(vec![Problem { field: field.to_owned(), text: text.into() }])
+    }
+
+    /// What an error says of a form. One that says nothing of it is a failure.
+    pub(super) fn of(error: ApiError) -> Result<Self, Failure> {
+        let is_of_form = error.status().is_client_error() && error.status() != http::StatusCode::NOT_FOUND;
+        if !is_of_form {
+            return Err(error.into());
+        }
+        let problem = |cause: &String| {
+            let named = cause.split_once(": ").filter(|(name, _)| is_name(name));
+            let (field, text) = named.unwrap_or(("", cause));
+            Problem { field: field.to_owned(), text: sentence(text) }
+        };
+        match error.causes() {
+            [] => Ok(Self::with("", error.summary())),
+            causes => Ok(Self(causes.iter().map(problem).collect())),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> &[Problem] {
+        &self.0
+    }
+
+    /// What is wrong with a field, if something is.
+    pub(super) fn about(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|problem| problem.field == field).map(|problem| problem.text.as_str())
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The text with a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    [&first, characters.as_str(), end].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_stands_beside_its_field() {
+        let causes = ["label: The field cannot be left blank", "the app is active; deactivate it first"];
+        let error = ApiError::invalid("label", causes.map(str::to_owned));
+        let problems = Problems::of(error).unwrap();
+        assert_eq!(problems.about("label"), Some("The field cannot be left blank."));
+        assert_eq!(problems.about(""), Some("The app is active; deactivate it first."));
+        assert_eq!((problems.about("jwks"), problems.all().len()), (None, 2));
+        assert!(Problems::of(ApiError::no_such("User", "x")).is_err(), "no form mends that");
+    }
+}

@@ -1,0 +1,18 @@
+//! The live trace: what is recorded, how it is explained, what of it leaves the org.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod api;
+mod explained;
+mod recorded;
+mod replayed;
+mod secrets;
