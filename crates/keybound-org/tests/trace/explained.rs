@@ -194,6 +194,8 @@ async fn what_is_used_twice_is_told_by_the_rule_for_it() {
     }
 }
 
+type CallCase = (&'static str, fn(Call) -> Call, Rule);
+
 /// A call in the making: scheme, token, proof.
 struct Call {
     scheme: &'static str,
@@ -206,7 +208,7 @@ struct Call {
 #[tokio::test]
 async fn a_call_is_explained_as_it_was_answered() {
     use Rule as R;
-    let cases: [(&str, fn(Call) -> Call, Rule); 11] = [
+    let cases: [CallCase; 11] = [
         ("nothing", |c| Call { scheme: "", proof: None, ..c }, R::CredentialsRequired),
         (
             "twice",
