@@ -157,6 +157,14 @@ describe('in the admin console over https, a developer', () => {
     }
   });
 
+  test('sees each request in the live trace, drawn as a sequence, and opens one', async () => {
+    await browser.follow('Live trace');
+    assert.ok((await browser.text('main')).includes(CALLER));
+    await look('live-trace');
+    await browser.openFirst('.sequence a');
+    await look('request');
+  });
+
   test('finds what happened in the system log', async () => {
     await browser.follow('System log');
     const log = await browser.text('table');

@@ -3,7 +3,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Browser as Name, Builder, By, until } from 'selenium-webdriver';
+import { Browser as Name, Builder, By } from 'selenium-webdriver';
 import chrome from 'selenium-webdriver/chrome.js';
 
 // Both programs are named, and nothing is fetched in their place.
@@ -78,6 +78,11 @@ export class Chromium {
     return this.#toNextPage(By.linkText(text));
   }
 
+  /** Clicks the first link that a selector of CSS finds. */
+  openFirst(selector) {
+    return this.#toNextPage(By.css(selector));
+  }
+
   /** Presses a button by its accessible name, or its text; the answer to its form is there then. */
   press(name) {
     const quoted = JSON.stringify(name);
@@ -117,11 +122,18 @@ export class Chromium {
     return this.#driver.findElement(By.id(await found.getAttribute('for')));
   }
 
+  /** Clicks, and waits for the page that it leads to. */
   async #toNextPage(locator) {
-    const before = await this.#driver.findElement(By.css('html'));
+    await this.#driver.executeScript('window.isBefore = true');
     await this.#driver.findElement(locator).click();
-    await this.#driver.wait(until.stalenessOf(before), PATIENCE);
-    await this.#driver.wait(until.elementLocated(By.css('main')), PATIENCE);
+    const hasCome = async () => {
+      try {
+        return await this.#driver.executeScript('return !window.isBefore && document.readyState === "complete"');
+      } catch {
+        return false; // between two pages
+      }
+    };
+    await this.#driver.wait(hasCome, PATIENCE);
   }
 
   /** Presses a key in whatever has the focus. */
