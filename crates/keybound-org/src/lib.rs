@@ -79,6 +79,8 @@
 //! say that something is wrong. Refusals by the management API carry the `WWW-Authenticate` challenge of
 //! the specifications as well as Okta's body.
 //!
+//! The last requests are remembered, and each is explained by every rule, with what to change ([`trace`]).
+//!
 //! # What is less
 //!
 //! - Operations of Okta's that are not served answer 404, and say so by their id, there and in the log.
