@@ -20,8 +20,9 @@ export class Org {
       ...flags,
     ]);
     try {
-      const { url, ca_file: authority, admin_token: adminToken } = await firstLine(org.#child);
-      return Object.assign(org, { url, authority, adminToken });
+      const line = await firstLine(org.#child);
+      const { url, ca_file: authority, admin_token: adminToken, console_url: consoleUrl } = line;
+      return Object.assign(org, { url, authority, adminToken, consoleUrl });
     } catch (cause) {
       await org.stop();
       throw cause;

@@ -9,6 +9,8 @@ mod reset;
 mod running;
 mod seed;
 mod start;
+mod trace;
+mod trust;
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -42,6 +44,11 @@ pub(crate) enum Verb {
     /// Let things go wrong in an org that runs: for tests of what calls it.
     #[command(subcommand)]
     Fault(fault::Verb),
+    /// See what a running org is asked and answers, with every rule explained.
+    #[command(subcommand)]
+    Trace(trace::Verb),
+    /// Print what to set so that other programs trust the org's certificate authority.
+    Trust(trust::Trust),
 }
 
 pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
@@ -54,6 +61,8 @@ pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
         Verb::Export(arguments) => export::run(arguments, output),
         Verb::Import(arguments) => import::run(arguments, output),
         Verb::Fault(verb) => fault::run(verb, output),
+        Verb::Trace(verb) => trace::run(verb, output),
+        Verb::Trust(arguments) => trust::run(arguments, output),
     }
 }
 

@@ -17,9 +17,19 @@ pub(crate) fn text(date: NumericDate) -> String {
     utc(date).strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
 }
 
+/// The same of a time in milliseconds.
+pub(crate) fn text_of_milliseconds(milliseconds: i64) -> String {
+    utc_of_milliseconds(milliseconds).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
 /// `2013-06-24 16:39`, in UTC, for people.
 pub(crate) fn for_people(date: NumericDate) -> String {
     utc(date).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// The same of a time in milliseconds, to the second.
+pub(crate) fn second_for_people(milliseconds: i64) -> String {
+    utc_of_milliseconds(milliseconds).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// The same as header fields have it: `Mon, 24 Jun 2013 16:39:18 GMT` (RFC 9110 section 5.6.7).
@@ -27,10 +37,9 @@ pub(crate) fn http_date(date: NumericDate) -> String {
     utc(date).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// The same of a time in milliseconds.
-pub(crate) fn text_of_milliseconds(milliseconds: i64) -> String {
+fn utc_of_milliseconds(milliseconds: i64) -> DateTime {
     let timestamp = Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX);
-    TimeZone::UTC.to_datetime(timestamp).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+    TimeZone::UTC.to_datetime(timestamp)
 }
 
 /// The milliseconds since 1970 of a time in ISO 8601. One without a zone is in UTC, and one without a time of
@@ -70,5 +79,7 @@ mod tests {
             assert_eq!(milliseconds(text), expected, "{text}");
         }
         assert_eq!(text_of_milliseconds(1_372_091_958_250), "2013-06-24T16:39:18.250Z");
+        assert_eq!(second_for_people(1_372_091_958_250), "2013-06-24 16:39:18");
+        assert_eq!(for_people(NumericDate::from_seconds(1_372_091_958)), "2013-06-24 16:39");
     }
 }

@@ -22,9 +22,16 @@ pub(super) struct Failure {
 
 impl Page for Failure {}
 
+const NOTHING_HERE: &str = "There is nothing here";
+
 impl Failure {
     pub(super) fn new(status: StatusCode, title: &'static str, text: impl Into<String>) -> Self {
         Self { status, title, text: text.into() }
+    }
+
+    /// The console has no page at this path.
+    pub(super) fn nothing_here() -> Self {
+        Self::new(StatusCode::NOT_FOUND, NOTHING_HERE, "The admin console has no page of this address.")
     }
 
     /// A form was sent from a page that is not of this session.
@@ -44,7 +51,7 @@ impl IntoResponse for Failure {
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         let title = match error.status() {
-            StatusCode::NOT_FOUND => "There is nothing here",
+            StatusCode::NOT_FOUND => NOTHING_HERE,
             StatusCode::INTERNAL_SERVER_ERROR => "Something went wrong",
             _ => "This was not done",
         };

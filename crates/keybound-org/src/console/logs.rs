@@ -62,8 +62,13 @@ impl LoggedEvent {
         known.chain(debug.map(|(name, value)| (name.clone(), text(value)))).collect()
     }
 
-    fn is_good(&self) -> bool {
-        matches!(self.outcome_result.as_str(), "SUCCESS" | "ALLOW")
+    /// The look of the outcome.
+    fn badge(&self) -> &'static str {
+        match self.outcome_result.as_str() {
+            "SUCCESS" | "ALLOW" => "good",
+            "FAILURE" | "DENY" => "bad",
+            _ => "off",
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod administrator;
 mod apps;
 mod attempts;
 mod failure;
+mod faults;
 mod frame;
 mod groups;
 mod logs;
@@ -30,13 +31,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware;
 use axum::response::Redirect;
-use axum::routing::get;
+use axum::routing::{any, get};
 use keybound::random::RandomUnavailable;
-use keybound::{NumericDate, TargetUri};
+use keybound::{Clock, NumericDate, TargetUri};
 use zeroize::Zeroizing;
 
 use crate::background::{self, Unfinished};
 use crate::cookie::{Cookie, SameSite};
+use crate::faults::Faults;
 use crate::management::Management;
 use crate::trace::Traces;
 
@@ -55,40 +57,51 @@ const SECRET_BYTES: usize = 32;
 /// The console of one org.
 pub(crate) struct Console {
     management: Arc<Management>,
+    traces: Arc<Traces>,
+    faults: Faults,
     /// The certificate that clients are to trust, if the org serves https.
     certificate_file: Option<PathBuf>,
-    traces: Arc<Traces>,
     sessions: Sessions,
     links: SignInLinks,
     failed_attempts: FailedAttempts,
+    /// The right time, whatever a fault has made of the org's: it must not end the session of who ends the fault.
+    clock: Arc<dyn Clock>,
 }
 
 impl Console {
-    /// The console by which this org is managed, and what it answers is looked at.
+    /// The console by which this org is managed, and what it answers is looked at. Clients are to trust
+    /// `certificate_file`, if the org serves https.
     pub(crate) fn new(
         management: Arc<Management>,
-        certificate_file: Option<PathBuf>,
         traces: Arc<Traces>,
+        faults: Faults,
+        certificate_file: Option<PathBuf>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             management,
-            certificate_file,
             traces,
+            faults,
+            certificate_file,
             sessions: Sessions::default(),
             links: SignInLinks::default(),
             failed_attempts: FailedAttempts::default(),
+            clock,
         }
     }
 
     /// All its pages.
     pub(crate) fn routes(self: Arc<Self>) -> Router {
         let pages = Router::new()
-            .route(PATH, get(|| async { Redirect::to(apps::SECTION.path) }))
+            .route(PATH, get(first_page))
+            .route("/admin/", get(first_page))
+            .route("/admin/{*rest}", any(|| async { Failure::nothing_here() }))
             .merge(apps::routes())
             .merge(users::routes())
             .merge(groups::routes())
             .merge(logs::routes())
             .merge(traces::routes())
+            .merge(faults::routes())
             .merge(sign_in::routes_of_administrators())
             .layer(middleware::from_fn_with_state(Arc::clone(&self), administrator::admit));
         pages
@@ -108,12 +121,16 @@ impl Console {
     }
 
     fn now(&self) -> NumericDate {
-        self.management.clock.now()
+        self.clock.now()
     }
 
     fn cookie(&self) -> Cookie {
         Cookie::new("keybound-console", self.url().origin(), SameSite::Strict)
     }
+}
+
+async fn first_page() -> Redirect {
+    Redirect::to(apps::SECTION.path)
 }
 
 /// Runs what waits for the disk, for a page.

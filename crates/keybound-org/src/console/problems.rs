@@ -14,6 +14,34 @@ pub(super) struct Problem {
     pub(super) text: String,
 }
 
+/// What pages call the fields that a problem can be about.
+const LABELS: [(&str, &str); 17] = [
+    ("label", "Name"),
+    ("name", "Name"),
+    ("description", "Description"),
+    ("redirect_uris", "Sign-in redirect URIs"),
+    ("post_logout_redirect_uris", "Sign-out redirect URIs"),
+    ("token_endpoint_auth_method", "Client authentication"),
+    ("jwks", "Public key"),
+    ("scopeId", "Scope"),
+    ("type", "Role"),
+    ("firstName", "First name"),
+    ("lastName", "Last name"),
+    ("email", "Email"),
+    ("login", "Username"),
+    ("password", "Password"),
+    ("user", "User"),
+    ("filter", "Filter"),
+    ("search", "Search"),
+];
+
+impl Problem {
+    /// What the page calls the field.
+    pub(super) fn label(&self) -> &str {
+        LABELS.iter().find(|(field, _)| *field == self.field).map_or(&self.field, |(_, label)| label)
+    }
+}
+
 impl Problems {
     /// Something that is wrong with one field.
     pub(super) fn with(field: &str, text: impl Into<String>) -> Self {
@@ -75,6 +103,7 @@ mod tests {
         let problems = Problems::of(error).unwrap();
         assert_eq!(problems.about("label"), Some("The field cannot be left blank."));
         assert_eq!(problems.about(""), Some("The app is active; deactivate it first."));
+        assert_eq!(problems.all().first().map(Problem::label), Some("Name"));
         assert_eq!((problems.about("jwks"), problems.all().len()), (None, 2));
         assert!(Problems::of(ApiError::no_such("User", "x")).is_err(), "no form mends that");
     }

@@ -52,10 +52,10 @@ struct SignIn<'a> {
 
 impl Page for SignIn<'_> {}
 
-const WRONG_TOKEN: &str = "This is not the admin token of this org. `keybound org start` prints it when it starts, and \
-                           another one each time.";
-const WRONG_LINK: &str = "This link was used before, or is too old. Sign in with the admin token, which \
-                          `keybound org start` prints as well.";
+const WRONG_TOKEN: &str =
+    "This is not the admin token of this org. It is another one each time that the org starts.";
+const WRONG_LINK: &str = "This link was used before, or is too old. Sign in with the admin token, which was printed \
+                          beside it.";
 const TOO_MANY: &str = "There were too many failed attempts. Wait a minute and try again.";
 
 /// The answer to whoever is not signed in: sign in first, then go on to the same page.

@@ -34,6 +34,10 @@ async fn whoever_is_not_signed_in_is_sent_to_sign_in_and_on_from_there() {
     assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
     assert_eq!(browser.open("/admin/apps").await.status, StatusCode::OK);
     assert_eq!(browser.open("/admin").await.location(), "/admin/apps");
+    assert_eq!(browser.open("/admin/").await.location(), "/admin/apps");
+    let nothing = browser.open("/admin/nothing/here").await;
+    assert_eq!(nothing.status, StatusCode::NOT_FOUND);
+    assert!(nothing.html.contains("href=\"/admin\""), "{nothing:?}");
     assert_eq!(browser.open(SIGN_IN).await.location(), "/admin", "once is enough");
 }
 

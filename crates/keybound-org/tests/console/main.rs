@@ -12,4 +12,7 @@
 mod support;
 
 mod access;
+mod applications;
 mod browser;
+mod faults;
+mod people;

@@ -13,6 +13,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../console/browser.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the tests of the console use more of it")]
+mod browser;
+
 mod bodies;
 mod requests;
 mod wire;
@@ -23,12 +27,16 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use keybound_org::{AdminRole, OrgSettings};
+use proptest::strategy::{BoxedStrategy, Strategy as _};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::Value;
 use support::{READ, TestOrg};
 use tokio::runtime::Runtime;
 
-use requests::{Hostile, Known, hostile_requests, operations, plain_path};
+use browser::Browser;
+use requests::{
+    Hostile, Known, Session, hostile_requests, hostile_requests_to_its_own, operations, plain_path,
+};
 
 /// Requests that one run sends, unless `PROPTEST_CASES` asks for more.
 const REQUESTS: u32 = 2_000;
@@ -41,42 +49,77 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
 fn every_request_is_answered_and_none_by_an_error_of_the_org() {
-    let runtime = Runtime::new().unwrap();
-    let cases = REQUESTS.max(Config::default().cases);
-    let answers = RefCell::new(BTreeMap::<u16, u32>::new());
-    for _ in 0..cases / REQUESTS_OF_AN_ORG {
-        harass_an_org(&runtime, &answers);
-    }
-    let answers = answers.into_inner();
-    println!("requests by status, 0 for those that no client could send: {answers:?}");
+    let answers = harass(REQUESTS, |known| hostile_requests(known).boxed());
     // Requests that were all refused at the door would prove little.
-    for (status, at_least) in [(200, cases / 20), (400, cases / 10), (404, cases / 50)] {
-        assert!(answers.get(&status).is_some_and(|count| *count >= at_least), "{status}: {answers:?}");
+    are_at_least(&answers, &[(200, 20), (400, 10), (404, 50)]);
+}
+
+#[test]
+fn neither_the_console_nor_the_orgs_own_api_fails_whatever_is_sent() {
+    let answers = harass(REQUESTS / 2, |known| hostile_requests_to_its_own(known.ids).boxed());
+    are_at_least(&answers, &[(200, 20), (303, 50), (404, 50)]);
+}
+
+/// Checks for each status that one answer in so many had it.
+fn are_at_least(answers: &BTreeMap<u16, u32>, expected: &[(u16, u32)]) {
+    let all: u32 = answers.values().sum();
+    for (status, one_in) in expected {
+        assert!(answers.get(status).is_some_and(|count| count * one_in >= all), "{status}: {answers:?}");
     }
 }
 
-fn harass_an_org(runtime: &Runtime, answers: &RefCell<BTreeMap<u16, u32>>) {
+/// Sends so many requests to one org after the other, and counts their answers by status.
+fn harass(requests: u32, strategy: fn(Known) -> BoxedStrategy<Hostile>) -> BTreeMap<u16, u32> {
+    let runtime = Runtime::new().unwrap();
+    let answers = RefCell::new(BTreeMap::<u16, u32>::new());
+    for _ in 0..requests.max(Config::default().cases) / REQUESTS_OF_AN_ORG {
+        harass_an_org(&runtime, strategy, &answers);
+    }
+    let answers = answers.into_inner();
+    println!("requests by status, 0 for those that no client could send: {answers:?}");
+    answers
+}
+
+fn harass_an_org(
+    runtime: &Runtime,
+    strategy: fn(Known) -> BoxedStrategy<Hostile>,
+    answers: &RefCell<BTreeMap<u16, u32>>,
+) {
     let settings = OrgSettings { seed_users: 20, requests_per_minute: u32::MAX, ..OrgSettings::default() };
     let mut test = runtime.block_on(TestOrg::start_with(settings));
     // An answer that comes before its request was read ends the connection: no other request is to wait on that one.
-    test.http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+    let http = reqwest::Client::builder().pool_max_idle_per_host(0);
+    test.http = http.redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let known = runtime.block_on(known(&test));
+    let session = runtime.block_on(session(&test));
     let config = Config {
         cases: REQUESTS_OF_AN_ORG,
         failure_persistence: None,
         max_shrink_iters: 500,
         ..Config::default()
     };
-    let outcome = TestRunner::new(config).run(&hostile_requests(known), |request| {
-        let status = runtime.block_on(answer_to(&test, &request))?;
+    let outcome = TestRunner::new(config).run(&strategy(known), |request| {
+        let status = runtime.block_on(answer_to(&test, &session, &request))?;
         *answers.borrow_mut().entry(status.map_or(0, |status| status.as_u16())).or_default() += 1;
         Ok(())
     });
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
+    // Whoever may break the org by a fault has done so, and mends it.
+    let cleared = runtime.block_on(test.administer(Method::DELETE, "/keybound/v1/faults", None));
+    assert!(cleared.status.is_success(), "{cleared:?}");
     let users = runtime.block_on(test.administer(Method::GET, "/api/v1/users?limit=1", None));
     assert_eq!(users.status, StatusCode::OK, "the org serves still: {users:?}");
+}
+
+/// The administrator signs in to the console.
+async fn session(test: &TestOrg) -> Session {
+    let mut browser = Browser::signed_in(test).await;
+    let page = browser.open("/admin/apps/new").await;
+    let form_token = page.form("/admin/apps/new")["form_token"].clone();
+    let cookies: Vec<_> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    Session { cookie: cookies.join("; "), form_token }
 }
 
 /// What the org has: things with ids, and operations that it serves, which ask a stranger for a token where others say
@@ -103,8 +146,12 @@ async fn known(test: &TestOrg) -> Known {
 }
 
 /// The status of the answer, which is as it should be.
-async fn answer_to(test: &TestOrg, hostile: &Hostile) -> Result<Option<StatusCode>, TestCaseError> {
-    let Some(request) = hostile.request(test) else { return Ok(None) };
+async fn answer_to(
+    test: &TestOrg,
+    session: &Session,
+    hostile: &Hostile,
+) -> Result<Option<StatusCode>, TestCaseError> {
+    let Some(request) = hostile.request(test, session) else { return Ok(None) };
     let answered = tokio::time::timeout(PATIENCE, async {
         let answer = test.http.execute(request).await?;
         let (status, fields) = (answer.status(), answer.headers().clone());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use http::{HeaderName, HeaderValue, Method};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -111,9 +111,66 @@ impl fmt::Debug for Body {
 #[derive(Clone, Copy, Debug)]
 enum Credentials {
     Administrator,
+    /// The administrator's browser, in the console.
+    Session,
     Nobody,
     Wrong(&'static str),
 }
+
+/// What is the local org's own: the console, and the API of faults and traces. Streams that have no end are not there.
+const OWN: &[&str] = &[
+    "/admin",
+    "/admin/sign-in",
+    "/admin/sign-out",
+    "/admin/apps",
+    "/admin/apps/new",
+    "/admin/apps/{appId}",
+    "/admin/apps/{appId}/authentication",
+    "/admin/apps/{appId}/delete",
+    "/admin/apps/{appId}/keys",
+    "/admin/apps/{appId}/keys/generate",
+    "/admin/apps/{appId}/keys/{keyId}",
+    "/admin/apps/{appId}/program",
+    "/admin/apps/{appId}/roles",
+    "/admin/apps/{appId}/roles/{id}",
+    "/admin/apps/{appId}/scopes",
+    "/admin/apps/{appId}/scopes/{id}",
+    "/admin/apps/{appId}/secret",
+    "/admin/apps/{appId}/status",
+    "/admin/users",
+    "/admin/users/new",
+    "/admin/users/{userId}",
+    "/admin/users/{userId}/delete",
+    "/admin/users/{userId}/groups",
+    "/admin/users/{userId}/groups/{groupId}",
+    "/admin/users/{userId}/lifecycle",
+    "/admin/groups",
+    "/admin/groups/{groupId}",
+    "/admin/groups/{groupId}/delete",
+    "/admin/groups/{groupId}/members",
+    "/admin/groups/{groupId}/members/{userId}",
+    "/admin/logs",
+    "/admin/faults",
+    "/admin/faults/clear",
+    "/admin/faults/new/{kind}",
+    "/admin/faults/preset",
+    "/admin/faults/{number}/remove",
+    "/admin/traces",
+    "/admin/traces/clear",
+    "/admin/traces/file",
+    "/admin/traces/{number}",
+    "/admin/traces/{number}/forget",
+    "/admin/traces/{number}/keep",
+    "/admin/traces/{number}/replay",
+    "/keybound/v1/faults",
+    "/keybound/v1/faults/{number}",
+    "/keybound/v1/traces",
+    "/keybound/v1/traces/export",
+    "/keybound/v1/traces/{number}",
+    "/keybound/v1/traces/{number}/keep",
+    "/keybound/v1/traces/{number}/replay",
+    "/keybound/v1/{anything}",
+];
 
 /// A method and a path with parameters in braces.
 type Operation = (&'static str, &'static str);
@@ -143,15 +200,25 @@ pub(crate) fn hostile_requests(known: Known) -> impl Strategy<Value = Hostile> {
     operation.prop_flat_map(move |operation| requests_of(operation, &ids))
 }
 
+/// Requests to what is the local org's own, by its administrator's browser or with its token.
+pub(crate) fn hostile_requests_to_its_own(ids: Ids) -> impl Strategy<Value = Hostile> {
+    let method =
+        prop_oneof![2 => Just("GET"), 3 => Just("POST"), 1 => select(&["DELETE", "PUT", "HEAD"][..])];
+    (method, select(OWN)).prop_flat_map(move |operation| requests_of(operation, &ids))
+}
+
 fn requests_of((method, pattern): Operation, ids: &Ids) -> impl Strategy<Value = Hostile> + use<> {
     let query = vec((select(QUERY_NAMES).prop_map(str::to_owned), hostile_text()), 0..3);
+    let administrator =
+        if pattern.starts_with("/admin") { Credentials::Session } else { Credentials::Administrator };
     let credentials = prop_oneof![
-        12 => Just(Credentials::Administrator),
+        12 => Just(administrator),
         1 => Just(Credentials::Nobody),
         1 => select(WRONG_CREDENTIALS).prop_map(Credentials::Wrong),
     ];
     let fields = vec((select(FIELDS), vec(0x20u8..=0xff, 0..60)), 0..2);
-    let is_api = pattern.starts_with("/api") || pattern.contains("/clients/");
+    let is_api =
+        pattern.starts_with("/api") || pattern.starts_with("/keybound") || pattern.contains("/clients/");
     let (json, form) = if is_api { (8, 1) } else { (1, 8) };
     let body = prop_oneof![
         json => (Just(Some("application/json")), json_body(pattern).boxed()),
@@ -211,6 +278,12 @@ fn percent_encoded(text: &str) -> String {
     percent_encoding::percent_encode(&bytes, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
+/// What the console knows its administrator by.
+pub(crate) struct Session {
+    pub(crate) cookie: String,
+    pub(crate) form_token: String,
+}
+
 impl Hostile {
     pub(crate) fn method(&self) -> Method {
         self.method.parse().unwrap()
@@ -222,7 +295,7 @@ impl Hostile {
     }
 
     /// The request, unless no client could send it.
-    pub(crate) fn request(&self, test: &TestOrg) -> Option<reqwest::Request> {
+    pub(crate) fn request(&self, test: &TestOrg, session: &Session) -> Option<reqwest::Request> {
         let mut url = reqwest::Url::parse(&test.url(&self.path)).ok()?;
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
@@ -241,12 +314,19 @@ impl Hostile {
                 let value = format!("SSWS {}", test.org.admin_token());
                 fields.insert(AUTHORIZATION, HeaderValue::from_str(&value).unwrap());
             }
+            Credentials::Session => {
+                fields.insert(COOKIE, HeaderValue::from_str(&session.cookie).unwrap());
+            }
             Credentials::Nobody => {}
             Credentials::Wrong(value) => {
                 fields.insert(AUTHORIZATION, HeaderValue::from_static(value));
             }
         }
-        *request.body_mut() = Some(self.body.0.clone().into());
+        let mut body = self.body.0.clone();
+        if matches!(self.credentials, Credentials::Session) {
+            body.extend_from_slice(format!("&form_token={}", session.form_token).as_bytes());
+        }
+        *request.body_mut() = Some(body.into());
         Some(request)
     }
 }
