@@ -5,6 +5,8 @@ mod fault;
 mod key;
 mod running;
 mod start;
+mod trace;
+mod trust;
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -30,6 +32,11 @@ pub(crate) enum Verb {
     /// Let things go wrong in an org that runs: for tests of what calls it.
     #[command(subcommand)]
     Fault(fault::Verb),
+    /// See what a running org is asked and answers, with every rule explained.
+    #[command(subcommand)]
+    Trace(trace::Verb),
+    /// Print what to set so that other programs trust the org's certificate authority.
+    Trust(trust::Trust),
 }
 
 pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
@@ -38,6 +45,8 @@ pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
         Verb::App(verb) => app::run(verb, output),
         Verb::Key(verb) => key::run(verb, output),
         Verb::Fault(verb) => fault::run(verb, output),
+        Verb::Trace(verb) => trace::run(verb, output),
+        Verb::Trust(arguments) => trust::run(arguments, output),
     }
 }
 

@@ -81,12 +81,14 @@ impl Row {
 }
 
 /// Pages of what has verbs below it and does nothing itself.
-const GROUPS: [&str; 9] = ["", "users", "groups", "apps", "logs", "keys", "org", "org-app", "org-key"];
+const GROUPS: [&str; 11] =
+    ["", "users", "groups", "apps", "logs", "keys", "org", "org-app", "org-key", "org-fault", "org-trace"];
 
 fn rows() -> Vec<Row> {
     const TOKEN: &[&str] = &["access token"];
     const KEY: &[&str] = &["client key"];
-    vec![
+    let of_org = rows_of_org();
+    let others = vec![
         // Its tokens and keys are its own, and known to nobody: the pattern of a JWS is looked for.
         row("demo", "demo"),
         row("init", "init --dir made --org-url ORIGIN --admin-token-file admin-token"),
@@ -165,6 +167,15 @@ fn rows() -> Vec<Row> {
         Row::played("proxy", Stage::lend),
         Row::played("guard", Stage::guard),
         Row::played("guard-check", Stage::check),
+        row("completions", "completions bash"),
+        row("man", "man --out pages"),
+    ];
+    others.into_iter().chain(of_org).collect()
+}
+
+/// The local org's own verbs. What they ask here is no org, and says so.
+fn rows_of_org() -> Vec<Row> {
+    vec![
         Row::played("org-start", Stage::start_org),
         row(
             "org-app-create",
@@ -173,8 +184,17 @@ fn rows() -> Vec<Row> {
         row("org-app-list", "org app list --data org-data"),
         row("org-key-add", "org key add --data org-data --client-id none --public-jwk cc_public_key.json")
             .code(14),
-        row("completions", "completions bash"),
-        row("man", "man --out pages"),
+        row("org-fault-add", "org fault add slow --org-url ORIGIN --admin-token-file admin-token"),
+        row("org-fault-list", "org fault list --org-url ORIGIN --admin-token-file admin-token"),
+        row("org-fault-remove", "org fault remove f1 --org-url ORIGIN --admin-token-file admin-token"),
+        row("org-fault-clear", "org fault clear --org-url ORIGIN --admin-token-file admin-token"),
+        row("org-trust", "org trust --data nowhere").code(14),
+        row("org-trace-list", "org trace list --org-url ORIGIN --admin-token-file admin-token").code(5),
+        row("org-trace-show", "org trace show 1 --org-url ORIGIN --admin-token-file admin-token").code(5),
+        row("org-trace-replay", "org trace replay 1 --org-url ORIGIN --admin-token-file admin-token").code(5),
+        row("org-trace-export", "org trace export --org-url ORIGIN --admin-token-file admin-token"),
+        row("org-trace-open", "org trace open admin-token").code(2),
+        row("org-trace-clear", "org trace clear --org-url ORIGIN --admin-token-file admin-token"),
     ]
 }
 

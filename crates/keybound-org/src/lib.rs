@@ -17,6 +17,62 @@
 //! # }
 //! ```
 //!
+//! # In tests
+//!
+//! As a dev-dependency it gives each test an org of its own, which is there in some milliseconds and gone with the test.
+//! This is a whole one: an app with a key, a client that calls as it, and something that goes wrong.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::SystemTime;
+//!
+//! use keybound::exchange::ClientCredentials;
+//! use keybound::proof::DpopKey;
+//! use keybound::random::OperatingSystem;
+//! use keybound::{Algorithm, Signer, SigningKey};
+//! use keybound_client::{Client, System, TokenBinding, TokenSource, TransportOptions};
+//! use keybound_org::{AdminRole, Fault, LocalOrg, NewApp, OldNonces, OrgSettings, RevokedTokens};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let org = LocalOrg::start(OrgSettings::default()).await?;
+//!
+//! // The app, as an administrator registers it.
+//! let client_key = SigningKey::generate(Algorithm::ES256)?;
+//! let app = NewApp {
+//!     label: "Nightly job".to_owned(),
+//!     public_keys: vec![client_key.public_key().clone()],
+//!     scopes: vec!["okta.users.read".to_owned()],
+//!     roles: vec![AdminRole::ReadOnly],
+//!     ..NewApp::default()
+//! };
+//! let app = org.store().create_app(&app, SystemTime::now().into(), &OperatingSystem)?;
+//!
+//! // The client, as the job has it: it trusts the org's authority, and binds its token to a key.
+//! let mut network = TransportOptions::default();
+//! if let Some(file) = org.ca_file() {
+//!     network.certificate_authorities.push(std::fs::read_to_string(file)?);
+//! }
+//! let token_endpoint = format!("{}/oauth2/v1/token", org.url());
+//! let grant = ClientCredentials::new(&token_endpoint, app.client_id, ["okta.users.read"])?;
+//! let dpop_key = DpopKey::new(Arc::new(SigningKey::generate(Algorithm::ES256)?));
+//! let tokens =
+//!     TokenSource::new(System::new(network), grant, Arc::new(client_key), TokenBinding::Dpop(dpop_key));
+//! let client = Client::new(tokens);
+//! let users = || http::Request::get(format!("{}/api/v1/users?limit=1", org.url())).body(Default::default());
+//! assert_eq!(client.send(users()?).await?.status(), 200);
+//!
+//! // What the client has is worth nothing any more, and it gets over that.
+//! org.faults().add(Fault::revoke_tokens(RevokedTokens::All)).await?;
+//! org.faults().add(Fault::rotate_nonce(OldNonces::Refused)).await?;
+//! assert_eq!(client.send(users()?).await?.status(), 200);
+//! # org.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What else can go wrong is a [`Fault`]; other programs ask for it over HTTP, at `/keybound/v1/faults`.
+//!
 //! # What is more than Okta's
 //!
 //! An error says which rule was broken, in `errorCauses` and in `error_description`, where Okta would only

@@ -243,6 +243,7 @@ fn served(
         store.install_signing_key(key, settings.clock.now())?;
     }
     let fault_list = Arc::new(FaultList::new(Arc::clone(&settings.clock), Arc::clone(&settings.random)));
+    let right_clock = Arc::clone(&settings.clock);
     settings.clock = Arc::new(OrgClock::new(settings.clock, Arc::clone(&fault_list)));
     let OrgSettings { random, requests_per_minute, rate_limits, traces_remembered, .. } = &settings;
     let admin_token = Arc::new(AdminTokenHash::of(admin_token));
@@ -258,7 +259,9 @@ fn served(
         .method_not_allowed_fallback(operations::not_served_so);
     let sent_again = protocol.clone().layer(finish.clone());
     let traces = Arc::new(Traces::new(servers, sent_again, *traces_remembered));
-    let console = Arc::new(Console::new(management, certificate_file, Arc::clone(&traces)));
+    let console =
+        Console::new(management, Arc::clone(&traces), faults.clone(), certificate_file, right_clock);
+    let console = Arc::new(console);
     let mut routes = protocol
         .merge(pages::assets())
         .merge(Arc::clone(&console).routes())

@@ -56,13 +56,34 @@ async fn no_secret_is_in_the_log() {
     let body = json!({"profile": {}, "credentials": {"password": {"value": PASSWORD}}});
     test.administer(Method::POST, "/api/v1/users", Some(body)).await;
 
+    // With faults, which look at what is sent.
+    let of_client = app.client_id.clone();
+    for fault in [
+        json!({"kind": "replay", "times": 1}),
+        json!({"kind": "revoke-token", "presented": true, "client_id": of_client, "times": 1}),
+        json!({"kind": "revoke-token", "token": token}),
+    ] {
+        test.administer(Method::POST, "/keybound/v1/faults", Some(fault)).await;
+        test.call(&app, token, Method::GET, "/api/v1/users").await;
+    }
+    let events = test.administer(Method::GET, "/api/v1/logs?limit=1000", None).await.json.to_string();
+    assert!(events.contains("keybound.fault.replay"), "{events}");
+
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    for line in ["token granted", "token refused", "answered", "RFC 9449 section 11.1"] {
+    for line in [
+        "token granted",
+        "token refused",
+        "answered",
+        "RFC 9449 section 11.1",
+        "asked for strikes",
+        "a replay was",
+    ] {
         assert!(log.contains(line), "{line} is in the log:\n{log}");
     }
     for secret in [token, &assertion, &proof, &call_proof, test.org.admin_token(), PASSWORD] {
         // A token is told by its signature too.
         let end = secret.rsplit('.').next().unwrap();
         assert!(!log.contains(end), "a secret is in the log:\n{log}");
+        assert!(!events.contains(end), "a secret is in the system log:\n{events}");
     }
 }

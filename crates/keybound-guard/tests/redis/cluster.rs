@@ -86,6 +86,7 @@ fn node() -> Server {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn an_acl_user_of_a_cluster_needs_set_wait_and_the_slots() {
     let cluster = Cluster::start();
     for node in &cluster.nodes {
@@ -103,6 +104,7 @@ fn an_acl_user_of_a_cluster_needs_set_wait_and_the_slots() {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn a_cluster_admits_each_proof_once_and_spreads_them_over_its_nodes() {
     let cluster = Cluster::start();
     let (runtime, one, other) = (runtime(), store(&cluster.replay()), store(&cluster.replay()));

@@ -114,6 +114,7 @@ fn parse(round: &str) -> Round {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 #[ignore = "a process of the fleet, which the other tests start"]
 fn a_process_of_the_fleet() {
     let Ok(replay) = env::var(REPLAY) else { return };
@@ -160,12 +161,14 @@ fn admits_each_exactly_once(replay: &str) {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn of_ten_thousand_proofs_sent_by_all_guards_at_once_one_server_admits_each_exactly_once() {
     let server = Server::start(&[]);
     admits_each_exactly_once(&format!("urls = ['{}']", server.url()));
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn of_ten_thousand_proofs_sent_by_all_guards_at_once_a_cluster_admits_each_exactly_once() {
     let cluster = Cluster::start();
     admits_each_exactly_once(&cluster.replay());

@@ -2,7 +2,7 @@
 //! fail.
 //!
 //! Needs `redis-server` and `redis-cli` (`apt-get install redis-server`), which the tests start on free
-//! loopback ports; built with the feature `redis-server-tests` only.
+//! loopback ports; they run when they are asked for (`--ignored`).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -17,6 +17,7 @@ use super::server::{Server, free_port};
 use super::stores::{key, policy, record, runtime, store, until_it_serves};
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn a_store_that_is_down_refuses_fast_and_serves_by_itself_when_it_is_up() {
     let port = free_port();
     let (runtime, store) = (runtime(), store(&format!("urls = ['redis://127.0.0.1:{port}']")));
@@ -38,6 +39,7 @@ fn a_store_that_is_down_refuses_fast_and_serves_by_itself_when_it_is_up() {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn why_there_is_no_answer_is_told_with_the_first_refusal_and_not_with_each() {
     let server = Server::start(&[]);
     let at = |port| format!("urls = ['redis://127.0.0.1:{port}']\ntimeout_milliseconds = 2000");
@@ -57,6 +59,7 @@ fn why_there_is_no_answer_is_told_with_the_first_refusal_and_not_with_each() {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn a_breaker_that_is_open_counts_as_long_as_its_store_is_there() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
@@ -79,6 +82,7 @@ fn a_breaker_that_is_open_counts_as_long_as_its_store_is_there() {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn a_proof_whose_answer_was_lost_is_refused_though_it_was_recorded_and_never_admitted_later() {
     let server = Server::start(&[]);
     let network = Relay::to(server.port);
@@ -94,6 +98,7 @@ fn a_proof_whose_answer_was_lost_is_refused_though_it_was_recorded_and_never_adm
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn an_answer_that_comes_after_the_proof_expired_does_not_admit() {
     let server = Server::start(&[]);
     let now = NumericDate::from_seconds(1_800_000_000);
@@ -111,6 +116,7 @@ fn an_answer_that_comes_after_the_proof_expired_does_not_admit() {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn once_per_guard_admits_while_the_store_is_down_and_refuses_it_when_it_is_back() {
     let port = free_port();
     let replay = format!("urls = ['redis://127.0.0.1:{port}']\nwhen_down = 'admit_once_per_guard'");
@@ -132,6 +138,7 @@ fn once_per_guard_admits_while_the_store_is_down_and_refuses_it_when_it_is_back(
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn a_server_that_forgets_lets_a_proof_in_again() {
     // What docs/replay.md warns of: without persistence a restart is amnesia.
     let mut server = Server::start(&[]);

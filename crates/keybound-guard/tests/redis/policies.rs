@@ -20,6 +20,7 @@ fn policy(proofs: &str, replay: &str) -> Policy {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn a_new_policy_forgets_no_live_proof_or_is_an_error() {
     let server = Server::start(&[]);
     let redis = format!("store = 'redis'\nurls = ['{}']", server.url());
@@ -67,6 +68,7 @@ fn a_new_policy_forgets_no_live_proof_or_is_an_error() {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn a_memory_for_when_redis_is_down_is_not_dropped_by_a_new_policy() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let redis = "store = 'redis'\nurls = ['redis://127.0.0.1:1']\nwhen_down = 'admit_once_per_guard'";

@@ -27,6 +27,7 @@ fn admits_once(replay: &str) {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn a_proof_is_one_key_with_a_time_to_live() {
     let server = Server::start(&[]);
     let replay = format!("urls = ['{}/3']\nkey_prefix = 'fleet:'", server.url());
@@ -45,6 +46,7 @@ fn a_proof_is_one_key_with_a_time_to_live() {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn an_acl_user_needs_nothing_but_set_on_the_prefix() {
     let password = format!(">{PASSWORD}");
     let server = Server::start(&[
@@ -67,6 +69,7 @@ fn an_acl_user_needs_nothing_but_set_on_the_prefix() {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn a_wrong_password_is_an_error_that_says_so_and_does_not_repeat_it() {
     let server = Server::start(&["--requirepass", PASSWORD]);
     let url = server.url();
@@ -92,6 +95,7 @@ fn a_wrong_password_is_an_error_that_says_so_and_does_not_repeat_it() {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn a_password_that_is_changed_is_read_from_its_file_with_the_next_connection() {
     let server = Server::start(&["--requirepass", PASSWORD]);
     let file = server.file("password", "guessed");
@@ -103,6 +107,7 @@ fn a_password_that_is_changed_is_read_from_its_file_with_the_next_connection() {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn over_tls_the_server_has_to_be_certified_by_the_authority_that_the_policy_names() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
@@ -155,6 +160,7 @@ fn authority() -> CertifiedIssuer<'static, KeyPair> {
 }
 
 #[test]
+#[ignore = "starts redis-server, which has to be installed"]
 fn what_can_not_be_reached_is_told_by_connecting_and_refuses_each_proof() {
     let port = free_port();
     let replay = format!("urls = ['redis://127.0.0.1:{port}']");

@@ -52,9 +52,8 @@ impl AuthorizationServer {
     ) -> Result<Option<HeldTo>, StoreError> {
         let Ok(target) = self.org.url.with_path(path) else { return Ok(None) };
         let (is_resource, takes_proofs) = match endpoint {
-            // The management API.
-            None => (true, true),
-            Some(user_info::USER_INFO) => (true, true),
+            // The management API has no such endpoint.
+            None | Some(user_info::USER_INFO) => (true, true),
             Some(token::TOKEN | pushed::PUSHED) => (false, true),
             Some(super::introspection::INTROSPECT | super::revocation::REVOKE | super::device::AUTHORIZE) => {
                 (false, false)

@@ -2,12 +2,12 @@
 
 use axum::response::Redirect;
 
-use super::{Administrator, Console, apps, groups, logs, traces, users};
+use super::{Administrator, Console, apps, faults, groups, logs, traces, users};
 use crate::wire_name::wire_names;
 
 /// The navigation, from its beginning to its end.
 pub(super) const NAVIGATION: &[Section] =
-    &[apps::SECTION, users::SECTION, groups::SECTION, logs::SECTION, traces::SECTION];
+    &[apps::SECTION, users::SECTION, groups::SECTION, logs::SECTION, traces::SECTION, faults::SECTION];
 
 /// A part of the console that has a place in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,9 @@ done! {
     GroupDeleted = "group-deleted", "The group is deleted.";
     MemberAdded = "member-added", "The user is a member of the group.";
     MemberRemoved = "member-removed", "The user is no member of the group any more.";
+    FaultAdded = "fault-added", "It was done as you asked; the list tells how often it strikes.";
+    FaultRemoved = "fault-removed", "The fault is removed.";
+    FaultsCleared = "faults-cleared", "All faults are removed.";
     TracesForgotten = "traces-forgotten", "It is forgotten.";
     ConversationKept = "conversation-kept", "The conversation is kept until the org stops.";
     Replayed = "replayed", "The request was sent again. This is how it was answered.";

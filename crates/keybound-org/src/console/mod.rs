@@ -12,6 +12,7 @@ mod administrator;
 mod apps;
 mod attempts;
 mod failure;
+mod faults;
 mod frame;
 mod groups;
 mod logs;
@@ -32,11 +33,12 @@ use axum::middleware;
 use axum::response::Redirect;
 use axum::routing::{any, get};
 use keybound::random::RandomUnavailable;
-use keybound::{NumericDate, TargetUri};
+use keybound::{Clock, NumericDate, TargetUri};
 use zeroize::Zeroizing;
 
 use crate::background::{self, Unfinished};
 use crate::cookie::{Cookie, SameSite};
+use crate::faults::Faults;
 use crate::management::Management;
 use crate::trace::Traces;
 
@@ -55,28 +57,36 @@ const SECRET_BYTES: usize = 32;
 /// The console of one org.
 pub(crate) struct Console {
     management: Arc<Management>,
+    traces: Arc<Traces>,
+    faults: Faults,
     /// The certificate that clients are to trust, if the org serves https.
     certificate_file: Option<PathBuf>,
-    traces: Arc<Traces>,
     sessions: Sessions,
     links: SignInLinks,
     failed_attempts: FailedAttempts,
+    /// The right time, whatever a fault has made of the org's: it must not end the session of who ends the fault.
+    clock: Arc<dyn Clock>,
 }
 
 impl Console {
-    /// The console by which this org is managed, and what it answers is looked at.
+    /// The console by which this org is managed, and what it answers is looked at. Clients are to trust
+    /// `certificate_file`, if the org serves https.
     pub(crate) fn new(
         management: Arc<Management>,
-        certificate_file: Option<PathBuf>,
         traces: Arc<Traces>,
+        faults: Faults,
+        certificate_file: Option<PathBuf>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             management,
-            certificate_file,
             traces,
+            faults,
+            certificate_file,
             sessions: Sessions::default(),
             links: SignInLinks::default(),
             failed_attempts: FailedAttempts::default(),
+            clock,
         }
     }
 
@@ -91,6 +101,7 @@ impl Console {
             .merge(groups::routes())
             .merge(logs::routes())
             .merge(traces::routes())
+            .merge(faults::routes())
             .merge(sign_in::routes_of_administrators())
             .layer(middleware::from_fn_with_state(Arc::clone(&self), administrator::admit));
         pages
@@ -110,7 +121,7 @@ impl Console {
     }
 
     fn now(&self) -> NumericDate {
-        self.management.clock.now()
+        self.clock.now()
     }
 
     fn cookie(&self) -> Cookie {

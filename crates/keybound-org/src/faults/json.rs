@@ -39,8 +39,31 @@ impl KindName {
     }
 }
 
+/// Reads a fault of this kind whose members are typed as text, such as those of a form.
+pub(crate) fn read_members<'t>(
+    kind: KindName,
+    typed: impl Fn(&str) -> Option<&'t str>,
+) -> Result<Fault, String> {
+    let mut object = Map::new();
+    for name in COMMON.iter().chain(kind.members()).copied() {
+        let Some(text) = typed(name) else { continue };
+        // What is no number is left as it is, to be refused as such.
+        let value = match name {
+            "times" | "for_seconds" | "delay_ms" | "reset_after_seconds" | "status" | "seconds" => {
+                text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number))
+            }
+            "probability" => text.parse::<f64>().map_or_else(|_| json!(text), |number| json!(number)),
+            "all" | "presented" => json!(text == "true"),
+            _ => json!(text),
+        };
+        object.insert(name.to_owned(), value);
+    }
+    object.insert("kind".to_owned(), json!(kind.name()));
+    read(Value::Object(object).to_string().as_bytes())
+}
+
 /// Reads a fault; the error says what is wrong, and never repeats a value: it may be a token.
-pub(super) fn read(text: &[u8]) -> Result<Fault, String> {
+pub(crate) fn read(text: &[u8]) -> Result<Fault, String> {
     let object = Object::parse(text).map_err(|error| error.to_string())?;
     let members = Members(&object);
     let kind = members

@@ -27,6 +27,7 @@ pub(crate) use clock::OrgClock;
 pub(crate) use connection::CuttingAcceptor;
 pub use fault::{Cut, EndpointKind, ErrorBody, Fault, KindName, OldKey, OldNonces, RevokedTokens};
 pub use fault_id::{FaultId, NotAFaultId};
+pub(crate) use json::{read as read_json, read_members};
 pub use limits::FaultError;
 pub(crate) use list::FaultList;
 pub use list::{ArmedFault, ReplayAnswer};

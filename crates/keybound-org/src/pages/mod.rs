@@ -38,8 +38,6 @@ fn asset(media_type: &'static str, text: &'static str) -> Response {
     (fields, text).into_response()
 }
 
-/// Bytes that a page has room for without being moved; those with secrets need a part of it.
-const ROOM: usize = 16 * 1024;
 /// The scripts that a page may run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scripts {
@@ -49,6 +47,9 @@ pub(crate) enum Scripts {
     /// Those that the org serves, which may ask the org.
     OfTheOrg,
 }
+
+/// Bytes that a page has room for without being moved; those with secrets need a part of it.
+const ROOM: usize = 16 * 1024;
 
 /// A page. What stands in its template is escaped.
 pub(crate) trait Page: Template {

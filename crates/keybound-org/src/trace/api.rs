@@ -148,13 +148,11 @@ fn numbers<const N: usize>(query: Option<&str>, names: [&str; N]) -> Result<[Opt
     let mut found = [None; N];
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         let known = names.iter().position(|known| *known == name).and_then(|index| found.get_mut(index));
-        match (known, value.parse()) {
-            (Some(place), Ok(number)) => *place = Some(number),
-            _ => {
-                let cause = format!("the parameters are {}, each a number", names.join(" and "));
-                return Err(ApiError::invalid("query", [cause]));
-            }
-        }
+        let (Some(place), Ok(number)) = (known, value.parse()) else {
+            let cause = format!("the parameters are {}, each a number", names.join(" and "));
+            return Err(ApiError::invalid("query", [cause]));
+        };
+        *place = Some(number);
     }
     Ok(found)
 }

@@ -2,6 +2,7 @@
 //! has them act as somebody else; and whoever opens one that a stranger made has it checked strictly first.
 
 use keybound::NumericDate;
+use keybound::excerpt::{SENTENCE, excerpt};
 use serde::{Deserialize, Serialize};
 
 use super::exchange::Exchange;
@@ -124,7 +125,9 @@ impl TraceFile {
         if head.version != VERSION {
             return Err(TraceFileError::OtherVersion { found: head.version });
         }
-        let damaged = |error: serde_json::Error| TraceFileError::Damaged { reason: error.to_string() };
+        let damaged = |error: serde_json::Error| TraceFileError::Damaged {
+            reason: excerpt(&error.to_string(), SENTENCE),
+        };
         let file: Self = serde_json::from_slice(text).map_err(damaged)?;
         file.in_order()
     }

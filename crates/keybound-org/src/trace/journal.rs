@@ -193,7 +193,9 @@ mod tests {
 
         let mut journal = Journal::new(2_000, usize::MAX);
         let all: Vec<_> = (1..=201).collect();
-        all.iter().for_each(|id| journal.add(recording(*id, 0)));
+        for id in &all {
+            journal.add(recording(*id, 0));
+        }
         assert_eq!(journal.keep(&all), Err(KeptFull), "all or none");
         assert!(!journal.is_kept(1));
         assert_eq!(journal.keep(all.get(..200).unwrap()), Ok(()));

@@ -14,4 +14,5 @@ mod support;
 mod access;
 mod applications;
 mod browser;
+mod faults;
 mod people;

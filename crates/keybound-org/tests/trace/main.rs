@@ -11,8 +11,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../console/browser.rs"]
+mod browser;
+
 mod api;
 mod explained;
+mod pages;
 mod recorded;
 mod replayed;
 mod secrets;
