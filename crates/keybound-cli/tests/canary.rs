@@ -24,7 +24,7 @@ use keybound::{Algorithm, JwkSet, KeyKind, PrivateKey, Signer as _, SigningKey, 
 use serde_json::{Value, json};
 use sidecar::Sidecar;
 use support::received::Received;
-use support::{Ended, Org, Workspace};
+use support::{Ended, Org, Workspace, exchange};
 
 const ACCESS: &str = "canary-access-token-5d1c";
 const REFRESH: &str = "canary-refresh-token-9a2e";
@@ -445,11 +445,30 @@ impl Stage {
         let call = ["api", "/api/v1/users", "--org-url", &org.url, "-vvv"];
         let refused = self.workspace.run(&call);
         assert_eq!(refused.code, Some(7), "{}", excerpt(&refused));
+        let of_console = sign_in_to_console(&org);
         let status = org.terminate();
         let log = log.join().unwrap();
         assert!(!log.contains(&admin), "the org's admin token is in its log");
+        for secret in of_console {
+            assert!(!log.contains(&secret), "a code or a cookie of the admin console is in the log");
+        }
         vec![Ended { code: status.code(), stdout: String::new(), stderr: log + &refused.stderr }]
     }
+}
+
+/// Signs in to the admin console by the link that the org has printed, and opens a page; gives the link's code and the
+/// session's cookie.
+fn sign_in_to_console(org: &Org) -> [String; 2] {
+    let (page, code) = org.console_url.split_once("?code=").unwrap();
+    assert!(exchange("GET", &org.console_url, "", "").contains(code), "the page's form has the code");
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let signed_in = exchange("POST", page, form, &format!("code={code}"));
+    let cookie = signed_in.to_ascii_lowercase().find("set-cookie: ").map(|at| &signed_in[at..]);
+    let cookie =
+        cookie.and_then(|field| field.split([' ', ';']).nth(1)).unwrap_or_else(|| panic!("{signed_in}"));
+    let apps = exchange("GET", &format!("{}/admin/apps", org.url), &format!("Cookie: {cookie}\r\n"), "");
+    assert!(apps.starts_with("HTTP/1.1 200"), "{apps}");
+    [code.to_owned(), cookie.split_once('=').unwrap().1.to_owned()]
 }
 
 /// What of a private key must not be seen: the lines of its PEM forms, and the private members of its JWK.

@@ -16,6 +16,7 @@ fn the_org_says_in_one_line_where_it_serves_and_ends_when_it_is_asked() {
     assert!(org.url.starts_with("http://127.0.0.1:"), "{}", org.url);
     assert_eq!(org.ca_file, None);
     assert!(!org.admin_token.is_empty());
+    assert!(org.console_url.starts_with(&format!("{}/admin/sign-in?code=", org.url)), "{}", org.console_url);
     assert_eq!(org.terminate().code(), Some(0));
 
     let org = Org::start_with(&workspace, &[]);

@@ -3,13 +3,11 @@
 
 mod support;
 
-use std::io::{BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::BufReader;
 use std::process::Child;
 
 use serde_json::{Value, json};
-use support::{Ended, Org, SCOPE, USERS, Workspace};
-use url::Url;
+use support::{Ended, Org, SCOPE, USERS, Workspace, exchange};
 use url::form_urlencoded::Serializer;
 
 const LOGIN: &str = "ada@example.com";
@@ -71,23 +69,6 @@ impl Place {
 fn attribute(tag: &str, name: &str) -> String {
     let value = tag.split(&format!("{name}=\"")).nth(1).unwrap();
     value.split('"').next().unwrap().to_owned()
-}
-
-/// A request and its whole answer.
-fn exchange(method: &str, url: &str, fields: &str, body: &str) -> String {
-    let url = Url::parse(url).unwrap();
-    let host = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
-    let target = &url[url::Position::BeforePath..];
-    let mut stream = TcpStream::connect(&host).unwrap();
-    let head = format!(
-        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n{fields}\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(body.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 /// The next line that the program prints for its user, without the white space around it.

@@ -6,12 +6,14 @@
 pub(crate) mod received;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use url::Url;
 
 pub(crate) const USERS: &str = "/api/v1/users";
 pub(crate) const SCOPE: &str = "okta.users.read";
@@ -120,6 +122,7 @@ pub(crate) struct Org {
     pub(crate) url: String,
     pub(crate) ca_file: Option<String>,
     pub(crate) admin_token: String,
+    pub(crate) console_url: String,
 }
 
 impl Org {
@@ -143,6 +146,7 @@ impl Org {
             url: member("url").unwrap(),
             ca_file: member("ca_file"),
             admin_token: member("admin_token").unwrap(),
+            console_url: member("console_url").unwrap(),
         }
     }
 
@@ -227,4 +231,21 @@ impl Service {
 
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// A request over plain http, and its whole answer.
+pub(crate) fn exchange(method: &str, url: &str, fields: &str, body: &str) -> String {
+    let url = Url::parse(url).unwrap();
+    let host = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
+    let target = &url[url::Position::BeforePath..];
+    let mut stream = TcpStream::connect(&host).unwrap();
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n{fields}\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
