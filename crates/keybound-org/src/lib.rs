@@ -138,7 +138,7 @@ pub use background::Unfinished;
 pub use certificate_authority::{CA_FILE_NAMES, CertificateError};
 pub use event::{Event, EventClient, EventObject, Outcome, OutcomeResult, Severity};
 pub use faults::{
-    ArmedFault, Cut, EndpointKind, ErrorBody, Fault, FaultError, FaultId, Faults, KindName, NotAFaultId,
+    ArmedFault, Cut, EndpointKind, ErrorBody, Fault, FaultError, FaultId, FaultKind, Faults, NotAFaultId,
     OldKey, OldNonces, ReplayAnswer, RevokedTokens,
 };
 pub use keybound::{Clock, NoncePolicy, SystemClock};
