@@ -21,6 +21,8 @@ pub(crate) struct AppBody {
     sign_on_mode: Option<String>,
     credentials: Credentials,
     settings: Settings,
+    #[serde(skip)]
+    keeps_label: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -77,6 +79,7 @@ pub(super) struct AppSettings {
 
 /// What an app has of which the body says nothing.
 pub(super) struct Present {
+    pub(super) label: String,
     pub(super) client_id: Option<String>,
     pub(super) client: ClientSettings,
     pub(super) dpop_bound_access_tokens: bool,
@@ -100,6 +103,7 @@ impl AppBody {
             _ => TokenEndpointAuthMethod::ClientSecretBasic,
         };
         Present {
+            label: String::new(),
             client_id: None,
             client: ClientSettings {
                 application_type,
@@ -119,6 +123,11 @@ impl AppBody {
         }
     }
 
+    /// The same for an app that keeps the label that it has then.
+    pub(crate) fn keeping_label(self) -> Self {
+        Self { keeps_label: true, ..self }
+    }
+
     /// The app that the body makes of what is present. All that is wrong is told at once.
     pub(super) fn read(self, present: Present) -> Result<AppSettings, ApiError> {
         let mut causes = Causes::default();
@@ -130,7 +139,8 @@ impl AppBody {
             self.sign_on_mode.as_deref().is_none_or(|mode| mode == "OPENID_CONNECT"),
             "signOnMode: this org has apps of the mode OPENID_CONNECT alone",
         );
-        let label = self.label.unwrap_or_default().trim().to_owned();
+        let label = if self.keeps_label { Some(present.label) } else { self.label };
+        let label = label.unwrap_or_default().trim().to_owned();
         causes.unless(!label.is_empty(), "label: The field cannot be left blank");
         causes.unless(label.chars().count() <= MAX_LABEL_CHARACTERS, "label: The field is too long");
 

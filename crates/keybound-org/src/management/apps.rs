@@ -153,28 +153,29 @@ impl Management {
         id: &str,
         body: AppBody,
     ) -> Result<(App, Option<ClientSecret>), ApiError> {
-        let app = self.app(id)?;
-        permit.to_change(&app)?;
-        let settings = body.read(Present {
-            client_id: Some(app.client_id),
-            client: app.client,
-            dpop_bound_access_tokens: app.dpop_bound_access_tokens,
-            has_keys: !app.keys.keys().is_empty(),
-        })?;
-        let uses_secret = settings.client.token_endpoint_auth_method.uses_secret();
-        let new_secret = match (settings.client_secret, app.client_secret_hash) {
-            (None, None) if uses_secret => Some(ClientSecret::generate(self.random.as_ref())?),
-            (secret, _) => secret,
-        };
-        let keys = settings.keys.as_deref();
-        let app = self.store.replace_app(id, keys, self.clock.now(), |app| {
+        let mut new_secret = None;
+        // What the body leaves out is taken from the app as it is then, not as somebody read it before.
+        let app = self.store.replace_app(id, self.clock.now(), |app| {
+            permit.to_change(app)?;
+            let settings = body.read(Present {
+                label: app.label.clone(),
+                client_id: Some(app.client_id.clone()),
+                client: app.client.clone(),
+                dpop_bound_access_tokens: app.dpop_bound_access_tokens,
+                has_keys: !app.keys.keys().is_empty(),
+            })?;
+            let uses_secret = settings.client.token_endpoint_auth_method.uses_secret();
+            new_secret = match (settings.client_secret, &app.client_secret_hash) {
+                (None, None) if uses_secret => Some(ClientSecret::generate(self.random.as_ref())?),
+                (secret, _) => secret,
+            };
             app.label = settings.label;
             app.client = settings.client;
             app.dpop_bound_access_tokens = settings.dpop_bound_access_tokens;
             if let Some(secret) = &new_secret {
                 app.client_secret_hash = Some(secret.hash());
             }
-            Ok::<_, ApiError>(())
+            Ok::<_, ApiError>(settings.keys)
         })?;
         self.log(&permit.event("application.lifecycle.update", "Update application").to(target(&app)));
         Ok((app, new_secret))

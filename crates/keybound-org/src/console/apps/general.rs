@@ -179,9 +179,8 @@ impl Console {
         id: &str,
         method: &str,
     ) -> Result<(), ApiError> {
-        let app = self.management.app(id)?;
-        let body = app_body(&app.label, &json!({ "token_endpoint_auth_method": method }), &json!({}))?;
-        self.management.replace_app(&administrator.permit(), id, body).map(drop)
+        let body = app_body("", &json!({ "token_endpoint_auth_method": method }), &json!({}))?;
+        self.management.replace_app(&administrator.permit(), id, body.keeping_label()).map(drop)
     }
 }
 
@@ -205,9 +204,8 @@ pub(super) async fn make_secret(
     run(move || {
         let api = &console.management;
         let secret = ClientSecret::generate(api.random.as_ref())?;
-        let label = api.app(&id)?.label;
-        let body = app_body(&label, &json!({ "client_secret": secret.expose() }), &json!({}))?;
-        let (app, _) = api.replace_app(&administrator.permit(), &id, body)?;
+        let body = app_body("", &json!({ "client_secret": secret.expose() }), &json!({}))?;
+        let (app, _) = api.replace_app(&administrator.permit(), &id, body.keeping_label())?;
         let page = SecretShown {
             frame: console.frame(&administrator, SECTION),
             head: Head::new(app, Tab::General),

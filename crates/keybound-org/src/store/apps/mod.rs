@@ -132,24 +132,22 @@ impl Store {
         now: NumericDate,
         change: impl FnOnce(&mut App) -> Result<(), E>,
     ) -> Result<App, E> {
-        self.replace_app(client_id, None, now, change)
+        self.replace_app(client_id, now, |app| change(app).map(|()| None))
     }
 
-    /// Does what [`Store::change_app`] does, and puts `keys` in the place of its keys if there are any.
+    /// Does what [`Store::change_app`] does, and puts the keys that `change` gives in the place of the app's.
     pub(crate) fn replace_app<E: From<StoreError>>(
         &self,
         client_id: &str,
-        keys: Option<&[PublicKey]>,
         now: NumericDate,
-        change: impl FnOnce(&mut App) -> Result<(), E>,
+        change: impl FnOnce(&mut App) -> Result<Option<Vec<PublicKey>>, E>,
     ) -> Result<App, E> {
         self.write(|transaction| {
             let mut app = find(transaction, client_id)?.ok_or_else(|| unknown(client_id))?;
-            if let Some(keys) = keys {
-                keys::replace(transaction, client_id, keys, now)?;
+            if let Some(keys) = change(&mut app)? {
+                keys::replace(transaction, client_id, &keys, now)?;
                 app.keys = keys::active(transaction, client_id)?;
             }
-            change(&mut app)?;
             app.last_updated = now;
             update(transaction, &app)?;
             Ok(app)
