@@ -1,9 +1,13 @@
-//! `keybound org`: a local org, its apps and their keys, and what goes wrong in it.
+//! `keybound org`: a local org, its apps and their keys, its data, and what goes wrong in it.
 
 mod app;
+mod export;
 mod fault;
+mod import;
 mod key;
+mod reset;
 mod running;
+mod seed;
 mod start;
 mod trace;
 mod trust;
@@ -29,6 +33,14 @@ pub(crate) enum Verb {
     /// Register keys, also while the org runs.
     #[command(subcommand)]
     Key(key::Verb),
+    /// Add made-up users, as many as wanted, also while the org runs.
+    Seed(seed::SeedUsers),
+    /// Make an org's data new; its certificate authority stays.
+    Reset(reset::Reset),
+    /// Write an org's data as JSON Lines, as it is at one instant.
+    Export(export::Export),
+    /// Read what an export wrote into a new org: all of it, or nothing.
+    Import(import::Import),
     /// Let things go wrong in an org that runs: for tests of what calls it.
     #[command(subcommand)]
     Fault(fault::Verb),
@@ -44,6 +56,10 @@ pub(crate) fn run(verb: &Verb, output: Output) -> Outcome {
         Verb::Start(arguments) => start::run(arguments, output),
         Verb::App(verb) => app::run(verb, output),
         Verb::Key(verb) => key::run(verb, output),
+        Verb::Seed(arguments) => seed::run(arguments, output),
+        Verb::Reset(arguments) => reset::run(arguments, output),
+        Verb::Export(arguments) => export::run(arguments, output),
+        Verb::Import(arguments) => import::run(arguments, output),
         Verb::Fault(verb) => fault::run(verb, output),
         Verb::Trace(verb) => trace::run(verb, output),
         Verb::Trust(arguments) => trust::run(arguments, output),

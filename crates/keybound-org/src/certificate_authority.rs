@@ -28,6 +28,9 @@ use crate::timestamp;
 const CERTIFICATE_FILE: &str = "ca.pem";
 const KEY_FILE: &str = "ca_key.pem";
 
+/// The files of an org's certificate authority in the folder of its data; without them it makes another.
+pub const CA_FILE_NAMES: [&str; 2] = [CERTIFICATE_FILE, KEY_FILE];
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Longer than anyone keeps an org; trusting a new authority is a nuisance.

@@ -79,13 +79,15 @@
 //! say that something is wrong. Refusals by the management API carry the `WWW-Authenticate` challenge of
 //! the specifications as well as Okta's body.
 //!
+//! The last requests are remembered, and each is explained by every rule, with what to change ([`trace`]).
+//!
 //! # What is less
 //!
 //! - Operations of Okta's that are not served answer 404, and say so by their id, there and in the log.
 //! - Apps are OpenID Connect clients, whose id is their client id. A client secret is shown when it is made and
 //!   never again: only its hash is kept. No `jwks_uri` is fetched.
-//! - Passwords are kept as a hash; one that arrives as a hash or by a hook counts as there, and lets nobody in.
-//!   No mail is sent, and the links of activation and reset lead nowhere.
+//! - Passwords are kept as a hash, and go when a user is deactivated; one that arrives as a hash or by a hook counts as
+//!   there, and lets nobody in. No mail is sent, and the links of activation and reset lead nowhere.
 //! - A user is asked for leave where the request says so (`prompt=consent`) and for devices, and else not. With a
 //!   user's token the management API asks for the admin roles of the app, not for those of the user. Nothing is
 //!   answered for CORS.
@@ -133,10 +135,10 @@ mod user;
 mod wire_name;
 
 pub use background::Unfinished;
-pub use certificate_authority::CertificateError;
+pub use certificate_authority::{CA_FILE_NAMES, CertificateError};
 pub use event::{Event, EventClient, EventObject, Outcome, OutcomeResult, Severity};
 pub use faults::{
-    ArmedFault, Cut, EndpointKind, ErrorBody, Fault, FaultError, FaultId, Faults, KindName, NotAFaultId,
+    ArmedFault, Cut, EndpointKind, ErrorBody, Fault, FaultError, FaultId, FaultKind, Faults, NotAFaultId,
     OldKey, OldNonces, ReplayAnswer, RevokedTokens,
 };
 pub use keybound::{Clock, NoncePolicy, SystemClock};
@@ -147,7 +149,7 @@ pub use settings::{Data, OrgSettings, Scheme};
 pub use store::{
     AccessPolicy, AccessPolicyRule, AdminRole, App, AppStatus, ApplicationType, ClaimSource, ClaimedToken,
     ClientKey, ClientSecret, ClientSecretHash, ClientSettings, CustomClaim, CustomScope, CustomServer,
-    GrantType, Identified, KeyStatus, LifecycleStatus, Lifetimes, NewApp, NewAuthorizationServer,
-    PasswordCheck, ResponseType, RoleAssignment, SEEDED_PASSWORD, ScopeGrant, ServerId, Store, StoreError,
-    TokenEndpointAuthMethod, UnknownAdminRole,
+    ExportError, GrantType, Identified, ImportError, KeyStatus, LifecycleStatus, Lifetimes, LineProblem,
+    NewApp, NewAuthorizationServer, PasswordCheck, ResponseType, RoleAssignment, SEEDED_PASSWORD, ScopeGrant,
+    Secrets, Seeded, ServerId, Store, StoreError, TokenEndpointAuthMethod, UnknownAdminRole,
 };

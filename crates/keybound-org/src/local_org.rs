@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::admin_token::{self, AdminTokenHash};
 use crate::answer;
 use crate::authorization_server::{
-    AuthorizationServers, IssuedTokens, OrgNonces, RevokedAtOnce, SigningKeys,
+    AuthorizationServers, CodeAttempts, IssuedTokens, OrgNonces, RevokedAtOnce, SigningKeys,
 };
 use crate::background::{self, Unfinished};
 use crate::certificate_authority::{CertificateAuthority, CertificateError};
@@ -120,6 +120,11 @@ impl LocalOrg {
         &self.store
     }
 
+    /// The folder of the org's data.
+    pub fn data_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The requests that it answered, explained.
     pub fn traces(&self) -> &Arc<Traces> {
         &self.traces
@@ -192,7 +197,7 @@ impl Foundation {
         let folder = Folder::of(&settings.data)?;
         let now = settings.clock.now();
         let store = Store::open(folder.path())?;
-        store.furnish(seed::users(settings.seed_users), now, settings.random.as_ref())?;
+        store.furnish(seed::users(settings.seed_users, seed::FIRST_SEED), now, settings.random.as_ref())?;
 
         let address = settings.listen;
         let unable = |source| StartError::Listen { address, source };
@@ -289,6 +294,7 @@ fn authorization_servers(
         revoked: Arc::new(RevokedAtOnce::default()),
         keys: Arc::new(SigningKeys::new(store.clone(), settings.signing_keys_renewed_every)),
         refresh_token_grace: settings.refresh_token_grace,
+        code_attempts: CodeAttempts::default(),
         clock: Arc::clone(clock),
         random: Arc::clone(random),
     })

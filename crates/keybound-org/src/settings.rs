@@ -24,7 +24,8 @@ pub struct OrgSettings {
     pub data: Data,
     /// How many users a new org is furnished with.
     pub seed_users: usize,
-    /// Requests that each group of endpoints of the management API takes in a minute.
+    /// Requests that each group of endpoints of the management API takes in a minute from all clients together, and as
+    /// many from whoever is not admitted.
     pub requests_per_minute: u32,
     /// The same for groups that have a limit of their own; of two for one group the last counts.
     pub rate_limits: Vec<(EndpointGroup, u32)>,

@@ -81,7 +81,12 @@ impl User {
                 // Without a password the user is invited to choose one, and is active after that.
                 if self.password_changed.is_some() { S::Active } else { S::Provisioned }
             }
-            (LifecycleStep::Deactivate, status) if status != S::Deprovisioned => S::Deprovisioned,
+            // The password goes with the access: who comes back chooses another, so that one which had expired does
+            // not come back as a good one.
+            (LifecycleStep::Deactivate, status) if status != S::Deprovisioned => {
+                self.password_changed = None;
+                S::Deprovisioned
+            }
             (LifecycleStep::Suspend, S::Active) => S::Suspended,
             (LifecycleStep::Unsuspend, S::Suspended) | (LifecycleStep::Unlock, S::LockedOut) => S::Active,
             (
@@ -93,7 +98,7 @@ impl User {
             {
                 S::PasswordExpired
             }
-            (LifecycleStep::Reactivate, S::Provisioned) => S::Provisioned,
+            (LifecycleStep::Reactivate, status @ (S::Provisioned | S::Recovery)) => status,
             _ => return Err(StepNotAllowed(step)),
         };
         self.status_changed = Some(now);
@@ -106,7 +111,18 @@ impl User {
         self.profile = profile;
         self.last_updated = now;
         if new_password {
-            self.password_changed = Some(now);
+            self.set_password(now);
+        }
+    }
+
+    /// The user has a new password, and is active if nothing but a password was missing.
+    fn set_password(&mut self, now: NumericDate) {
+        self.password_changed = Some(now);
+        if matches!(self.status, UserStatus::Provisioned | UserStatus::Recovery | UserStatus::PasswordExpired)
+        {
+            self.status = UserStatus::Active;
+            self.status_changed = Some(now);
+            self.activated = self.activated.or(Some(now));
         }
     }
 }
@@ -338,6 +354,7 @@ mod tests {
             (Step::ExpirePassword, S::Active, false, None),
             (Step::ExpirePassword, S::Staged, true, None),
             (Step::Reactivate, S::Provisioned, false, Some(S::Provisioned)),
+            (Step::Reactivate, S::Recovery, true, Some(S::Recovery)),
             (Step::Reactivate, S::Active, true, None),
         ] {
             let mut user = User::staged("00u1".to_owned(), isaac(), has_password, NOW);
@@ -345,6 +362,48 @@ mod tests {
             let taken = user.take(step, NOW);
             assert_eq!(taken, to.map(drop).ok_or(StepNotAllowed(step)), "{step:?} from {from:?}");
             assert_eq!(user.status, to.unwrap_or(from), "{step:?} from {from:?}");
+        }
+    }
+
+    /// What a password does that an administrator sets, in each status (Okta's lifecycle of users).
+    #[test]
+    fn a_new_password_makes_active_whoever_lacked_nothing_else() {
+        use UserStatus as S;
+        for (from, to) in [
+            (S::Staged, S::Staged),
+            (S::Provisioned, S::Active),
+            (S::Active, S::Active),
+            (S::Recovery, S::Active),
+            (S::PasswordExpired, S::Active),
+            (S::LockedOut, S::LockedOut),
+            (S::Suspended, S::Suspended),
+            (S::Deprovisioned, S::Deprovisioned),
+        ] {
+            let mut user = User::staged("00u1".to_owned(), isaac(), false, NOW);
+            user.status = from;
+            user.update(isaac(), true, NOW);
+            assert_eq!((user.status, user.password_changed), (to, Some(NOW)), "from {from:?}");
+            let changed = (from != to).then_some(NOW);
+            assert_eq!(user.status_changed, changed, "from {from:?}");
+            user.status = from;
+            user.update(isaac(), false, NOW);
+            assert_eq!(user.status, from, "another profile changes nothing of it");
+        }
+    }
+
+    #[test]
+    fn who_was_deactivated_comes_back_without_the_password_of_before() {
+        for status in
+            [UserStatus::Active, UserStatus::PasswordExpired, UserStatus::Recovery, UserStatus::Staged]
+        {
+            let mut user = User::staged("00u1".to_owned(), isaac(), true, NOW);
+            user.status = status;
+            user.take(LifecycleStep::Deactivate, NOW).unwrap();
+            assert_eq!(user.password_changed, None);
+            user.take(LifecycleStep::Activate, NOW).unwrap();
+            assert_eq!(user.status, UserStatus::Provisioned, "from {status:?}");
+            user.update(isaac(), true, NOW);
+            assert_eq!(user.status, UserStatus::Active, "from {status:?}");
         }
     }
 }

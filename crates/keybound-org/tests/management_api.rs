@@ -360,3 +360,21 @@ async fn requests_beyond_the_limit_wait_for_the_next_minute() {
     test.wait(60);
     assert_eq!(test.administer(Method::GET, USERS, None).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn strangers_use_up_nothing_of_what_the_orgs_clients_have() {
+    let settings = OrgSettings { requests_per_minute: 2, ..OrgSettings::default() };
+    let test = TestOrg::start_with(settings).await;
+    let app = test.app(&[READ], &[AdminRole::ReadOnly]);
+    let token = test.token(&app, READ).await;
+    for (remaining, status) in [("1", 401), ("0", 401), ("0", 429), ("0", 429)] {
+        let answer = test.get(USERS).await;
+        assert_eq!((answer.status.as_u16(), answer.header("x-rate-limit-remaining")), (status, remaining));
+    }
+    let stolen = test.http.get(test.url(USERS)).header("authorization", format!("Bearer {token}"));
+    assert_eq!(test.send(stolen).await.status.as_u16(), 429, "a token without its key is a stranger's");
+    let answer = test.call(&app, &token, Method::GET, USERS).await;
+    assert_eq!((answer.status.as_u16(), answer.header("x-rate-limit-remaining")), (200, "1"));
+    assert_eq!(test.administer(Method::GET, USERS, None).await.header("x-rate-limit-remaining"), "0");
+    assert_eq!(test.call(&app, &token, Method::GET, USERS).await.status.as_u16(), 429);
+}

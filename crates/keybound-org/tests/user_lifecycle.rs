@@ -44,7 +44,7 @@ async fn a_user_signs_in_with_the_password_and_is_locked_out_after_ten_failures(
     let user_id = create(&test, "").await["id"].as_str().unwrap().to_owned();
     let right = PasswordCheck::Right { user_id: user_id.clone() };
     let wrong = PasswordCheck::Wrong { user_id: Some(user_id.clone()) };
-    let locked_out = PasswordCheck::LockedOut { user_id };
+    let locked_out = |by_this_one| PasswordCheck::LockedOut { user_id: user_id.clone(), by_this_one };
     assert_eq!(check(&test, "Isaac.Brock@Example.com", PASSWORD), right);
     for password in ["", "tlpWENT2m", &PASSWORD.to_uppercase()] {
         assert_eq!(check(&test, LOGIN, password), wrong, "{password}");
@@ -53,8 +53,8 @@ async fn a_user_signs_in_with_the_password_and_is_locked_out_after_ten_failures(
     for _ in 0..9 {
         assert_eq!(check(&test, LOGIN, "wrong"), wrong);
     }
-    assert_eq!(check(&test, LOGIN, "wrong"), locked_out);
-    assert_eq!(check(&test, LOGIN, PASSWORD), locked_out, "the right one is of no use now");
+    assert_eq!(check(&test, LOGIN, "wrong"), locked_out(true));
+    assert_eq!(check(&test, LOGIN, PASSWORD), locked_out(false), "the right one is of no use now");
     let read = test.administer(Method::GET, &format!("/api/v1/users/{LOGIN}"), None).await;
     assert_eq!(read.text("/status"), "LOCKED_OUT");
     assert_eq!(step(&test, "unlock").await.0, 200);
@@ -84,6 +84,11 @@ async fn who_may_not_sign_in_does_not_with_the_right_password_either() {
     let body = json!({"credentials": {"password": {"value": "another password"}}});
     assert_eq!(test.administer(Method::POST, &path, Some(body)).await.status, StatusCode::OK);
     assert!(matches!(check(&test, LOGIN, PASSWORD), PasswordCheck::Wrong { .. }), "the old one");
+    assert!(
+        matches!(check(&test, LOGIN, "another password"), PasswordCheck::Right { .. }),
+        "not expired any more"
+    );
+    assert_eq!(step(&test, "expire_password").await.0, 200);
     assert!(matches!(check(&test, LOGIN, "another password"), PasswordCheck::Expired { .. }));
     for _ in 0..9 {
         assert!(matches!(check(&test, LOGIN, "wrong"), PasswordCheck::Wrong { .. }));
@@ -92,8 +97,14 @@ async fn who_may_not_sign_in_does_not_with_the_right_password_either() {
         matches!(check(&test, LOGIN, "wrong"), PasswordCheck::LockedOut { .. }),
         "an expired one is guarded too"
     );
-    assert_eq!(step(&test, "deactivate").await.0, 200);
-    assert!(matches!(check(&test, LOGIN, "another password"), PasswordCheck::Wrong { .. }));
+    for name in ["deactivate", "activate"] {
+        assert_eq!(step(&test, name).await.0, 200);
+        let found = check(&test, LOGIN, "another password");
+        assert!(matches!(found, PasswordCheck::Wrong { .. }), "{name}: the password is gone");
+    }
+    let body = json!({"credentials": {"password": {"value": "a third password"}}});
+    assert_eq!(test.administer(Method::POST, &path, Some(body)).await.text("/status"), "ACTIVE");
+    assert!(matches!(check(&test, LOGIN, "a third password"), PasswordCheck::Right { .. }));
 }
 
 #[tokio::test]
@@ -118,6 +129,10 @@ async fn each_step_answers_with_what_the_user_goes_on_with() {
     assert!(link["resetPasswordUrl"].as_str().unwrap().starts_with(test.org.url()), "{link}");
     let read = test.administer(Method::GET, &format!("/api/v1/users/{LOGIN}"), None).await;
     assert_eq!(read.text("/status"), "RECOVERY");
+    assert_eq!(step(&test, "reactivate").await, (200, json!({})), "also one in recovery");
+    let body = json!({"credentials": {"password": {"value": PASSWORD}}});
+    let path = format!("/api/v1/users/{LOGIN}");
+    assert_eq!(test.administer(Method::POST, &path, Some(body)).await.text("/status"), "ACTIVE");
     assert_eq!(step(&test, "reactivate").await.1["errorCode"], "E0000038");
     assert_eq!(step(&test, "promote").await.0, 404);
 

@@ -72,7 +72,7 @@ async fn a_user_is_created_read_changed_replaced_deactivated_and_deleted() {
         ("activate", 403, "ACTIVE"),
         ("deactivate", 200, "DEPROVISIONED"),
         ("deactivate", 403, "DEPROVISIONED"),
-        ("activate", 200, "ACTIVE"),
+        ("activate", 200, "PROVISIONED"),
     ] {
         let taken = test.administer(Method::POST, &format!("{path}/lifecycle/{step}"), None).await;
         assert_eq!((taken.status.as_u16(), status().await.as_str()), (answer, then), "{step}: {taken:?}");

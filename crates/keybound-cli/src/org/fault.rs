@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use http::Method;
 use keybound_okta::{Call, OktaClient};
-use keybound_org::{Cut, EndpointKind, ErrorBody, KindName};
+use keybound_org::{Cut, EndpointKind, ErrorBody, FaultKind};
 use serde_json::{Map, Value, json};
 
 use super::running::WhichOrg;
@@ -66,7 +66,7 @@ Examples:
   keybound org fault add revoke-token --data ./org --of-client 0oa1")]
 pub(crate) struct Add {
     /// What happens.
-    #[arg(value_name = "KIND", value_parser = named(KindName::ALL, KindName::name))]
+    #[arg(value_name = "KIND", value_parser = named(FaultKind::ALL, FaultKind::name))]
     kind: String,
     #[command(flatten)]
     org: WhichOrg,

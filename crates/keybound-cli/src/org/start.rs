@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anstream::eprintln;
 use clap::Args;
 use keybound_org::{Data, LocalOrg, NoncePolicy, OrgSettings, Scheme, StartError};
 use serde_json::json;
@@ -20,6 +21,7 @@ use crate::signals::Signals;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
+  keybound org start
   keybound org start --listen 127.0.0.1:8443 --data ./org
   keybound org start --listen 127.0.0.1:8080 --http --data ./org")]
 pub(crate) struct Start {
@@ -32,9 +34,10 @@ pub(crate) struct Start {
     /// Listen where other machines can reach it, as one does in a container; https only.
     #[arg(long, conflicts_with = "http")]
     listen_beyond_loopback: bool,
-    /// Folder of the database, the certificate authority and the keys; made if it is not there.
+    /// Folder of the database, the certificate authority and the keys; made if it is not there. Without one the data is
+    /// in a temporary folder, and ends with the org.
     #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    data: Option<PathBuf>,
     /// Made-up users that a new org begins with.
     #[arg(long, value_name = "N", default_value_t = OrgSettings::default().seed_users)]
     seed_users: usize,
@@ -58,7 +61,7 @@ pub(super) fn run(arguments: &Start, output: Output) -> Outcome {
         listen: arguments.listen,
         scheme: if arguments.http { Scheme::Http } else { Scheme::Https },
         listen_beyond_loopback: arguments.listen_beyond_loopback,
-        data: Data::Directory(arguments.data.clone()),
+        data: arguments.data.clone().map_or(Data::Temporary, Data::Directory),
         seed_users: arguments.seed_users,
         requests_per_minute: arguments.requests_per_minute,
         nonces: NoncePolicy {
@@ -82,7 +85,11 @@ pub(super) fn run(arguments: &Start, output: Output) -> Outcome {
             "admin_token": org.admin_token(),
             "console_url": console_url.as_str(),
         });
-        let announcement = Announcement::of(&org, &arguments.data).map_err(unable)?;
+        let announcement = Announcement::of(&org, org.data_folder()).map_err(unable)?;
+        if arguments.data.is_none() {
+            let folder = org.data_folder().display();
+            eprintln!("the org's data is in {folder} and ends with the org; --data DIR keeps it");
+        }
         output.line(line)?;
         signals.told_to_end().await;
         drop(announcement);

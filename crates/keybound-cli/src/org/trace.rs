@@ -139,11 +139,13 @@ fn list(arguments: &List, output: Output) -> Outcome {
     let okta = arguments.org.open()?;
     runtime::run(&okta, async {
         let mut latest = tell_newer(&okta, 0, arguments.limit, output).await?;
-        while arguments.follow {
+        if !arguments.follow {
+            return Ok(());
+        }
+        loop {
             tokio::time::sleep(PAUSE).await;
             latest = tell_newer(&okta, latest, MAX_AT_ONCE, output).await?;
         }
-        Ok(())
     })
 }
 

@@ -72,7 +72,7 @@ impl AuthorizationServer {
         let request = self.authorization_request(&form, now)?;
         let browser = self.browser(&asked.head.headers)?;
         match self.signed_in(&browser, request.longest_signed_in(), now)? {
-            Some((session, user)) => self.with_leave(&request, &form, &browser, &session, &user, now),
+            Some((session, user)) => self.with_leave(asked, &request, &form, &browser, (&session, &user)),
             None if request.prompt.none => Err(request.refused(RequestRefusal::LoginRequired)),
             None => Ok(self.sign_in_page(&request, &form, &browser, None, None)),
         }
@@ -89,11 +89,11 @@ impl AuthorizationServer {
             let stale = "This page was not current any more. Please sign in again.";
             return Ok(self.sign_in_page(&request, &form, &browser, username, Some(stale)));
         }
-        let (browser, session, user) = match self.begin_session(&browser, &posted, now)? {
+        let (browser, session, user) = match self.begin_session(asked, &browser, &posted)? {
             Ok(begun) => begun,
             Err(problem) => return Ok(self.sign_in_page(&request, &form, &browser, username, Some(problem))),
         };
-        let answer = self.with_leave(&request, &form, &browser, &session, &user, now);
+        let answer = self.with_leave(asked, &request, &form, &browser, (&session, &user));
         answer.map(|answer| self.with_cookie(&browser, answer))
     }
 
@@ -104,47 +104,49 @@ impl AuthorizationServer {
         let browser = self.browser(&asked.head.headers)?;
         let longest =
             request.longest_signed_in().map(|seconds| seconds.saturating_add(READING_TIME.as_secs()));
-        let (session, _) = self.signed_in(&browser, longest, now)?.ok_or(NoTarget::Stale)?;
-        if !browser.was_shown(FormPurpose::Consent, posted.get("form_token")) {
+        let (session, user) = self.signed_in(&browser, longest, now)?.ok_or(NoTarget::Stale)?;
+        let shown = FormPurpose::Consent(posted.require("request").map_err(NoTarget::from)?);
+        if !browser.was_shown(shown, posted.get("form_token")) {
             return Err(NoTarget::Stale.into());
         }
         if posted.get("decision") != Some("allow") {
             return Err(request.refused(RequestRefusal::Denied));
         }
-        self.give_code(&request, &session, now)
+        self.give_code(asked, &request, (&session, &user))
     }
 
     /// A code, or the page that asks for the user's leave first.
     fn with_leave(
         &self,
+        asked: &Asked,
         request: &AuthorizationRequest,
         form: &Form,
         browser: &Browser,
-        session: &Session,
-        user: &User,
-        now: NumericDate,
+        (session, user): (&Session, &User),
     ) -> Result<Response, NotAuthorized> {
         if !request.prompt.consent {
-            return self.give_code(request, session, now);
+            return self.give_code(asked, request, (session, user));
         }
+        let carried = form.encoded();
         let page = Consent {
             app: &request.app.label,
             user: user.login(),
             scopes: &request.scopes,
             action: &format!("{}{CONSENT}", self.base),
             subject_name: "request",
-            subject: &form.encoded(),
-            form_token: &browser.form_token(FormPurpose::Consent),
+            subject: &carried,
+            form_token: &browser.form_token(FormPurpose::Consent(&carried)),
         };
         Ok(page.answer(StatusCode::OK, &[request.target.redirect_uri.source()]))
     }
 
     fn give_code(
         &self,
+        asked: &Asked,
         request: &AuthorizationRequest,
-        session: &Session,
-        now: NumericDate,
+        (session, user): (&Session, &User),
     ) -> Result<Response, NotAuthorized> {
+        let now = self.now();
         let given = || -> Result<_, TokenRefusal> {
             let code = self.secret()?;
             let kept = KeptCode {
@@ -164,6 +166,7 @@ impl AuthorizationServer {
         match given() {
             Ok(code) => {
                 tracing::info!(client_id = request.app.client_id, user_id = session.user_id, "code granted");
+                self.log_single_sign_on(asked, user, &request.app);
                 Ok(request.target.code(&code, &self.issuer))
             }
             Err(refusal) => Err(NotAuthorized::There(Box::new(request.target.clone()), refusal)),
@@ -210,16 +213,19 @@ impl AuthorizationServer {
     /// A new session, under a new cookie, for the user whose name and password a form has; else what the user is told.
     pub(super) fn begin_session(
         &self,
+        asked: &Asked,
         before: &Browser,
         posted: &Form,
-        now: NumericDate,
     ) -> Result<Result<(Browser, Session, User), &'static str>, TokenRefusal> {
         let (username, password) = (posted.get("username"), posted.get("password"));
         let (Some(username), Some(password)) = (username, password) else { return Ok(Err(UNABLE)) };
         if username.len() > MAX_CREDENTIAL_BYTES || password.len() > MAX_CREDENTIAL_BYTES {
             return Ok(Err(UNABLE));
         }
-        let user_id = match self.org.store.check_password(username, password, now)? {
+        let now = self.now();
+        let check = self.org.store.check_password(username, password, now)?;
+        self.log_sign_in(asked, username, &check)?;
+        let user_id = match check {
             PasswordCheck::Right { user_id } => user_id,
             PasswordCheck::Expired { .. } => return Ok(Err(EXPIRED)),
             PasswordCheck::TooMany => return Ok(Err(TOO_MANY)),

@@ -13,22 +13,25 @@ use keybound::{Secret, base64url};
 use super::AuthorizationServer;
 use crate::cookie::{Cookie, SameSite};
 
-/// What a form is for; a token of one form is good for no other.
+/// What a form is for; a token of one form is good for no other, and a yes for what the user was shown alone.
 #[derive(Clone, Copy)]
-pub(super) enum FormPurpose {
+pub(super) enum FormPurpose<'a> {
     SignIn,
-    Consent,
+    /// Leave for this authorization request, as the page carries it.
+    Consent(&'a str),
     DeviceCode,
-    DeviceAnswer,
+    /// Leave for the device of this user code.
+    DeviceAnswer(&'a str),
 }
 
-impl FormPurpose {
-    const fn name(self) -> &'static str {
+impl<'a> FormPurpose<'a> {
+    /// Its name, and what it is about.
+    const fn parts(self) -> (&'static str, &'a str) {
         match self {
-            Self::SignIn => "sign in",
-            Self::Consent => "consent",
-            Self::DeviceCode => "device code",
-            Self::DeviceAnswer => "device answer",
+            Self::SignIn => ("sign in", ""),
+            Self::Consent(request) => ("consent", request),
+            Self::DeviceCode => ("device code", ""),
+            Self::DeviceAnswer(code) => ("device answer", code),
         }
     }
 }
@@ -80,16 +83,18 @@ impl Browser {
     }
 
     /// The token for a form that this browser is shown.
-    pub(super) fn form_token(&self, purpose: FormPurpose) -> String {
+    pub(super) fn form_token(&self, purpose: FormPurpose<'_>) -> String {
         let mut context = digest::Context::new(&digest::SHA256);
-        for part in [purpose.name(), "\0", self.secret.expose()] {
+        let (name, subject) = purpose.parts();
+        // Names and cookies have no zero byte, so nothing of one runs into the next.
+        for part in [name, "\0", self.secret.expose(), "\0", subject] {
             context.update(part.as_bytes());
         }
         base64url::encode(context.finish())
     }
 
     /// Whether a form is of a page that this browser was shown for the purpose.
-    pub(super) fn was_shown(&self, purpose: FormPurpose, token: Option<&str>) -> bool {
+    pub(super) fn was_shown(&self, purpose: FormPurpose<'_>, token: Option<&str>) -> bool {
         let expected = self.form_token(purpose);
         let is_same = |token: &str| {
             constant_time::verify_slices_are_equal(expected.as_bytes(), token.as_bytes()).is_ok()
@@ -107,9 +112,14 @@ mod tests {
         let browser = |secret: &str| Browser { secret: Secret::new(secret), is_known: true };
         let token = browser("a").form_token(FormPurpose::SignIn);
         assert!(browser("a").was_shown(FormPurpose::SignIn, Some(&token)));
-        assert!(!browser("a").was_shown(FormPurpose::Consent, Some(&token)));
+        assert!(!browser("a").was_shown(FormPurpose::DeviceCode, Some(&token)));
         assert!(!browser("b").was_shown(FormPurpose::SignIn, Some(&token)));
         assert!(!browser("a").was_shown(FormPurpose::SignIn, None));
+        let leave = browser("a").form_token(FormPurpose::Consent("scope=a"));
+        assert!(browser("a").was_shown(FormPurpose::Consent("scope=a"), Some(&leave)));
+        for other in [FormPurpose::Consent("scope=b"), FormPurpose::DeviceAnswer("scope=a")] {
+            assert!(!browser("a").was_shown(other, Some(&leave)), "a yes to one thing is none to another");
+        }
         let new = Browser { is_known: false, ..browser("a") };
         assert!(!new.was_shown(FormPurpose::SignIn, Some(&token)), "without a cookie nothing was shown");
     }

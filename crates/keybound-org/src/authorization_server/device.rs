@@ -16,6 +16,7 @@ use super::endpoint::{Asked, json_answer};
 use super::refusal::TokenRefusal;
 use super::token::{UsersGrant, bounded};
 use crate::form::Form;
+use crate::origin;
 use crate::pages::{Activate, Consent, Notice, Page as _};
 use crate::store::{App, DeviceAnswer, DeviceRequest, GrantType, Redeemed, Session};
 
@@ -39,8 +40,11 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// Letters of a user code that nobody takes for others, and that spell no words (RFC 8628 section 6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
-/// Letters of a user code: 34 bits. Who guesses has to sign in first, and has ten minutes.
+/// Letters of a user code: 34 bits. Who guesses has to sign in first, has ten minutes, and few attempts.
 const USER_CODE_LETTERS: usize = 8;
+
+/// What a user is told whose code was not looked at.
+const TOO_MANY_CODES: &str = "Too many invalid codes. Try again in ten minutes.";
 
 /// How often a user code is made anew when another device has it.
 const TRIES: usize = 8;
@@ -175,14 +179,21 @@ impl AuthorizationServer {
         // Nobody learns which codes are waiting without having signed in.
         let (browser, session) = match &signed_in {
             Some((session, _)) => (browser, session.clone()),
-            None => match self.begin_session(&browser, &form, now)? {
+            None => match self.begin_session(asked, &browser, &form)? {
                 Ok((browser, session, _)) => (browser, session),
                 Err(problem) => return Ok(page(Some(problem))),
             },
         };
-        let Some(request) = self.org.store.waiting_device_request(&code, now)? else {
-            let answer = self.activation_page(&browser, &form, false, Some("Invalid code. Try again."));
+        let (attempts, address) = (&self.org.code_attempts, origin::of(&asked.head).ip);
+        if !attempts.may_try(&session.user_id, address.as_deref(), now) {
+            tracing::warn!(user_id = session.user_id, address, "too many wrong user codes");
+            let mut answer = self.activation_page(&browser, &form, false, Some(TOO_MANY_CODES));
+            *answer.status_mut() = StatusCode::TOO_MANY_REQUESTS;
             return Ok(answer);
+        }
+        let Some(request) = self.org.store.waiting_device_request(&code, now)? else {
+            attempts.note_wrong(&session.user_id, address.as_deref(), now);
+            return Ok(self.activation_page(&browser, &form, false, Some("Invalid code. Try again.")));
         };
         self.device_consent(&browser, &session, &request)
     }
@@ -221,7 +232,7 @@ impl AuthorizationServer {
             action: ANSWER_PATH,
             subject_name: "user_code",
             subject: &request.user_code,
-            form_token: &browser.form_token(FormPurpose::DeviceAnswer),
+            form_token: &browser.form_token(FormPurpose::DeviceAnswer(&request.user_code)),
         };
         Ok(self.with_cookie(browser, page.answer(StatusCode::OK, &[])))
     }
@@ -230,11 +241,11 @@ impl AuthorizationServer {
         let now = self.now();
         let form = asked.form().map_err(NoTarget::from)?;
         let browser = self.browser(&asked.head.headers)?;
-        let (session, _) = self.signed_in(&browser, None, now)?.ok_or(NoTarget::Stale)?;
-        if !browser.was_shown(FormPurpose::DeviceAnswer, form.get("form_token")) {
+        let (session, user) = self.signed_in(&browser, None, now)?.ok_or(NoTarget::Stale)?;
+        let code = typed(form.get("user_code").unwrap_or_default());
+        if !browser.was_shown(FormPurpose::DeviceAnswer(&code), form.get("form_token")) {
             return Err(NoTarget::Stale.into());
         }
-        let code = typed(form.get("user_code").unwrap_or_default());
         let request = self.org.store.waiting_device_request(&code, now)?.ok_or(NoTarget::Stale)?;
         let allowed = form.get("decision") == Some("allow");
         let leave = if allowed {
@@ -248,6 +259,9 @@ impl AuthorizationServer {
             return Err(NoTarget::Stale.into());
         }
         tracing::info!(client_id = request.client_id, allowed, "device answered");
+        if let (true, Some(app)) = (allowed, self.org.store.app(&request.client_id)?) {
+            self.log_single_sign_on(asked, &user, &app);
+        }
         let page = if allowed {
             Notice { title: "Device activated", text: "Follow the instructions on your device." }
         } else {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -53,8 +54,14 @@ impl Asked {
 /// Routes these methods to `work`.
 pub(super) fn served(methods: Methods, work: Work) -> MethodRouter<Arc<AuthorizationServers>> {
     let handler = move |State(servers): State<Arc<AuthorizationServers>>,
-                        server: Option<Path<String>>,
-                        request: Request| answer(servers, server, request, work);
+                        server: Result<Option<Path<String>>, PathRejection>,
+                        request: Request| async move {
+        match server {
+            Ok(server) => answer(servers, server, request, work).await,
+            // A name that is not UTF-8 is that of no server.
+            Err(_) => ApiError::no_such_path().into_response(),
+        }
+    };
     match methods {
         Methods::Get => get(handler),
         Methods::Post => post(handler),

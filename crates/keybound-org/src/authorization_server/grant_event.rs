@@ -76,7 +76,8 @@ impl AuthorizationServer {
         }
     }
 
-    fn log(&self, event: &Event) {
+    /// Writes an event. A log that cannot be written holds up nobody.
+    pub(super) fn log(&self, event: &Event) {
         if let Err(error) = self.org.store.log(event, self.now(), self.org.random.as_ref()) {
             tracing::error!(%error, "the system log cannot be written");
         }

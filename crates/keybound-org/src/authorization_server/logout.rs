@@ -47,6 +47,7 @@ impl AuthorizationServer {
         let session = self.org.store.session(browser.secret(), now)?;
         if session.is_some_and(|session| session.user_id == hint.user_id) {
             self.org.store.end_session(browser.secret())?;
+            self.log_sign_out(asked, &hint.user_id)?;
             tracing::info!(user_id = hint.user_id, "signed out");
         }
         let state = form.get("state").filter(|state| state.len() <= MAX_ECHOED_BYTES);

@@ -8,6 +8,7 @@ mod authorization_response;
 mod authorize;
 mod browser;
 mod client;
+mod code_attempts;
 mod device;
 mod endpoint;
 mod grant_event;
@@ -25,6 +26,7 @@ mod refusal;
 mod revocation;
 mod revoked_at_once;
 mod scopes;
+mod sign_in_event;
 mod signing_keys;
 mod token;
 mod user_info;
@@ -48,6 +50,7 @@ use crate::store::{App, LifecycleStatus, ServerId, Store};
 use crate::unguessable;
 
 pub(crate) use client::client_of_form;
+pub(crate) use code_attempts::CodeAttempts;
 use endpoint::{Asked, Methods, served};
 pub(crate) use held_to::HeldTo;
 pub(crate) use introspection::claims_of;
@@ -78,6 +81,7 @@ pub(crate) struct AuthorizationServers {
     pub(crate) keys: Arc<SigningKeys>,
     /// How long a refresh token may be used again after it was used.
     pub(crate) refresh_token_grace: Duration,
+    pub(crate) code_attempts: CodeAttempts,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
 }

@@ -7,7 +7,7 @@ use keybound::Clock;
 use keybound::credentials::Credentials;
 use keybound::random::Random;
 
-use super::fault::{FaultKind, OldKey, OldNonces, RevokedTokens};
+use super::fault::{Effect, OldKey, OldNonces, RevokedTokens};
 use super::limits::FaultError;
 use crate::authorization_server::{OrgNonces, RevokedAtOnce, TooManyRevocations, unverified_jwt_id};
 use crate::background;
@@ -24,21 +24,21 @@ pub(crate) struct Levers {
 
 impl Levers {
     /// Refuses a fault of what the org does not have.
-    pub(super) async fn know(&self, kind: &FaultKind) -> Result<(), FaultError> {
-        let FaultKind::RotateKey { server: ServerId::Custom(id), .. } = kind else { return Ok(()) };
+    pub(super) async fn know(&self, kind: &Effect) -> Result<(), FaultError> {
+        let Effect::RotateKey { server: ServerId::Custom(id), .. } = kind else { return Ok(()) };
         let (store, asked) = (self.store.clone(), id.clone());
         let found = background::run(move || store.authorization_server(&asked)).await??;
         found.map(drop).ok_or_else(|| FaultError::UnknownServer(id.clone()))
     }
 
     /// Does it; `headers` are those of the request that is struck.
-    pub(super) async fn act(&self, kind: &FaultKind, headers: Option<&HeaderMap>) -> Result<(), FaultError> {
+    pub(super) async fn act(&self, kind: &Effect, headers: Option<&HeaderMap>) -> Result<(), FaultError> {
         match kind {
-            FaultKind::RotateNonce { old } => {
+            Effect::RotateNonce { old } => {
                 Ok(self.nonces.rotate(*old == OldNonces::Accepted, self.random.as_ref())?)
             }
-            FaultKind::RotateKey { server, old } => self.rotate_key(server.clone(), *old).await,
-            FaultKind::RevokeToken(which) => self.revoke(which, headers).await,
+            Effect::RotateKey { server, old } => self.rotate_key(server.clone(), *old).await,
+            Effect::RevokeToken(which) => self.revoke(which, headers).await,
             _ => Ok(()),
         }
     }

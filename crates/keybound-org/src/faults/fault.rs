@@ -12,7 +12,7 @@ use crate::wire_name::wire_names;
 /// strikes every request until it is removed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    pub(super) kind: FaultKind,
+    pub(super) kind: Effect,
     pub(super) place: Place,
     pub(super) frequency: Frequency,
     pub(super) delay: Duration,
@@ -20,7 +20,7 @@ pub struct Fault {
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum FaultKind {
+pub(super) enum Effect {
     Slow,
     RateLimited { reset_after: Duration },
     ServerError { status: u16, body: ErrorBody },
@@ -51,7 +51,7 @@ pub(super) struct Frequency {
 
 wire_names! {
     /// The names of what can happen.
-    pub enum KindName {
+    pub enum FaultKind {
         /// The answer is late.
         Slow = "slow",
         /// The answer is 429.
@@ -146,14 +146,14 @@ pub enum RevokedTokens {
 }
 
 impl Fault {
-    pub(super) fn new(kind: FaultKind) -> Self {
+    pub(super) fn new(kind: Effect) -> Self {
         let (place, frequency) = (Place::default(), Frequency::default());
         Self { kind, place, frequency, delay: Duration::ZERO }
     }
 
     /// The answer comes after `delay`, and is else as it should be.
     pub fn slow(delay: Duration) -> Self {
-        Self::new(FaultKind::Slow).delayed(delay)
+        Self::new(Effect::Slow).delayed(delay)
     }
 
     /// 429 in Okta's words, with its three rate limit fields; the limit ends in a second.
@@ -163,40 +163,40 @@ impl Fault {
 
     /// The same with a limit that ends after `reset_after`, an hour at most.
     pub fn rate_limited_for(reset_after: Duration) -> Self {
-        Self::new(FaultKind::RateLimited { reset_after })
+        Self::new(Effect::RateLimited { reset_after })
     }
 
     /// An error of the server, 500 to 599. Nothing is done of what was asked.
     pub fn server_error(status: u16, body: ErrorBody) -> Self {
-        Self::new(FaultKind::ServerError { status, body })
+        Self::new(Effect::ServerError { status, body })
     }
 
     /// The connection ends, and with it all other requests on it (HTTP/2). What was asked is done.
     pub fn cut_connection(cut: Cut) -> Self {
-        Self::new(FaultKind::CutConnection(cut))
+        Self::new(Effect::CutConnection(cut))
     }
 
     /// The org's clock is ahead by so many seconds, or behind if they are negative, ten years at most; so is the
     /// `Date` of every answer. The clock is one for the whole org, so all that can be said of this fault is how long
     /// it [lasts](Self::lasting). Of several the newest counts.
     pub fn clock_skew(seconds: i64) -> Self {
-        Self::new(FaultKind::ClockSkew { seconds })
+        Self::new(Effect::ClockSkew { seconds })
     }
 
     /// The authorization servers have a new nonce: at once or, if it is said where or how often, before each request
     /// that it strikes.
     pub fn rotate_nonce(old: OldNonces) -> Self {
-        Self::new(FaultKind::RotateNonce { old })
+        Self::new(Effect::RotateNonce { old })
     }
 
     /// An authorization server signs with a new key: at once, or as with [`Fault::rotate_nonce`].
     pub fn rotate_key(server: ServerId, old: OldKey) -> Self {
-        Self::new(FaultKind::RotateKey { server, old })
+        Self::new(Effect::RotateKey { server, old })
     }
 
     /// Access tokens are revoked: at once, or as with [`Fault::rotate_nonce`]. Refresh tokens stay.
     pub fn revoke_tokens(which: RevokedTokens) -> Self {
-        Self::new(FaultKind::RevokeToken(which))
+        Self::new(Effect::RevokeToken(which))
     }
 
     /// This access token is revoked. Only its `jti` is kept.
@@ -207,7 +207,7 @@ impl Fault {
     /// Each request with a proof is sent to the org once more when it has been answered, as by somebody who recorded
     /// it. What the org answers to that is told where faults are listed.
     pub fn replay() -> Self {
-        Self::new(FaultKind::Replay)
+        Self::new(Effect::Replay)
     }
 
     /// Only requests with this method.
@@ -267,25 +267,25 @@ impl Fault {
     }
 
     /// What happens.
-    pub fn kind(&self) -> KindName {
+    pub fn kind(&self) -> FaultKind {
         match &self.kind {
-            FaultKind::Slow => KindName::Slow,
-            FaultKind::RateLimited { .. } => KindName::RateLimited,
-            FaultKind::ServerError { .. } => KindName::ServerError,
-            FaultKind::CutConnection(_) => KindName::CutConnection,
-            FaultKind::ClockSkew { .. } => KindName::ClockSkew,
-            FaultKind::RotateNonce { .. } => KindName::RotateNonce,
-            FaultKind::RotateKey { .. } => KindName::RotateKey,
-            FaultKind::RevokeToken(_) => KindName::RevokeToken,
-            FaultKind::Replay => KindName::Replay,
+            Effect::Slow => FaultKind::Slow,
+            Effect::RateLimited { .. } => FaultKind::RateLimited,
+            Effect::ServerError { .. } => FaultKind::ServerError,
+            Effect::CutConnection(_) => FaultKind::CutConnection,
+            Effect::ClockSkew { .. } => FaultKind::ClockSkew,
+            Effect::RotateNonce { .. } => FaultKind::RotateNonce,
+            Effect::RotateKey { .. } => FaultKind::RotateKey,
+            Effect::RevokeToken(_) => FaultKind::RevokeToken,
+            Effect::Replay => FaultKind::Replay,
         }
     }
 
     /// Whether it happens when it is added, to no request.
     pub(super) fn happens_at_once(&self) -> bool {
         let can = match &self.kind {
-            FaultKind::RotateNonce { .. } | FaultKind::RotateKey { .. } => true,
-            FaultKind::RevokeToken(which) => *which != RevokedTokens::Presented,
+            Effect::RotateNonce { .. } | Effect::RotateKey { .. } => true,
+            Effect::RevokeToken(which) => *which != RevokedTokens::Presented,
             _ => false,
         };
         can && self.place == Place::default() && self.frequency == Frequency::default()

@@ -8,7 +8,7 @@ use keybound::json::{Object, Value as StrictValue};
 use serde_json::{Map, Value, json};
 
 use super::fault::{
-    Cut, EndpointKind, ErrorBody, Fault, FaultKind, KindName, OldKey, OldNonces, RevokedTokens,
+    Cut, Effect, EndpointKind, ErrorBody, Fault, FaultKind, OldKey, OldNonces, RevokedTokens,
 };
 use super::list::ArmedFault;
 use crate::store::ServerId;
@@ -23,7 +23,7 @@ const ORG: &str = "org";
 /// How long a rate limit lasts of which it is not said.
 const RESET_AFTER_SECONDS: u64 = 1;
 
-impl KindName {
+impl FaultKind {
     /// What else can be said of a fault of this kind.
     const fn members(self) -> &'static [&'static str] {
         match self {
@@ -41,7 +41,7 @@ impl KindName {
 
 /// Reads a fault of this kind whose members are typed as text, such as those of a form.
 pub(crate) fn read_members<'t>(
-    kind: KindName,
+    kind: FaultKind,
     typed: impl Fn(&str) -> Option<&'t str>,
 ) -> Result<Fault, String> {
     let mut object = Map::new();
@@ -67,8 +67,8 @@ pub(crate) fn read(text: &[u8]) -> Result<Fault, String> {
     let object = Object::parse(text).map_err(|error| error.to_string())?;
     let members = Members(&object);
     let kind = members
-        .one_of("kind", KindName::ALL, KindName::name)?
-        .ok_or_else(|| format!("kind is missing; it is one of {}", names(KindName::ALL, KindName::name)))?;
+        .one_of("kind", FaultKind::ALL, FaultKind::name)?
+        .ok_or_else(|| format!("kind is missing; it is one of {}", names(FaultKind::ALL, FaultKind::name)))?;
     members.refuse_unknown(kind)?;
     let mut fault = Fault::new(members.kind(kind)?);
     if let Some(method) = members.text("method")? {
@@ -90,37 +90,37 @@ pub(crate) fn read(text: &[u8]) -> Result<Fault, String> {
 struct Members<'o>(&'o Object<'o>);
 
 impl Members<'_> {
-    fn kind(&self, kind: KindName) -> Result<FaultKind, String> {
+    fn kind(&self, kind: FaultKind) -> Result<Effect, String> {
         Ok(match kind {
-            KindName::Slow => FaultKind::Slow,
-            KindName::Replay => FaultKind::Replay,
-            KindName::RateLimited => {
+            FaultKind::Slow => Effect::Slow,
+            FaultKind::Replay => Effect::Replay,
+            FaultKind::RateLimited => {
                 let seconds = self.whole("reset_after_seconds")?.unwrap_or(RESET_AFTER_SECONDS);
-                FaultKind::RateLimited { reset_after: Duration::from_secs(seconds) }
+                Effect::RateLimited { reset_after: Duration::from_secs(seconds) }
             }
-            KindName::ServerError => {
+            FaultKind::ServerError => {
                 let status = u16::try_from(self.whole("status")?.unwrap_or(500)).unwrap_or(u16::MAX);
                 let body = self.one_of("body", ErrorBody::ALL, ErrorBody::name)?;
-                FaultKind::ServerError { status, body: body.unwrap_or(ErrorBody::Okta) }
+                Effect::ServerError { status, body: body.unwrap_or(ErrorBody::Okta) }
             }
-            KindName::CutConnection => {
+            FaultKind::CutConnection => {
                 let cut = self.one_of("at", Cut::ALL, Cut::name)?;
-                FaultKind::CutConnection(cut.unwrap_or(Cut::BeforeAnswer))
+                Effect::CutConnection(cut.unwrap_or(Cut::BeforeAnswer))
             }
-            KindName::ClockSkew => FaultKind::ClockSkew { seconds: self.signed("seconds")? },
-            KindName::RotateNonce => {
+            FaultKind::ClockSkew => Effect::ClockSkew { seconds: self.signed("seconds")? },
+            FaultKind::RotateNonce => {
                 let old = self.one_of("old", OldNonces::ALL, OldNonces::name)?;
-                FaultKind::RotateNonce { old: old.unwrap_or(OldNonces::Refused) }
+                Effect::RotateNonce { old: old.unwrap_or(OldNonces::Refused) }
             }
-            KindName::RotateKey => {
+            FaultKind::RotateKey => {
                 let server = match self.text("server")? {
                     Some(id) if id != ORG => ServerId::Custom(id),
                     _ => ServerId::Org,
                 };
                 let old = self.one_of("old", OldKey::ALL, OldKey::name)?;
-                FaultKind::RotateKey { server, old: old.unwrap_or(OldKey::Published) }
+                Effect::RotateKey { server, old: old.unwrap_or(OldKey::Published) }
             }
-            KindName::RevokeToken => FaultKind::RevokeToken(self.revoked()?),
+            FaultKind::RevokeToken => Effect::RevokeToken(self.revoked()?),
         })
     }
 
@@ -133,7 +133,7 @@ impl Members<'_> {
             Some(_) => Err(one.to_owned()),
         };
         let of_token = |token: String| match Fault::revoke_token(&token).kind {
-            FaultKind::RevokeToken(which) => Some(which),
+            Effect::RevokeToken(which) => Some(which),
             _ => None,
         };
         let said = [
@@ -150,7 +150,7 @@ impl Members<'_> {
         }
     }
 
-    fn refuse_unknown(&self, kind: KindName) -> Result<(), String> {
+    fn refuse_unknown(&self, kind: FaultKind) -> Result<(), String> {
         let own = kind.members();
         let is_known = |name: &str| COMMON.contains(&name) || own.contains(&name);
         let Some((unknown, _)) = self.0.members().find(|(name, _)| !is_known(name)) else { return Ok(()) };
@@ -255,7 +255,7 @@ impl Fault {
     }
 }
 
-impl FaultKind {
+impl Effect {
     fn json(&self) -> Value {
         match self {
             Self::Slow | Self::Replay => Value::Null,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keybound::random::RandomUnavailable;
 
-use super::fault::{Fault, FaultKind, Frequency, Place, RevokedTokens};
+use super::fault::{Effect, Fault, Frequency, Place, RevokedTokens};
 use super::path_pattern::{MAX_PATTERN_CHARACTERS, PathPattern};
 use crate::background::Unfinished;
 use crate::store::{ServerId, StoreError};
@@ -117,7 +117,7 @@ impl Fault {
     }
 }
 
-impl FaultKind {
+impl Effect {
     fn check(&self, fault: &Fault) -> Result<(), FaultError> {
         match self {
             Self::Slow if fault.delay.is_zero() => Err(FaultError::NoDelay),

@@ -7,7 +7,7 @@ use http::Method;
 use keybound::random::Random;
 use keybound::{Clock, NumericDate};
 
-use super::fault::{EndpointKind, Fault, FaultKind, RevokedTokens};
+use super::fault::{Effect, EndpointKind, Fault, RevokedTokens};
 use super::fault_id::FaultId;
 use super::limits::{FaultError, MAX_FAULTS};
 use super::path_pattern::PathPattern;
@@ -206,7 +206,7 @@ impl Kept {
 
     fn skew(&self) -> Option<i64> {
         match self.armed.fault.kind {
-            FaultKind::ClockSkew { seconds } => Some(seconds),
+            Effect::ClockSkew { seconds } => Some(seconds),
             _ => None,
         }
     }
@@ -221,7 +221,7 @@ impl Kept {
     }
 }
 
-impl FaultKind {
+impl Effect {
     /// Whether the request has what the fault is about.
     fn can_strike(&self, asked: &Asked<'_>) -> bool {
         match self {

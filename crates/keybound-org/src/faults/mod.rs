@@ -25,7 +25,7 @@ pub(crate) use act::Levers;
 pub(crate) use api::routes;
 pub(crate) use clock::OrgClock;
 pub(crate) use connection::CuttingAcceptor;
-pub use fault::{Cut, EndpointKind, ErrorBody, Fault, KindName, OldKey, OldNonces, RevokedTokens};
+pub use fault::{Cut, EndpointKind, ErrorBody, Fault, FaultKind, OldKey, OldNonces, RevokedTokens};
 pub use fault_id::{FaultId, NotAFaultId};
 pub(crate) use json::{read as read_json, read_members};
 pub use limits::FaultError;

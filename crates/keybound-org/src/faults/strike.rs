@@ -12,7 +12,7 @@ use keybound::exchange::DPOP;
 use serde_json::Value;
 
 use super::connection::{self, Connection};
-use super::fault::{Fault, FaultKind};
+use super::fault::{Effect, Fault};
 use super::fault_id::FaultId;
 use super::list::{Asked, is_under};
 use super::{Faults, answers, replay};
@@ -75,18 +75,18 @@ impl Faults {
         }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         match &fault.kind {
-            FaultKind::Slow | FaultKind::ClockSkew { .. } => next.run(request).await,
-            FaultKind::RateLimited { reset_after } => {
+            Effect::Slow | Effect::ClockSkew { .. } => next.run(request).await,
+            Effect::RateLimited { reset_after } => {
                 self.finished(answers::rate_limited(*reset_after, self.levers.clock.now()), &method, &path)
             }
-            FaultKind::ServerError { status, body } => {
+            Effect::ServerError { status, body } => {
                 self.finished(answers::server_error(*status, *body), &method, &path)
             }
-            FaultKind::CutConnection(cut) => {
+            Effect::CutConnection(cut) => {
                 let connection = request.extensions().get::<Connection>().cloned();
                 connection::cut(*cut, connection, next.run(request).await).await
             }
-            FaultKind::Replay => replay::replay(self, id, request, next).await,
+            Effect::Replay => replay::replay(self, id, request, next).await,
             act => match self.levers.act(act, Some(request.headers())).await {
                 Ok(()) => next.run(request).await,
                 Err(error) => self.finished(ApiError::internal(&error), &method, &path),

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, OriginalUri};
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
-use keybound::access_token::{AccessToken, AccessTokenRefusal};
+use keybound::access_token::AccessTokenRefusal;
 use keybound::resource::ResourceRequest;
 
 use super::Management;
 use super::error::ApiError;
+use super::rate_limit::Turn;
 use super::right::Right;
 use crate::background;
 use crate::event::{Event, EventClient, EventObject};
@@ -72,17 +73,29 @@ impl<R: Right> FromRequestParts<Arc<Management>> for Permit<R> {
             Err(never) => match never {},
         };
         let client = origin::of(head);
+        let turn = head.extensions.get::<Turn>().cloned();
         let (method, headers) = (head.method.clone(), head.headers.clone());
         let api = Arc::clone(api);
-        let caller = background::run(move || api.admit::<R>(&method, &uri, &headers)).await??;
+        let count = move || turn.as_ref().map_or(Ok(()), Turn::take);
+        let caller = background::run(move || api.admit::<R>(&method, &uri, &headers, count)).await??;
         Ok(Self { caller, client, right: PhantomData })
     }
 }
 
 impl Management {
-    fn admit<R: Right>(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    /// Who sent a request, if that one may. It is counted by `count` as soon as it is known to be of a client.
+    fn admit<R: Right>(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        count: impl FnOnce() -> Result<(), ApiError>,
+    ) -> Result<Caller, ApiError> {
         match self.admin_token.authorizes(headers) {
-            Some(true) => return Ok(Caller::administrator()),
+            Some(true) => {
+                count()?;
+                return Ok(Caller::administrator());
+            }
             Some(false) => return Err(ApiError::unknown_admin_token()),
             None => {}
         }
@@ -92,24 +105,29 @@ impl Management {
         let now = self.clock.now();
         let verify = |token: &str| self.tokens.verify(token, now);
         let admitted = self.resource.admit(&request, verify, now)?;
-        admitted.require_scope(R::SCOPES)?;
-        self.require_role::<R>(admitted.access_token())
-    }
-
-    /// The token's app must still be there and active, and have a role that may.
-    fn require_role<R: Right>(&self, token: &AccessToken) -> Result<Caller, ApiError> {
-        let client_id = token.client_id.as_deref().unwrap_or_default();
+        // The token's app must still be there and active.
+        let client_id = admitted.access_token().client_id.as_deref().unwrap_or_default();
         let revoked = || keybound::Refusal::from(AccessTokenRefusal::Revoked);
-        let (label, roles) = self.store.label_and_roles(client_id)?.ok_or_else(revoked)?;
-        if roles.iter().any(|role| R::ROLES.contains(role)) {
-            tracing::debug!(client_id, "admitted");
-            let actor = EventObject::new("PublicClientApp", client_id, label);
-            return Ok(Caller { actor, is_super_administrator: roles.contains(&AdminRole::Super) });
-        }
-        let roles: Vec<_> = R::ROLES.iter().map(|role| role.name()).collect();
-        Err(ApiError::no_permission(format!(
-            "the app has no admin role that may do this; assign one of {} to it",
-            roles.join(", ")
-        )))
+        let app = self.store.label_and_roles(client_id)?.ok_or_else(revoked)?;
+        count()?;
+        admitted.require_scope(R::SCOPES)?;
+        with_role::<R>(client_id, app)
     }
+}
+
+/// The app must have a role that may.
+fn with_role<R: Right>(
+    client_id: &str,
+    (label, roles): (String, Vec<AdminRole>),
+) -> Result<Caller, ApiError> {
+    if roles.iter().any(|role| R::ROLES.contains(role)) {
+        tracing::debug!(client_id, "admitted");
+        let actor = EventObject::new("PublicClientApp", client_id, label);
+        return Ok(Caller { actor, is_super_administrator: roles.contains(&AdminRole::Super) });
+    }
+    let roles: Vec<_> = R::ROLES.iter().map(|role| role.name()).collect();
+    Err(ApiError::no_permission(format!(
+        "the app has no admin role that may do this; assign one of {} to it",
+        roles.join(", ")
+    )))
 }

@@ -46,8 +46,8 @@ pub(crate) use error::ApiError;
 pub(crate) use groups::{GROUPS, MEMBERS};
 pub(crate) use page::ListRequest;
 pub use rate_limit::EndpointGroup;
-use rate_limit::RateLimits;
 pub(crate) use rate_limit::{Allowance, OKTA_REQUESTS_PER_MINUTE};
+use rate_limit::{RateLimits, Turn};
 pub(crate) use users::{FirstSteps, USERS, UserBody};
 
 /// Where the management API is.
@@ -77,7 +77,7 @@ impl Management {
         rate_limits: &[(EndpointGroup, u32)],
     ) -> Router {
         let rates = RateLimits::new(requests_per_minute, rate_limits);
-        let limit = Arc::new(Limited { rates, clock: Arc::clone(&self.clock) });
+        let limit = Arc::new(Limited { rates: Arc::new(rates), clock: Arc::clone(&self.clock) });
         let finished = |endpoints: Router<Arc<Self>>| {
             endpoints
                 .fallback(not_served)
@@ -111,22 +111,25 @@ async fn not_served_so(method: Method, OriginalUri(uri): OriginalUri) -> ApiErro
 }
 
 struct Limited {
-    rates: RateLimits,
+    rates: Arc<RateLimits>,
     clock: Arc<dyn Clock>,
 }
 
-/// Answers requests beyond the limit itself, and tells with every answer what is left of it.
+/// Tells with every answer what is left of the limit. Whose request it is shows when it is admitted, and counts it; one
+/// that is of nobody is counted here, and gets no other answer beyond the limit.
 async fn limited(
     State(limit): State<Arc<Limited>>,
     OriginalUri(uri): OriginalUri,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let allowance = limit.rates.count(uri.path(), limit.clock.now());
-    let is_allowed = allowance.is_none_or(|allowance| allowance.is_allowed);
-    let mut answer =
-        if is_allowed { next.run(request).await } else { ApiError::rate_limited().into_response() };
-    if let Some(allowance) = allowance {
+    let turn = Turn::new(&limit.rates, &limit.clock, uri.path());
+    request.extensions_mut().insert(turn.clone());
+    let mut answer = next.run(request).await;
+    if let Some(allowance) = turn.ended() {
+        if !allowance.is_allowed {
+            answer = ApiError::rate_limited().into_response();
+        }
         allowance.write(answer.headers_mut());
     }
     // What one client may see is for no cache to keep.

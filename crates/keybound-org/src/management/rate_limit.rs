@@ -1,11 +1,15 @@
 //! The management API's rate limits: so many requests in a minute for each group of endpoints, counted for all
 //! clients together.
+//!
+//! Requests of strangers, who are not admitted, are counted apart: whoever can reach the org must not be able to use up
+//! what its clients have.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use keybound::NumericDate;
+use keybound::{Clock, NumericDate};
 
+use super::error::ApiError;
 use crate::wire_name::wire_names;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-rate-limit-limit");
@@ -18,23 +22,69 @@ const SECONDS_OF_WINDOW: u64 = 60;
 pub(crate) const OKTA_REQUESTS_PER_MINUTE: u32 = 600;
 
 /// The limit of each group of endpoints.
-pub(super) struct RateLimits(Vec<(EndpointGroup, RateLimit)>);
+pub(super) struct RateLimits(Vec<(EndpointGroup, Limits)>);
+
+/// The limits of one group.
+struct Limits {
+    clients: RateLimit,
+    strangers: RateLimit,
+}
 
 impl RateLimits {
     /// Limits of `requests_per_minute`, but for the groups that have one of their own.
     pub(super) fn new(requests_per_minute: u32, own: &[(EndpointGroup, u32)]) -> Self {
-        let limit_of = |group: EndpointGroup| {
+        let limits_of = |group: EndpointGroup| {
             let own = own.iter().rfind(|(known, _)| *known == group);
-            RateLimit::new(own.map_or(requests_per_minute, |(_, limit)| *limit))
+            let limit = own.map_or(requests_per_minute, |(_, limit)| *limit);
+            Limits { clients: RateLimit::new(limit), strangers: RateLimit::new(limit) }
         };
-        Self(EndpointGroup::ALL.iter().map(|group| (*group, limit_of(*group))).collect())
+        Self(EndpointGroup::ALL.iter().map(|group| (*group, limits_of(*group))).collect())
     }
 
-    /// Counts a request to a path.
-    pub(super) fn count(&self, path: &str, now: NumericDate) -> Option<Allowance> {
+    /// Counts a request of a client to a path.
+    fn count(&self, path: &str, now: NumericDate) -> Option<Allowance> {
+        Some(self.limits(path)?.clients.count(now))
+    }
+
+    /// Counts a request of a stranger to a path.
+    fn count_stranger(&self, path: &str, now: NumericDate) -> Option<Allowance> {
+        Some(self.limits(path)?.strangers.count(now))
+    }
+
+    fn limits(&self, path: &str) -> Option<&Limits> {
         let group = EndpointGroup::of_path(path);
-        let (_, limit) = self.0.iter().find(|(known, _)| *known == group)?;
-        Some(limit.count(now))
+        self.0.iter().find(|(known, _)| *known == group).map(|(_, limits)| limits)
+    }
+}
+
+/// One request, which is counted once: when its client is known, or at its end if none is.
+#[derive(Clone)]
+pub(super) struct Turn {
+    rates: Arc<RateLimits>,
+    clock: Arc<dyn Clock>,
+    path: Arc<str>,
+    taken: Arc<OnceLock<Option<Allowance>>>,
+}
+
+impl Turn {
+    pub(super) fn new(rates: &Arc<RateLimits>, clock: &Arc<dyn Clock>, path: &str) -> Self {
+        let taken = Arc::default();
+        Self { rates: Arc::clone(rates), clock: Arc::clone(clock), path: path.into(), taken }
+    }
+
+    /// The request is of a client of the org; refuses it beyond the limit.
+    pub(super) fn take(&self) -> Result<(), ApiError> {
+        let taken = self.taken.get_or_init(|| self.rates.count(&self.path, self.clock.now()));
+        if taken.is_none_or(|allowance| allowance.is_allowed) {
+            Ok(())
+        } else {
+            Err(ApiError::rate_limited())
+        }
+    }
+
+    /// What is left after the request: for clients if it was of one, for strangers else.
+    pub(super) fn ended(&self) -> Option<Allowance> {
+        *self.taken.get_or_init(|| self.rates.count_stranger(&self.path, self.clock.now()))
     }
 }
 
@@ -149,6 +199,19 @@ mod tests {
             let allowance = limits.count(path, now).unwrap();
             assert_eq!((allowance.limit, allowance.remaining), (limit, remaining), "{path}");
         }
+    }
+
+    #[test]
+    fn strangers_use_up_nothing_of_what_clients_have() {
+        let rates = Arc::new(RateLimits::new(1, &[]));
+        let clock: Arc<dyn Clock> = Arc::new(|| NumericDate::from_seconds(60));
+        let turn = || Turn::new(&rates, &clock, "/api/v1/users");
+        for is_allowed in [true, false, false] {
+            assert_eq!(turn().ended().unwrap().is_allowed, is_allowed);
+        }
+        let of_client = turn();
+        assert!(of_client.take().is_ok() && of_client.ended().unwrap().is_allowed, "once");
+        assert!(turn().take().is_err(), "and no more");
     }
 
     #[test]

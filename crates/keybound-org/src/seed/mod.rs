@@ -23,14 +23,17 @@ const FOUNDED: NumericDate = NumericDate::from_seconds(1_577_836_800);
 const YEARS_OF_GROWTH: u64 = 5 * 365 * DAY;
 const DAY: u64 = 24 * 60 * 60;
 
-/// `count` users, in the order in which they joined.
-pub(crate) fn users(count: usize) -> impl Iterator<Item = Result<User, StoreError>> {
-    let random = Repeatable::default();
-    (0..count).map(move |index| user(index, count, &random))
+/// The seed of the users that a new org begins with.
+pub(crate) const FIRST_SEED: u64 = 0;
+
+/// `count` users of a seed, in the order in which they joined. No two seeds have a login in common.
+pub(crate) fn users(count: usize, seed: u64) -> impl Iterator<Item = Result<User, StoreError>> {
+    let random = Repeatable::of(seed);
+    (0..count).map(move |index| user(index, count, seed, &random))
 }
 
-fn user(index: usize, count: usize, random: &Repeatable) -> Result<User, StoreError> {
-    let person = Person::of_number(index);
+fn user(index: usize, count: usize, seed: u64, random: &Repeatable) -> Result<User, StoreError> {
+    let person = Person::of_number(index, seed);
     let joined = Duration::from_secs(YEARS_OF_GROWTH / count.max(1) as u64 * index as u64);
     let created = FOUNDED.after(joined + random.time_within(DAY));
     let status = status_of_number(index);
@@ -70,6 +73,7 @@ const fn status_of_number(index: usize) -> UserStatus {
 /// A name, and what goes with it.
 struct Person {
     number: usize,
+    seed: u64,
     country: &'static Country,
     given: &'static str,
     family: &'static str,
@@ -78,22 +82,23 @@ struct Person {
 impl Person {
     /// Neighbours come from different countries. Each country's hundred pairs of names come all once
     /// before one comes again.
-    fn of_number(number: usize) -> Self {
+    fn of_number(number: usize, seed: u64) -> Self {
         let country = nth(&COUNTRIES, number);
         let pair = number / COUNTRIES.len();
         // Seven and ten have no common divisor: the family name moves on with each ten given names.
         let (given, family) = (nth(&country.given, pair), nth(&country.family, pair * 7 + pair / 10));
-        Self { number, country, given, family }
+        Self { number, seed, country, given, family }
     }
 
-    /// The names in ASCII; a number tells people of one name apart.
+    /// The names in ASCII; a number tells people of one name apart, and the seed those of different seeds.
     fn login(&self) -> String {
         let name = format!("{}.{}", ascii(self.given), ascii(self.family));
-        let domain = nth(&DOMAINS, self.number);
-        match self.number / (COUNTRIES.len() * 100) {
-            0 => format!("{name}@{domain}"),
-            namesakes => format!("{name}{}@{domain}", namesakes + 1),
-        }
+        let number = match self.number / (COUNTRIES.len() * 100) {
+            0 => String::new(),
+            namesakes => (namesakes + 1).to_string(),
+        };
+        let seed = if self.seed == FIRST_SEED { String::new() } else { format!("+{}", self.seed) };
+        format!("{name}{number}{seed}@{}", nth(&DOMAINS, self.number))
     }
 
     fn profile(&self) -> Result<Profile, StoreError> {
@@ -127,13 +132,19 @@ fn nth<T, const N: usize>(items: &'static [T; N], index: usize) -> &'static T {
     &items[index % N]
 }
 
-/// The same numbers every time (SplitMix64): for identifiers that need not be secret.
-#[derive(Default)]
+/// The same numbers every time for a seed (SplitMix64): for identifiers that need not be secret.
 struct Repeatable {
     state: AtomicU64,
 }
 
 impl Repeatable {
+    fn of(seed: u64) -> Self {
+        // The mixed seed, and not the seed: neighbours would have the same numbers, one step apart.
+        let begin = Self { state: AtomicU64::new(seed) };
+        let state = if seed == FIRST_SEED { seed } else { begin.next() };
+        Self { state: AtomicU64::new(state) }
+    }
+
     fn next(&self) -> u64 {
         let state = self.state.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -165,8 +176,8 @@ mod tests {
 
     #[test]
     fn users_are_the_same_every_time_and_no_two_have_an_id_or_a_login_in_common() {
-        let made: Vec<_> = users(3_000).collect::<Result<_, _>>().unwrap();
-        assert_eq!(made, users(3_000).collect::<Result<Vec<_>, _>>().unwrap());
+        let made: Vec<_> = users(3_000, FIRST_SEED).collect::<Result<_, _>>().unwrap();
+        assert_eq!(made, users(3_000, FIRST_SEED).collect::<Result<Vec<_>, _>>().unwrap());
         let ids: HashSet<_> = made.iter().map(|user| &user.id).collect();
         let logins: HashSet<_> =
             made.iter().map(|user| user.profile.members()["login"].as_str().unwrap()).collect();
@@ -175,8 +186,17 @@ mod tests {
     }
 
     #[test]
+    fn no_two_seeds_have_an_id_or_a_login_in_common() {
+        let made: Vec<_> = [0, 1, 2, u64::MAX].into_iter().flat_map(|seed| users(1_300, seed)).collect();
+        let made: Vec<_> = made.into_iter().collect::<Result<_, _>>().unwrap();
+        let ids: HashSet<_> = made.iter().map(|user| &user.id).collect();
+        let logins: HashSet<_> = made.iter().map(User::login).collect();
+        assert_eq!((ids.len(), logins.len()), (5_200, 5_200));
+    }
+
+    #[test]
     fn two_hundred_users_are_mostly_active_and_in_every_status_that_a_list_shows() {
-        let made: Vec<_> = users(200).collect::<Result<_, _>>().unwrap();
+        let made: Vec<_> = users(200, FIRST_SEED).collect::<Result<_, _>>().unwrap();
         let count = |status| made.iter().filter(|user| user.status == status).count();
         assert_eq!(count(UserStatus::Active), 168);
         for status in UserStatus::ALL {

@@ -174,27 +174,29 @@ pub(super) fn furnish_everyone(
     furnish(transaction, GroupKind::BuiltIn, "Everyone", "All users in your organization", now, random)
 }
 
-/// Makes a group for each department, and puts those who work there into it.
-pub(super) fn furnish_departments(
+/// Makes a group for each department in which users work who were added behind `number`, if it is not there, and puts
+/// those users into it.
+pub(super) fn add_to_departments(
     transaction: &Transaction<'_>,
+    number: i64,
     now: NumericDate,
     random: &dyn Random,
 ) -> Result<(), StoreError> {
-    let mut statement = transaction.prepare(
-        "SELECT DISTINCT profile ->> 'department' AS department FROM users WHERE department IS NOT NULL \
-         ORDER BY department",
+    let mut statement = transaction.prepare_cached(
+        "SELECT DISTINCT profile ->> 'department' AS department FROM users WHERE users.number > ?1 AND \
+         department IS NOT NULL AND department NOT IN (SELECT name FROM groups) ORDER BY department",
     )?;
-    let departments = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let departments = statement.query_map([number], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
     for department in departments {
-        let department = department?;
         let description = format!("Everybody who works in {department}");
         furnish(transaction, GroupKind::Okta, &department, &description, now, random)?;
     }
-    transaction.execute(
-        "INSERT INTO memberships SELECT groups.number, users.number FROM groups JOIN users \
-         ON users.profile ->> 'department' = groups.name WHERE groups.type = 'OKTA_GROUP'",
-        [],
-    )?;
+    transaction
+        .prepare_cached(
+            "INSERT OR IGNORE INTO memberships SELECT groups.number, users.number FROM users JOIN groups \
+             ON groups.name = users.profile ->> 'department' WHERE users.number > ?1 AND groups.type = 'OKTA_GROUP'",
+        )?
+        .execute([number])?;
     Ok(())
 }
 
@@ -238,7 +240,7 @@ fn insert(transaction: &Transaction<'_>, group: &Group) -> Result<(), StoreError
     unless_taken(put, StoreError::GroupNameTaken)
 }
 
-fn find(transaction: &Transaction<'_>, id: &str) -> Result<Option<Group>, StoreError> {
+pub(super) fn find(transaction: &Transaction<'_>, id: &str) -> Result<Option<Group>, StoreError> {
     transaction
         .prepare_cached(&format!("SELECT {COLUMNS} FROM groups WHERE id = ?1"))?
         .query_and_then([id], read)?

@@ -8,6 +8,7 @@
 //! cut the database is whole, and may lack the last writes.
 
 mod apps;
+mod archive;
 mod authorization_servers;
 mod authorizations;
 mod condition;
@@ -19,8 +20,10 @@ mod migrations;
 mod page;
 mod passwords;
 mod pushed_requests;
+mod reset;
 mod revoked_tokens;
 mod secrets;
+mod seeding;
 mod server_id;
 mod sessions;
 mod signing_keys;
@@ -44,6 +47,7 @@ pub use apps::{
     GrantType, KeyStatus, NewApp, ResponseType, RoleAssignment, ScopeGrant, TokenEndpointAuthMethod,
     UnknownAdminRole,
 };
+pub use archive::{ExportError, ImportError, LineProblem, Secrets};
 pub use authorization_servers::{
     AccessPolicy, AccessPolicyRule, ClaimSource, ClaimedToken, CustomClaim, CustomScope, CustomServer,
     Identified, LifecycleStatus, Lifetimes, NewAuthorizationServer,
@@ -61,6 +65,7 @@ pub(crate) use page::{Key, Listing, Order, Page, Place};
 pub(crate) use passwords::{NewPassword, PasswordHash};
 pub use passwords::{PasswordCheck, SEEDED_PASSWORD};
 pub(crate) use pushed_requests::PushedRequest;
+pub use seeding::Seeded;
 pub use server_id::ServerId;
 pub(crate) use sessions::Session;
 pub(crate) use signing_keys::{KeptKey, KeyState};

@@ -14,6 +14,9 @@ use crate::user::UserStatus;
 /// Rounds of PBKDF2-HMAC-SHA256, as OWASP advises: a tenth of a second or so.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(600_000).unwrap();
 
+/// Rounds of a hash that is read from a file, at most: a sign-in would take seconds.
+const MAX_ITERATIONS: NonZeroU32 = NonZeroU32::new(10_000_000).unwrap();
+
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
 
@@ -100,6 +103,8 @@ pub enum PasswordCheck {
     LockedOut {
         /// The user's id.
         user_id: String,
+        /// Whether it is this one that was one too many.
+        by_this_one: bool,
     },
 }
 
@@ -203,7 +208,7 @@ impl Kept {
     ) -> Result<PasswordCheck, StoreError> {
         let user_id = self.user_id;
         match self.status {
-            Some(UserStatus::LockedOut) => Ok(PasswordCheck::LockedOut { user_id }),
+            Some(UserStatus::LockedOut) => Ok(PasswordCheck::LockedOut { user_id, by_this_one: false }),
             Some(UserStatus::Active | UserStatus::PasswordExpired) if is_right => {
                 transaction
                     .execute("UPDATE passwords SET failures = 0 WHERE user_number = ?1", [self.number])?;
@@ -227,7 +232,7 @@ impl Kept {
                     "UPDATE users SET status = ?2, status_changed = ?3, last_updated = ?3 WHERE number = ?1",
                     (self.number, UserStatus::LockedOut.name(), column(now)),
                 )?;
-                Ok(PasswordCheck::LockedOut { user_id })
+                Ok(PasswordCheck::LockedOut { user_id, by_this_one: true })
             }
             _ => Ok(PasswordCheck::Wrong { user_id: Some(user_id) }),
         }
@@ -247,6 +252,16 @@ pub(super) fn set(
         )?
         .execute((user_id, password.iterations.get(), password.salt, password.hash))?;
     Ok(())
+}
+
+/// Whether a user has a password that can be checked.
+pub(super) fn is_kept(transaction: &Transaction<'_>, user_id: &str) -> Result<bool, StoreError> {
+    let login: Option<String> = transaction
+        .prepare_cached("SELECT login FROM users WHERE id = ?1")?
+        .query_row([user_id], |row| row.get(0))
+        .optional()?;
+    let kept = login.map(|login| Kept::find(transaction, &login)).transpose()?.flatten();
+    Ok(kept.and_then(|kept| kept.hash).is_some_and(|hash| hash.iterations <= MAX_ITERATIONS))
 }
 
 /// Leaves a user without a password.

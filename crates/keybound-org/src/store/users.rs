@@ -132,9 +132,8 @@ impl Store {
                     passwords::set(transaction, &user.id, &password)?;
                 }
             }
-            groups::furnish_departments(transaction, now, random)?;
-            transaction.execute("INSERT INTO furnished (at) VALUES (?1)", [column(now)])?;
-            Ok(())
+            groups::add_to_departments(transaction, 0, now, random)?;
+            mark_furnished(transaction, now)
         })
     }
 
@@ -179,6 +178,9 @@ impl Store {
                 NewPassword::OfNoUse => passwords::remove(transaction, &user.id)?,
             }
             let is_deactivated = user.status == UserStatus::Deprovisioned && was != user.status;
+            if is_deactivated {
+                passwords::remove(transaction, &user.id)?;
+            }
             if is_deactivated || !matches!(password, NewPassword::None) {
                 end_all_of_user(transaction, &user.id, user.last_updated)?;
             }
@@ -200,6 +202,7 @@ impl Store {
                 let mut deactivated = user.clone();
                 deactivated.take(LifecycleStep::Deactivate, now)?;
                 update(transaction, &deactivated)?;
+                passwords::remove(transaction, &deactivated.id)?;
                 end_all_of_user(transaction, &deactivated.id, now)?;
             }
             Ok(user)
@@ -210,7 +213,22 @@ impl Store {
 const COLUMNS: &str = "number, id, status, created, activated, status_changed, last_login, last_updated, \
                        password_changed, profile";
 
-fn insert(transaction: &Transaction<'_>, user: &User) -> Result<(), StoreError> {
+/// Notes that the org has its first users, if that is not noted yet.
+pub(super) fn mark_furnished(transaction: &Transaction<'_>, now: NumericDate) -> Result<(), StoreError> {
+    transaction.execute(
+        "INSERT INTO furnished (at) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM furnished)",
+        [column(now)],
+    )?;
+    Ok(())
+}
+
+/// Whether a user has this id or this login.
+pub(super) fn is_taken(transaction: &Transaction<'_>, id: &str, login: &str) -> Result<bool, StoreError> {
+    let mut statement = transaction.prepare_cached("SELECT 1 FROM users WHERE id = ?1 OR login = ?2")?;
+    Ok(statement.exists([id, login])?)
+}
+
+pub(super) fn insert(transaction: &Transaction<'_>, user: &User) -> Result<(), StoreError> {
     let statement = "INSERT INTO users (id, status, created, activated, status_changed, last_login, last_updated, \
                      password_changed, profile) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     put(transaction, statement, user)
@@ -239,7 +257,7 @@ fn put(transaction: &Transaction<'_>, statement: &str, user: &User) -> Result<()
     unless_taken(put, StoreError::LoginTaken)
 }
 
-fn find(transaction: &Transaction<'_>, id_or_login: &str) -> Result<Option<User>, StoreError> {
+pub(super) fn find(transaction: &Transaction<'_>, id_or_login: &str) -> Result<Option<User>, StoreError> {
     // An id has no `@`, and a login has one.
     let name = if id_or_login.contains('@') { "login" } else { "id" };
     transaction

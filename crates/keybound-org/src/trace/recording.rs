@@ -17,7 +17,7 @@ pub const MAX_RECORDED_BODY_BYTES: usize = 64 * 1024;
 /// What a recording takes beside its bytes, roughly: it counts too.
 const OWN_BYTES: usize = 512;
 
-/// A request and its answer. It holds secrets: they are erased with it, and it has no `Debug`.
+/// A request and its answer. It holds secrets, so it has no `Debug`; header fields and bodies are erased with it.
 pub(crate) struct Recording {
     pub(super) id: u64,
     pub(super) at: NumericDate,

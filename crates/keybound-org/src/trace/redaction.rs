@@ -234,3 +234,63 @@ fn shown_member((name, value): (String, Value)) -> (String, Value) {
     };
     (name, shown)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_field_is_shown_what_is_known_to_be_harmless() {
+        for (name, text, expected) in [
+            ("accept", "*/*", "*/*"),
+            ("x-api-key", "s", REMOVED),
+            ("cookie", "session=s", REMOVED),
+            ("authorization", "DPoP e30.e30.s", "DPoP [removed: a JWT of 9 bytes]"),
+            ("authorization", "Bearer s", "Bearer [removed: a text of 1 bytes]"),
+            ("authorization", "Basic MG9hMTpz", "Basic 0oa1:[removed]"),
+            ("authorization", "Basic s", "Basic [removed]"),
+            ("authorization", "SSWS s", "SSWS [removed]"),
+            ("authorization", "s", REMOVED),
+            ("authorization", "Digest s", REMOVED),
+            ("dpop", "s", "[removed: a text of 1 bytes]"),
+            ("location", "https://a.example/x?code=s&iss=b", "https://a.example/x?code=[removed]&iss=b"),
+            ("location", "com.example:/x#code=s", "com.example:/x#code=[removed]"),
+            ("location", "/x", "/x"),
+        ] {
+            assert_eq!(field(name, text), expected, "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn of_a_target_the_path_and_harmless_parameters_are_shown() {
+        for (uri, expected) in [
+            ("/api/v1/users", "/api/v1/users"),
+            ("/api/v1/users?q=s&limit=2&after=s", "/api/v1/users?q=[removed]&limit=2&after=[removed]"),
+            ("/x?a%20secret=1", "/x?[removed]=[removed]"),
+            ("/x?scope=a+b&state=", "/x?scope=a+b&state="),
+        ] {
+            assert_eq!(target(&Uri::from_static(uri)), expected);
+        }
+    }
+
+    #[test]
+    fn of_an_answer_in_json_the_members_are_shown_that_are_known_to_be_harmless() {
+        let error = serde_json::json!({"errorSummary": "x"});
+        for (json, expected) in [
+            (serde_json::json!([1, 2]), serde_json::json!("[removed: a list of 2]")),
+            (serde_json::json!("s"), serde_json::json!(REMOVED)),
+            (
+                serde_json::json!({"token_type": "DPoP", "refresh_token": "s", "scope": {"s": 1}, "items": [1]}),
+                serde_json::json!({
+                    "token_type": "DPoP", "refresh_token": REMOVED, "scope": REMOVED, "items": "[removed: a list of 1]",
+                }),
+            ),
+            (
+                serde_json::json!({"errorCode": "E1", "errorCauses": [error, {"s": 1}]}),
+                serde_json::json!({"errorCode": "E1", "errorCauses": ["x"]}),
+            ),
+        ] {
+            assert_eq!(shown_json(json), expected);
+        }
+    }
+}

@@ -166,3 +166,15 @@ async fn the_first_rule_that_fits_decides_and_none_is_no() {
     store.clear_access_policies(&server.id).unwrap();
     assert_eq!(outcome("things.read").await, denied);
 }
+
+#[tokio::test]
+async fn a_server_of_a_name_that_is_no_text_is_none() {
+    let test = TestOrg::start().await;
+    for path in ["/oauth2/%ff/v1/keys", "/oauth2/%ff/.well-known/openid-configuration", "/oauth2/no/v1/keys"]
+    {
+        let answer = test.get(path).await;
+        assert_eq!((answer.status, answer.text("/errorCode")), (StatusCode::NOT_FOUND, "E0000007"), "{path}");
+    }
+    let answer = test.send(test.http.post(test.url("/oauth2/%ff/v1/token"))).await;
+    assert_eq!((answer.status, answer.text("/errorCode")), (StatusCode::NOT_FOUND, "E0000007"));
+}

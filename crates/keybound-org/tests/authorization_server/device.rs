@@ -131,3 +131,25 @@ async fn nobody_learns_which_codes_wait_without_signing_in() {
     let told = stranger.submit(&test, &answer, &[("decision", "allow")]).await;
     assert_eq!(told.status, StatusCode::BAD_REQUEST, "another browser");
 }
+
+#[tokio::test]
+async fn a_user_who_guesses_codes_has_few_attempts() {
+    let (test, app) = people::with_native_app().await;
+    let begun = begin(&test, &app).await;
+    let mut browser = Browser::default();
+    let page = browser.open(&test.url("/activate")).await;
+    let right = [("username", LOGIN), ("password", PASSWORD), ("user_code", "BBBBBBBB")];
+    let mut page = browser.submit(&test, &page, &right).await;
+    for _ in 1..10 {
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{page:?}");
+        page = browser.submit(&test, &page, &[("user_code", "BBBBBBBB")]).await;
+    }
+    let code = [("user_code", begun.text("/user_code"))];
+    let refused = browser.submit(&test, &page, &code).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "the right one is of no use now");
+    assert!(refused.html.contains("Too many invalid codes"), "{refused:?}");
+    test.wait(600);
+    let begun = begin(&test, &app).await;
+    let allowed = browser.submit(&test, &refused, &[("user_code", begun.text("/user_code"))]).await;
+    assert!(allowed.html.contains("okta.users.read"), "{allowed:?}");
+}

@@ -96,6 +96,14 @@ async fn a_request_can_ask_for_a_new_sign_in_and_for_leave() {
     assert_eq!(denied.response()["error"], "access_denied");
     let stale = browser.submit(&test, &page, &[("decision", "allow"), ("form_token", "x")]).await;
     assert_eq!((stale.status, stale.location()), (StatusCode::BAD_REQUEST, ""));
+    let asked = app.request().with("prompt", "consent");
+    let more = asked.clone().with("scope", "openid offline_access okta.users.read").encoded();
+    let other = browser.submit(&test, &page, &[("decision", "allow"), ("request", &more)]).await;
+    assert_eq!(
+        (other.status, other.location()),
+        (StatusCode::BAD_REQUEST, ""),
+        "another request than was shown"
+    );
     let allowed = browser.submit(&test, &page, &[("decision", "allow")]).await;
     assert!(allowed.response().contains_key("code"), "{allowed:?}");
 
@@ -191,4 +199,44 @@ async fn metadata_tell_exactly_what_is_served() {
         (unknown.status, &unknown.json["errorCode"]),
         (StatusCode::NOT_FOUND, &Value::from("E0000007"))
     );
+}
+
+#[tokio::test]
+async fn the_log_tells_who_signed_in_and_who_could_not() {
+    let (test, app) = people::with_native_app().await;
+    let url = app.authorize_url(&test, &app.request());
+    let mut browser = Browser::default();
+    let page = browser.open(&url).await;
+    browser.submit(&test, &page, &[("username", "nobody@example.com"), ("password", "x")]).await;
+    for _ in 0..11 {
+        browser.submit(&test, &page, &[("username", LOGIN), ("password", "x")]).await;
+    }
+    let unlock = format!("/api/v1/users/{LOGIN}/lifecycle/unlock");
+    test.administer(http::Method::POST, &unlock, None).await;
+    browser.submit(&test, &page, &[("username", LOGIN), ("password", PASSWORD)]).await;
+    let filter = "filter=eventType+sw+%22user.session%22+or+eventType+eq+%22user.account.lock%22+or+eventType+sw+%22user.authentication%22";
+    let log = test.administer(http::Method::GET, &format!("/api/v1/logs?{filter}"), None).await;
+    let told: Vec<_> = log
+        .json
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| {
+            let member =
+                |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+            assert!(!member("/client/ipAddress").is_empty() && event["target"] != Value::Null, "{event}");
+            (member("/eventType"), member("/outcome/reason"), member("/actor/alternateId"))
+        })
+        .collect();
+    let event = |event_type: &str, reason: &str, login: &str| {
+        (event_type.to_owned(), reason.to_owned(), login.to_owned())
+    };
+    let wrong = event("user.session.start", "INVALID_CREDENTIALS", LOGIN);
+    let mut expected = vec![event("user.session.start", "INVALID_CREDENTIALS", "nobody@example.com")];
+    expected.extend(vec![wrong; 9]);
+    expected.push(event("user.account.lock", "LOCKED_OUT", LOGIN));
+    expected.extend(vec![event("user.session.start", "LOCKED_OUT", LOGIN); 2]);
+    expected.push(event("user.session.start", "", LOGIN));
+    expected.push(event("user.authentication.sso", "", LOGIN));
+    assert_eq!(told, expected);
 }

@@ -43,7 +43,7 @@ async fn a_user_is_created_and_goes_through_life() {
         ("unsuspend", "ACTIVE"),
         ("expire_password", "PASSWORD_EXPIRED"),
         ("deactivate", "DEPROVISIONED"),
-        ("activate", "ACTIVE"),
+        ("activate", "PROVISIONED"),
     ] {
         let page = browser.open(&user).await;
         assert!(page.html.contains(&format!("value=\"{step}\"")), "{step} is not offered: {}", page.html);

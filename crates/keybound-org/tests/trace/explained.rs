@@ -4,8 +4,8 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, Method};
 use keybound::exchange::DPOP;
 use keybound::{Rule, Signer as _, SigningKey};
-use keybound_org::AdminRole;
 use keybound_org::trace::{Exchange, FindingOutcome, Signature, TokenKind, VerdictOutcome};
+use keybound_org::{AdminRole, Fault, OldNonces};
 use serde_json::json;
 
 use crate::support::{Draft, MANAGE, NOW, READ, TestApp, TestOrg, copy_of, es256, grant, header_value};
@@ -194,6 +194,20 @@ async fn what_is_used_twice_is_told_by_the_rule_for_it() {
     }
 }
 
+type CallCase = (&'static str, fn(Call) -> Call, Rule);
+
+#[tokio::test]
+async fn a_nonce_is_judged_by_what_was_taken_then() {
+    let test = TestOrg::start().await;
+    let app = test.app(&[READ], &[]);
+    let nonce = test.nonce(&app).await;
+    Asked::good(&test, &app, &nonce).proof(|p| p.claim("htm", json!("GET"))).send(&test).await;
+    test.org.faults().add(Fault::rotate_nonce(OldNonces::Refused)).await.unwrap();
+    assert_explained("htm", &newest(&test), VerdictOutcome::Refused, Rule::Method);
+    Asked::good(&test, &app, &nonce).send(&test).await;
+    assert_explained("the old nonce", &newest(&test), VerdictOutcome::Challenged, Rule::ServerNonce);
+}
+
 /// A call in the making: scheme, token, proof.
 struct Call {
     scheme: &'static str,
@@ -206,7 +220,7 @@ struct Call {
 #[tokio::test]
 async fn a_call_is_explained_as_it_was_answered() {
     use Rule as R;
-    let cases: [(&str, fn(Call) -> Call, Rule); 11] = [
+    let cases: [CallCase; 11] = [
         ("nothing", |c| Call { scheme: "", proof: None, ..c }, R::CredentialsRequired),
         (
             "twice",

@@ -1,8 +1,8 @@
 //! What is recorded, and that recording changes nothing.
 
 use http::StatusCode;
-use keybound_org::OrgSettings;
 use keybound_org::trace::{Content, Lane, MAX_RECORDED_BODY_BYTES, VerdictOutcome};
+use keybound_org::{Fault, OrgSettings};
 use serde_json::json;
 
 use crate::explained::newest;
@@ -10,6 +10,8 @@ use crate::support::{NOW, READ, TestOrg};
 
 #[tokio::test]
 async fn the_two_token_requests_and_the_call_are_one_conversation_and_the_next_round_is_another() {
+    use Lane::{Api, AuthorizationServer as Server};
+
     let test = TestOrg::start().await;
     let app = test.app(&[READ], &[keybound_org::AdminRole::ReadOnly]);
     let other = test.app(&[READ], &[]);
@@ -25,7 +27,6 @@ async fn the_two_token_requests_and_the_call_are_one_conversation_and_the_next_r
     all.reverse();
     let found: Vec<_> =
         all.iter().map(|exchange| (exchange.id, exchange.conversation, exchange.lane)).collect();
-    use Lane::{Api, AuthorizationServer as Server};
     assert_eq!(
         found,
         [
@@ -101,4 +102,24 @@ async fn the_answer_is_told_with_its_status_its_request_id_and_its_time() {
     assert!(exchange.answer.fields.contains(&("x-okta-request-id".to_owned(), request_id)));
     assert!(exchange.client_address.unwrap().starts_with("127.0.0.1:"));
     assert!(exchange.duration_microseconds > 0);
+}
+
+#[tokio::test]
+async fn a_request_whose_client_goes_away_is_recorded_as_unanswered() {
+    let test = TestOrg::start().await;
+    let slow = test.org.faults().add(Fault::slow(std::time::Duration::from_secs(20))).await.unwrap();
+    let request = tokio::spawn(test.http.get(test.url("/oauth2/v1/keys")).send());
+    while test.org.faults().get(slow).unwrap().struck == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(test.org.traces().exchanges(0, 10), [], "it is under way");
+    request.abort();
+    let exchange = loop {
+        if let Some(exchange) = test.org.traces().exchange(1) {
+            break exchange;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!((exchange.status, exchange.verdict.outcome), (None, VerdictOutcome::Unanswered));
+    assert!(exchange.verdict.reason.unwrap().contains("went away"));
 }

@@ -1,6 +1,6 @@
 //! The fields of the form for each kind of fault: the members that the API takes.
 
-use crate::faults::{Cut, EndpointKind, ErrorBody, KindName, OldKey, OldNonces};
+use crate::faults::{Cut, EndpointKind, ErrorBody, FaultKind, OldKey, OldNonces};
 
 /// A field of a form.
 pub(super) struct Field {
@@ -20,37 +20,37 @@ pub(super) enum Input {
 }
 
 /// What happens, in a sentence.
-pub(super) const fn meaning(kind: KindName) -> &'static str {
+pub(super) const fn meaning(kind: FaultKind) -> &'static str {
     match kind {
-        KindName::Slow => "The answer is late.",
-        KindName::RateLimited => "429 in Okta's words. Nothing is done of what was asked.",
-        KindName::ServerError => {
+        FaultKind::Slow => "The answer is late.",
+        FaultKind::RateLimited => "429 in Okta's words. Nothing is done of what was asked.",
+        FaultKind::ServerError => {
             "The server, or a proxy before it, fails. Nothing is done of what was asked."
         }
-        KindName::CutConnection => {
+        FaultKind::CutConnection => {
             "What was asked is done, and the connection breaks before the answer is whole."
         }
-        KindName::ClockSkew => "The org's clock is wrong, and so is the Date of every answer.",
-        KindName::RotateNonce => {
+        FaultKind::ClockSkew => "The org's clock is wrong, and so is the Date of every answer.",
+        FaultKind::RotateNonce => {
             "The authorization servers have a new nonce: at once, or before each request if you say which."
         }
-        KindName::RotateKey => {
+        FaultKind::RotateKey => {
             "An authorization server signs with a new key: at once, or before each request if you say which."
         }
-        KindName::RevokeToken => {
+        FaultKind::RevokeToken => {
             "Access tokens are worth nothing any more: at once, or before each request if you say which."
         }
-        KindName::Replay => {
+        FaultKind::Replay => {
             "An attacker sends each request with a proof once more. The list says how that was answered."
         }
     }
 }
 
 /// What can be said of a fault of this kind alone.
-pub(super) fn own(kind: KindName) -> Vec<Field> {
+pub(super) fn own(kind: FaultKind) -> Vec<Field> {
     match kind {
-        KindName::Slow | KindName::Replay => Vec::new(),
-        KindName::RateLimited => {
+        FaultKind::Slow | FaultKind::Replay => Vec::new(),
+        FaultKind::RateLimited => {
             vec![field(
                 "reset_after_seconds",
                 "Seconds until the limit is reset",
@@ -58,7 +58,7 @@ pub(super) fn own(kind: KindName) -> Vec<Field> {
                 Input::Number,
             )]
         }
-        KindName::ServerError => vec![
+        FaultKind::ServerError => vec![
             field("status", "Status", "500 to 599; 500, if you do not say.", Input::Number),
             field(
                 "body",
@@ -67,13 +67,13 @@ pub(super) fn own(kind: KindName) -> Vec<Field> {
                 choice(ErrorBody::ALL, ErrorBody::name),
             ),
         ],
-        KindName::CutConnection => {
+        FaultKind::CutConnection => {
             vec![field("at", "Where it is cut", "", choice(Cut::ALL, Cut::name))]
         }
-        KindName::ClockSkew => {
+        FaultKind::ClockSkew => {
             vec![field("seconds", "Seconds that it is ahead", "Negative, if it is behind.", Input::Text)]
         }
-        KindName::RotateNonce => {
+        FaultKind::RotateNonce => {
             vec![field(
                 "old",
                 "Nonces of before",
@@ -81,7 +81,7 @@ pub(super) fn own(kind: KindName) -> Vec<Field> {
                 choice(OldNonces::ALL, OldNonces::name),
             )]
         }
-        KindName::RotateKey => vec![
+        FaultKind::RotateKey => vec![
             field(
                 "server",
                 "Authorization server",
@@ -95,7 +95,7 @@ pub(super) fn own(kind: KindName) -> Vec<Field> {
                 choice(OldKey::ALL, OldKey::name),
             ),
         ],
-        KindName::RevokeToken => vec![
+        FaultKind::RevokeToken => vec![
             field("all", "All that were issued so far", "", Input::Tick),
             field("presented", "The one that the request carries", "", Input::Tick),
             field("of_client", "All of the client with this id", "", Input::Text),
@@ -106,14 +106,14 @@ pub(super) fn own(kind: KindName) -> Vec<Field> {
 }
 
 /// What can be said of every fault; of a wrong clock only how long it lasts.
-pub(super) fn common(kind: KindName) -> Vec<Field> {
+pub(super) fn common(kind: FaultKind) -> Vec<Field> {
     let lasts = field(
         "for_seconds",
         "Seconds that it lasts",
         "Until it is removed, if you do not say.",
         Input::Number,
     );
-    if kind == KindName::ClockSkew {
+    if kind == FaultKind::ClockSkew {
         return vec![lasts];
     }
     vec![

@@ -12,7 +12,7 @@ use super::fields::meaning;
 use super::{NEW, SECTION};
 use crate::console::frame::{Done, Frame};
 use crate::console::{Administrator, Console, Failure, Posted};
-use crate::faults::{ArmedFault, Fault, KindName, read_json};
+use crate::faults::{ArmedFault, Fault, FaultKind, read_json};
 use crate::management::ApiError;
 use crate::pages::Page;
 
@@ -49,7 +49,7 @@ impl FaultList {
     }
 
     fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
-        KindName::ALL.iter().map(|kind| (kind.name(), meaning(*kind)))
+        FaultKind::ALL.iter().map(|kind| (kind.name(), meaning(*kind)))
     }
 
     const fn state(fault: &ArmedFault) -> &'static str {

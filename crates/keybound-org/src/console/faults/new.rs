@@ -12,7 +12,7 @@ use super::{NEW, SECTION};
 use crate::console::frame::{Done, Frame};
 use crate::console::problems::Problems;
 use crate::console::{Administrator, Console, Failure, Posted};
-use crate::faults::{Fault, KindName, read_members};
+use crate::faults::{Fault, FaultKind, read_members};
 use crate::form::Form;
 use crate::management::ApiError;
 use crate::pages::Page;
@@ -22,7 +22,7 @@ use crate::pages::Page;
 struct NewFault {
     frame: Frame,
     problems: Problems,
-    kind: KindName,
+    kind: FaultKind,
     /// What was typed before, if anything was.
     typed: Option<Form>,
 }
@@ -50,8 +50,8 @@ impl NewFault {
     }
 }
 
-fn kind_of(name: &str) -> Result<KindName, Failure> {
-    KindName::of_name(name).ok_or_else(|| ApiError::no_such("FaultKind", name).into())
+fn kind_of(name: &str) -> Result<FaultKind, Failure> {
+    FaultKind::of_name(name).ok_or_else(|| ApiError::no_such("FaultKind", name).into())
 }
 
 /// `GET /admin/faults/new/{kind}`.
@@ -84,7 +84,7 @@ pub(super) async fn arm(
 }
 
 impl Console {
-    async fn arm(&self, kind: KindName, form: &Form) -> Result<(), ApiError> {
+    async fn arm(&self, kind: FaultKind, form: &Form) -> Result<(), ApiError> {
         let typed = |name: &str| form.get(name).map(str::trim).filter(|text| !text.is_empty());
         let fault: Fault = read_members(kind, typed).map_err(|cause| ApiError::invalid("fault", [cause]))?;
         self.faults.add(fault).await?;

@@ -105,7 +105,16 @@ impl Store {
 }
 
 /// The key of an app that has this id or this `kid`.
-fn find(transaction: &Transaction<'_>, client_id: &str, key: &str) -> Result<Option<ClientKey>, StoreError> {
+/// Whether Okta takes signatures by a key.
+pub(super) fn is_supported(key: &PublicKey) -> bool {
+    OKTA_ALGORITHMS.into_iter().any(|algorithm| key.allow(algorithm).is_ok())
+}
+
+pub(super) fn find(
+    transaction: &Transaction<'_>,
+    client_id: &str,
+    key: &str,
+) -> Result<Option<ClientKey>, StoreError> {
     transaction
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM client_keys WHERE client_id = ?1 AND (id = ?2 OR key_id = ?2) ORDER BY number"
@@ -145,7 +154,7 @@ pub(super) fn insert(
     now: NumericDate,
 ) -> Result<ClientKey, StoreError> {
     let key_id = key.key_id().map_or_else(|| key.thumbprint().to_string(), str::to_owned);
-    if !OKTA_ALGORITHMS.into_iter().any(|algorithm| key.allow(algorithm).is_ok()) {
+    if !is_supported(key) {
         return Err(StoreError::UnsupportedKey { key_id });
     }
     let count: i64 = transaction

@@ -205,6 +205,16 @@ fn require(transaction: &Transaction<'_>, client_id: &str) -> Result<(), StoreEr
     if exists(transaction, client_id)? { Ok(()) } else { Err(unknown(client_id)) }
 }
 
+/// Whether an app has a key of this `kid` that can be read and is of use.
+pub(super) fn has_key(
+    transaction: &Transaction<'_>,
+    client_id: &str,
+    key_id: &str,
+) -> Result<bool, StoreError> {
+    let key = keys::find(transaction, client_id, key_id)?;
+    Ok(key.is_some_and(|key| key.key.key_id() == Some(key_id) && keys::is_supported(&key.key)))
+}
+
 fn exists(transaction: &Transaction<'_>, client_id: &str) -> Result<bool, StoreError> {
     Ok(transaction.prepare_cached("SELECT 1 FROM apps WHERE client_id = ?1")?.exists([client_id])?)
 }
@@ -267,7 +277,7 @@ fn update(transaction: &Transaction<'_>, app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn find(transaction: &Transaction<'_>, client_id: &str) -> Result<Option<App>, StoreError> {
+pub(super) fn find(transaction: &Transaction<'_>, client_id: &str) -> Result<Option<App>, StoreError> {
     let mut statement =
         transaction.prepare_cached(&format!("SELECT {COLUMNS} FROM apps WHERE client_id = ?1"))?;
     let Some(mut app) = statement.query_and_then([client_id], read)?.next().transpose()? else {

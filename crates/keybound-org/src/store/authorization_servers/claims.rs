@@ -166,7 +166,7 @@ fn put(
     unless_taken(put, StoreError::ClaimTaken { name: claim.name.clone() })
 }
 
-fn find(
+pub(in crate::store) fn find(
     transaction: &Transaction<'_>,
     server: &str,
     id: &str,

@@ -16,10 +16,13 @@ use super::{Store, StoreError, column, date, unless_taken};
 use crate::okta_id::{self, IdKind};
 use crate::wire_name::wire_names;
 
+pub(super) use claims::find as claim;
 pub use claims::{ClaimSource, ClaimedToken, CustomClaim};
 pub use policies::AccessPolicy;
 pub(crate) use policies::PolicySettings;
+pub(super) use policies::find as policy;
 pub(crate) use ranked::Ranked;
+pub(super) use rules::find as rule;
 pub use rules::{AccessPolicyRule, Lifetimes};
 pub use scopes::CustomScope;
 
@@ -194,7 +197,7 @@ fn status(row: &Row<'_>) -> Result<LifecycleStatus, StoreError> {
     LifecycleStatus::of_name(&row.get::<_, String>("status")?).ok_or(unknown)
 }
 
-fn server(transaction: &Transaction<'_>, id: &str) -> Result<Option<CustomServer>, StoreError> {
+pub(super) fn server(transaction: &Transaction<'_>, id: &str) -> Result<Option<CustomServer>, StoreError> {
     transaction
         .prepare_cached(&format!("SELECT {COLUMNS} FROM authorization_servers WHERE id = ?1"))?
         .query_and_then([id], read_server)?

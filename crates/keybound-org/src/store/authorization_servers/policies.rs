@@ -217,7 +217,7 @@ fn all(transaction: &Transaction<'_>, server: &str) -> Result<Vec<Ranked<PolicyS
     statement.query_and_then([server], read)?.collect()
 }
 
-fn find(
+pub(in crate::store) fn find(
     transaction: &Transaction<'_>,
     server: &str,
     id: &str,

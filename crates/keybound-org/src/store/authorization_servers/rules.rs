@@ -58,7 +58,7 @@ impl Lifetimes {
         MINUTE.saturating_mul(10)..=DAY.saturating_mul(1_825);
 
     /// Whether tokens may live so long: no refresh token ends before it could have been found idle.
-    fn are_allowed(&self) -> bool {
+    pub(in crate::store) fn are_allowed(&self) -> bool {
         Self::ACCESS_TOKEN.contains(&self.access_token)
             && Self::REFRESH_TOKEN_IDLE.contains(&self.refresh_token_idle)
             && self.refresh_token.is_none_or(|life| life >= self.refresh_token_idle)
@@ -227,7 +227,7 @@ pub(super) fn all(
     statement.query_and_then([policy], read)?.collect()
 }
 
-fn find(
+pub(in crate::store) fn find(
     transaction: &Transaction<'_>,
     policy: &str,
     id: &str,
