@@ -165,6 +165,17 @@ describe('in the admin console over https, a developer', () => {
     await look('request');
   });
 
+  test('lets something go wrong on purpose, and ends it', async () => {
+    await browser.follow('Faults');
+    await look('faults');
+    await browser.follow('slow');
+    await look('fault-in-detail');
+    await browser.type('Delay in milliseconds', '100');
+    await browser.press('Let it happen');
+    await look('fault-that-is-on');
+    await browser.press('End all');
+  });
+
   test('finds what happened in the system log', async () => {
     await browser.follow('System log');
     const log = await browser.text('table');
