@@ -71,7 +71,9 @@
 //! # }
 //! ```
 //!
-//! What else can go wrong is a [`Fault`]; other programs ask for it over HTTP, at `/keybound/v1/faults`.
+//! What else can go wrong is a [`Fault`]; other programs ask for it over HTTP, at `/keybound/v1/faults`. Where a test
+//! fails because a request was refused, `/keybound/v1/traces` has the request with every rule that it was held to, and
+//! [`LocalOrg::console_url`] opens the same in a browser.
 //!
 //! # What is more than Okta's
 //!

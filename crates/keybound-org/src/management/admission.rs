@@ -32,13 +32,15 @@ pub(crate) struct Permit<R> {
 
 struct Caller {
     actor: EventObject,
+    /// The login of the user in whose name the app calls.
+    user: Option<String>,
     is_super_administrator: bool,
 }
 
 impl Caller {
     fn administrator() -> Self {
         let actor = EventObject::new("SystemPrincipal", "administrator", "Administrator");
-        Self { actor, is_super_administrator: true }
+        Self { actor, user: None, is_super_administrator: true }
     }
 }
 
@@ -46,6 +48,11 @@ impl<R> Permit<R> {
     /// That of an administrator who has signed in at the console, and is there.
     pub(crate) fn of_administrator(client: EventClient) -> Self {
         Self { caller: Caller::administrator(), client, right: PhantomData }
+    }
+
+    /// The login of the user in whose name the app calls, if it is a user's token.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.caller.user.as_deref()
     }
 
     /// An app that has admin roles is changed by a super administrator alone: whoever registers a key of it
@@ -111,7 +118,10 @@ impl Management {
         let app = self.store.label_and_roles(client_id)?.ok_or_else(revoked)?;
         count()?;
         admitted.require_scope(R::SCOPES)?;
-        with_role::<R>(client_id, app)
+        // What an app asks for itself has the app as its subject.
+        let subject = &admitted.access_token().subject;
+        let user = (subject != client_id).then(|| subject.clone());
+        with_role::<R>(client_id, app, user)
     }
 }
 
@@ -119,11 +129,12 @@ impl Management {
 fn with_role<R: Right>(
     client_id: &str,
     (label, roles): (String, Vec<AdminRole>),
+    user: Option<String>,
 ) -> Result<Caller, ApiError> {
     if roles.iter().any(|role| R::ROLES.contains(role)) {
         tracing::debug!(client_id, "admitted");
         let actor = EventObject::new("PublicClientApp", client_id, label);
-        return Ok(Caller { actor, is_super_administrator: roles.contains(&AdminRole::Super) });
+        return Ok(Caller { actor, user, is_super_administrator: roles.contains(&AdminRole::Super) });
     }
     let roles: Vec<_> = R::ROLES.iter().map(|role| role.name()).collect();
     Err(ApiError::no_permission(format!(

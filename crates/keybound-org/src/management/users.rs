@@ -53,6 +53,9 @@ pub(crate) const USERS: ListKind = ListKind {
     search: Some(user_property),
 };
 
+/// What names the user in whose name the request is.
+const ME: &str = "me";
+
 /// Users of a page where `q` is given and no `limit`, as Okta has it.
 const PAGE_OF_MATCHES: usize = 10;
 
@@ -163,15 +166,17 @@ pub(crate) enum FirstSteps {
     ActivateAndExpirePassword,
 }
 
-/// `GET /api/v1/users/{id or login}`. A service app is nobody, so `me` names no user.
+/// `GET /api/v1/users/{id, login or me}`: `me` is the user in whose name the app calls. Whoever calls for itself is
+/// nobody, and names no user by it.
 async fn read(
-    _: Permit<ReadUsers>,
+    permit: Permit<ReadUsers>,
     State(api): State<Arc<Management>>,
     Named(name): Named<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let user = api.user(&name)?;
+        let name = if name == ME { permit.user().unwrap_or(ME) } else { &name };
+        let user = api.user(name)?;
         let view = api.view(&user);
         if Version::of(&view).is_known_to(&headers) {
             return Ok(StatusCode::NOT_MODIFIED.into_response());

@@ -64,6 +64,8 @@ async fn a_user_signs_in_and_the_app_gets_tokens_that_are_bound_to_its_key() {
 
     let called = app.get(&test, "/api/v1/users?limit=1", granted.text("/access_token")).await;
     assert_eq!(called.status, StatusCode::OK, "{called:?}");
+    let me = app.get(&test, "/api/v1/users/me", granted.text("/access_token")).await;
+    assert_eq!((me.status, me.text("/profile/login")), (StatusCode::OK, LOGIN), "{me:?}");
     let told = app.get(&test, "/oauth2/v1/userinfo", granted.text("/access_token")).await;
     assert_eq!((told.text("/sub"), told.text("/email")), (user_id.as_str(), LOGIN), "{told:?}");
 
