@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use keybound::random::OperatingSystem;
 use keybound_org::{
-    ApplicationType, ClientSettings, GrantType, LocalOrg, NewApp, OrgSettings, Scheme, TokenEndpointAuthMethod,
+    ApplicationType, ClientSettings, GrantType, LocalOrg, NewApp, OrgSettings, Scheme,
+    TokenEndpointAuthMethod,
 };
 use libfuzzer_sys::fuzz_target;
 

@@ -1,8 +1,8 @@
 //! Calls of operations with values from anywhere: whatever they are, the call is one of its own operation.
 #![no_main]
 
-use keybound_okta::operations::{self, OperationRequest};
 use keybound_okta::OrgUrl;
+use keybound_okta::operations::{self, OperationRequest};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, u16, Vec<String>)| {
