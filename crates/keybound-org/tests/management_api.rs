@@ -378,3 +378,21 @@ async fn strangers_use_up_nothing_of_what_the_orgs_clients_have() {
     assert_eq!(test.administer(Method::GET, USERS, None).await.header("x-rate-limit-remaining"), "0");
     assert_eq!(test.call(&app, &token, Method::GET, USERS).await.status.as_u16(), 429);
 }
+
+#[tokio::test]
+async fn what_was_refused_beyond_the_limit_can_be_sent_again_as_it_was() {
+    let settings = OrgSettings { requests_per_minute: 1, ..OrgSettings::default() };
+    let test = TestOrg::start_with(settings).await;
+    let app = test.app(&[READ], &[AdminRole::ReadOnly]);
+    let token = test.token(&app, READ).await;
+    test.administer(Method::GET, USERS, None).await;
+    let proof = app.call_proof(&test, &Method::GET, USERS, &token).sign(&app.dpop_key);
+    let call = || {
+        test.http.get(test.url(USERS)).header(AUTHORIZATION, format!("DPoP {token}")).header("dpop", &proof)
+    };
+    assert_eq!(test.send(call()).await.status, StatusCode::TOO_MANY_REQUESTS);
+    test.wait(60);
+    assert_eq!(test.send(call()).await.status, StatusCode::OK, "as Okta's SDK for Python sends it");
+    test.wait(60);
+    assert_eq!(test.send(call()).await.status, StatusCode::UNAUTHORIZED, "it was admitted once");
+}

@@ -11,7 +11,10 @@ use axum::extract::{FromRequestParts, OriginalUri};
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use keybound::access_token::AccessTokenRefusal;
-use keybound::resource::ResourceRequest;
+use keybound::credentials::Credentials;
+use keybound::proof::AccessTokenHash;
+use keybound::resource::{ResourceRequest, Verified};
+use keybound::{NumericDate, Refusal};
 
 use super::Management;
 use super::error::ApiError;
@@ -110,18 +113,30 @@ impl Management {
         let target = self.url.with_path(uri.path()).map_err(|_| ApiError::no_such_path())?;
         let request = ResourceRequest { method, target: &target, query: uri.query(), headers };
         let now = self.clock.now();
-        let verify = |token: &str| self.tokens.verify(token, now);
-        let admitted = self.resource.admit(&request, verify, now)?;
+        let verified = self.verified(&request, now)?;
         // The token's app must still be there and active.
-        let client_id = admitted.access_token().client_id.as_deref().unwrap_or_default();
-        let revoked = || keybound::Refusal::from(AccessTokenRefusal::Revoked);
-        let app = self.store.label_and_roles(client_id)?.ok_or_else(revoked)?;
+        let client_id = verified.access_token().client_id.clone().unwrap_or_default();
+        let revoked = || Refusal::from(AccessTokenRefusal::Revoked);
+        let app = self.store.label_and_roles(&client_id)?.ok_or_else(revoked)?;
+        // Before its proof counts as used: a client that is told to wait sends the same request again.
         count()?;
+        let recorded = verified
+            .proof()
+            .map_or(Ok(()), |proof| self.resource.replay.record(proof.replay_key(), proof.expires(), now));
+        let admitted = verified.recorded(recorded)?;
         admitted.require_scope(R::SCOPES)?;
         // What an app asks for itself has the app as its subject.
         let subject = &admitted.access_token().subject;
-        let user = (subject != client_id).then(|| subject.clone());
-        with_role::<R>(client_id, app, user)
+        let user = (*subject != client_id).then(|| subject.clone());
+        with_role::<R>(&client_id, app, user)
+    }
+
+    /// A request that holds by every rule, but for whether its proof was used before.
+    fn verified(&self, request: &ResourceRequest<'_>, now: NumericDate) -> Result<Verified, Refusal> {
+        let credentials = Credentials::of_request(request.headers, request.query)?;
+        let access_token = self.tokens.verify(credentials.access_token, now)?;
+        let hash = AccessTokenHash::of(credentials.access_token);
+        self.resource.demands.verify(request, credentials.scheme, hash, Arc::new(access_token), now)
     }
 }
 
