@@ -82,7 +82,7 @@ impl Connection {
     /// Who calls: the app whose key is set, or else the user who has logged in.
     pub(crate) fn caller(&self) -> Outcome<Caller> {
         if self.as_user {
-            let settings = self.user_settings()?;
+            let settings = self.settings_of_login()?;
             let nobody = session::nobody(&settings.org_url);
             return self.user(settings)?.ok_or(nobody);
         }
@@ -90,6 +90,12 @@ impl Connection {
             Ok(settings) => Ok(Caller::App(Box::new(settings))),
             Err(missing @ SettingsError::Missing { setting: Setting::ClientKey | Setting::ClientId, .. }) => {
                 self.user(self.user_settings()?)?.ok_or_else(|| missing.into())
+            }
+            // An app whose key is set is at an org that has to be named.
+            Err(SettingsError::Missing { setting: Setting::OrgUrl, .. }) if !self.has_client_key()? => {
+                let settings = self.settings_of_login()?;
+                let nobody = session::nobody(&settings.org_url);
+                self.user(settings)?.ok_or(nobody)
             }
             Err(wrong) => Err(wrong.into()),
         }
@@ -104,6 +110,23 @@ impl Connection {
     /// The settings of a client that a user lets act, by all sources.
     pub(crate) fn user_settings(&self) -> Outcome<UserSettings> {
         Ok(self.resolve(None, UserSettings::resolve)??)
+    }
+
+    /// The same for a user who has logged in: where no org is named, the only one at which anybody has.
+    pub(crate) fn settings_of_login(&self) -> Outcome<UserSettings> {
+        match self.resolve(None, UserSettings::resolve)? {
+            Err(missing @ SettingsError::Missing { setting: Setting::OrgUrl, .. }) => {
+                let Some(org) = KeptLogin::only_org()? else { return Err(missing.into()) };
+                let with_org =
+                    |sources: Sources<'_>| UserSettings::resolve(sources.given(Setting::OrgUrl, Some(org)));
+                Ok(self.resolve(None, with_org)??)
+            }
+            settings => Ok(settings?),
+        }
+    }
+
+    fn has_client_key(&self) -> Outcome<bool> {
+        Ok(self.origins()?.iter().any(|origin| origin.setting == Setting::ClientKey))
     }
 
     /// The client id that is given on the command line, or else the one that is set, which may be a service app's.

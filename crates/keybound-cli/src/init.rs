@@ -22,7 +22,7 @@ use crate::key_file;
 use crate::output::Output;
 use crate::report::{Failure, Outcome};
 
-use files::Files;
+use files::{CA_FILE, Files};
 
 /// Okta takes every algorithm of its list for a client's key; RS256 is what its console makes itself.
 const CLIENT_ALGORITHM: Algorithm = Algorithm::RS256;
@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
     /// Make a DPoP key too. Without it every run makes a fresh ES256 key in memory.
     #[arg(long, value_name = "ALG")]
     dpop_key: Option<Algorithm>,
-    /// The certificate authority of an org that has one of its own, as a local org does.
+    /// The certificate authority of an org that has one of its own, as a local org does (KEYBOUND_CA_FILE).
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// The folder for .env and the keys.
@@ -109,6 +109,15 @@ impl Arguments {
         api_token(&text, &from).map(Some)
     }
 
+    /// The certificate authority's file, and what names it.
+    fn certificate_authority(&self) -> Option<(PathBuf, &'static str)> {
+        let set = || env::var_os(CA_FILE).filter(|path| !path.is_empty());
+        match &self.ca_file {
+            Some(path) => Some((path.clone(), "--ca-file")),
+            None => set().map(|path| (path.into(), CA_FILE)),
+        }
+    }
+
     fn refuse_role_without_token(&self) -> Outcome {
         if self.role.is_none() {
             return Ok(());
@@ -119,7 +128,7 @@ impl Arguments {
 }
 
 /// The API token that `from` has.
-pub(crate) fn api_token(text: &str, from: &str) -> Outcome<ApiToken> {
+fn api_token(text: &str, from: &str) -> Outcome<ApiToken> {
     ApiToken::parse(text).map_err(|error| {
         Failure::new(ExitCode::Settings, format_args!("what {from} has is no API token"))
             .because(error)

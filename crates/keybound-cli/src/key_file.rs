@@ -23,6 +23,39 @@ pub(crate) const PRIVATE: u32 = 0o600;
 /// Readable by all: there is nothing in it that others may not know.
 pub(crate) const PUBLIC: u32 = 0o644;
 
+/// What a file is to hold, for the words that are said of it.
+#[derive(Clone, Copy)]
+enum Content {
+    Key,
+    /// A token, or what has one in it.
+    Secret,
+    Certificates,
+}
+
+impl Content {
+    const fn file(self) -> &'static str {
+        match self {
+            Self::Key => "key file",
+            Self::Secret => "file",
+            Self::Certificates => "certificate file",
+        }
+    }
+
+    const fn when_missing(self) -> &'static str {
+        match self {
+            Self::Key => "check the path, or make a key with `keybound keys new`",
+            Self::Secret | Self::Certificates => "check the path",
+        }
+    }
+
+    const fn when_read_by_others(self) -> &'static str {
+        match self {
+            Self::Key => "whoever reads a private key can act as its owner",
+            Self::Secret | Self::Certificates => "whoever reads the secret in it can use it",
+        }
+    }
+}
+
 /// The pair that one prefix names.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyFiles {
@@ -101,7 +134,7 @@ pub(crate) fn read_private(path: &Path) -> Outcome<PrivateKey> {
     if is_encrypted(&text) {
         return decrypted(path, &text);
     }
-    refuse_readable_by_others(path)?;
+    refuse_readable_by_others(path, Content::Key)?;
     let key =
         if is_json(&text) { PrivateKey::from_jwk(text.as_bytes()) } else { PrivateKey::from_pem(&text) };
     key.map_err(|error| {
@@ -154,8 +187,13 @@ fn decrypted(path: &Path, text: &str) -> Outcome<PrivateKey> {
 
 /// Another secret, from a file that only its owner may read.
 pub(crate) fn read_secret(path: &Path) -> Outcome<Zeroizing<String>> {
-    refuse_readable_by_others(path)?;
-    read(path)
+    refuse_readable_by_others(path, Content::Secret)?;
+    read_as(path, Content::Secret)
+}
+
+/// Certificates (PEM), which anybody may read.
+pub(crate) fn read_certificates(path: &Path) -> Outcome<Zeroizing<String>> {
+    read_as(path, Content::Certificates)
 }
 
 /// A public key: JWK, or PEM.
@@ -176,16 +214,20 @@ pub(crate) fn read_public(path: &Path) -> Outcome<PublicKey> {
 
 /// The text of a key file. Wiped when it is dropped, since it may hold a private key.
 pub(crate) fn read(path: &Path) -> Outcome<Zeroizing<String>> {
+    read_as(path, Content::Key)
+}
+
+fn read_as(path: &Path, content: Content) -> Outcome<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
     let length = File::open(path)
         .and_then(|file| file.take(MAX_KEY_FILE_BYTES + 1).read_to_string(&mut text))
-        .map_err(|error| unreadable(path, &error))?;
+        .map_err(|error| unreadable(path, content, &error))?;
     if length as u64 > MAX_KEY_FILE_BYTES {
         return Err(Failure::new(
             ExitCode::KeyFile,
-            format_args!("{} is too long for a key", path.display()),
+            format_args!("the {} {} is too long", content.file(), path.display()),
         )
-        .because(format_args!("a key file has {MAX_KEY_FILE_BYTES} bytes at most")));
+        .because(format_args!("such a file has {MAX_KEY_FILE_BYTES} bytes at most")));
     }
     Ok(text)
 }
@@ -195,34 +237,34 @@ pub(crate) fn is_json(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    let failure =
-        Failure::new(ExitCode::KeyFile, format_args!("the key file {} cannot be read", path.display()))
-            .because(error);
+fn unreadable(path: &Path, content: Content, error: &io::Error) -> Failure {
+    let what = format_args!("the {} {} cannot be read", content.file(), path.display()).to_string();
+    let failure = Failure::new(ExitCode::KeyFile, what).because(error);
     match error.kind() {
-        io::ErrorKind::NotFound => failure.do_next("check the path, or make a key with `keybound keys new`"),
+        io::ErrorKind::NotFound => failure.do_next(content.when_missing()),
         _ => failure,
     }
 }
 
 #[cfg(unix)]
-fn refuse_readable_by_others(path: &Path) -> Outcome {
+fn refuse_readable_by_others(path: &Path, content: Content) -> Outcome {
     use std::os::unix::fs::PermissionsExt as _;
 
-    let mode = fs::metadata(path).map_err(|error| unreadable(path, &error))?.permissions().mode() & 0o777;
+    let found = fs::metadata(path).map_err(|error| unreadable(path, content, &error))?;
+    let mode = found.permissions().mode() & 0o777;
     if mode & !0o700 == 0 {
         return Ok(());
     }
     Err(Failure::new(
         ExitCode::KeyFile,
-        format_args!("the key file {} can be used by others", path.display()),
+        format_args!("the {} {} can be used by others", content.file(), path.display()),
     )
-    .because(format_args!("its mode is {mode:04o}; whoever reads a private key can act as its owner"))
+    .because(format_args!("its mode is {mode:04o}; {}", content.when_read_by_others()))
     .do_next(format_args!("chmod 600 {}", path.display())))
 }
 
 #[cfg(not(unix))]
-fn refuse_readable_by_others(_path: &Path) -> Outcome {
+fn refuse_readable_by_others(_path: &Path, _content: Content) -> Outcome {
     Ok(())
 }
 

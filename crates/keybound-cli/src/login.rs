@@ -234,7 +234,7 @@ fn asked_scopes(settings: &UserSettings) -> Vec<String> {
 
 pub(crate) fn log_out(arguments: &WhichLogin, output: Output) -> Outcome {
     let connection = &arguments.connection;
-    let settings = connection.user_settings()?;
+    let settings = connection.settings_of_login()?;
     let Some(login) = KeptLogin::find(&settings.org_url, connection.client_id(&settings))? else {
         return Err(session::nobody(&settings.org_url));
     };

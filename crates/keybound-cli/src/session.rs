@@ -21,7 +21,7 @@ use keybound_client::{Begun, CacheLock, NotKept, RefreshTokenStore, Refresher};
 use keybound_okta::OrgUrl;
 use serde::Serialize;
 use tempfile::NamedTempFile;
-use url::form_urlencoded::byte_serialize;
+use url::form_urlencoded::{self, byte_serialize};
 use zeroize::Zeroizing;
 
 use crate::exit_code::ExitCode;
@@ -106,15 +106,30 @@ impl KeptLogin {
         let prefix = prefix(org);
         let Ok(entries) = fs::read_dir(folder()?) else { return Ok(None) };
         let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-        let is_login = |name: &String| {
-            name.starts_with(&prefix) && Path::new(name).extension().is_some_and(|ending| ending == "json")
-        };
-        let mut found = names.filter(is_login);
+        let mut found = names.filter(|name| name.starts_with(&prefix) && is_login(name));
         match (found.next(), found.next()) {
             (Some(name), None) => Ok(Some(Self { path: folder()?.join(name) })),
             (None, _) => Ok(None),
             (Some(_), Some(_)) => Err(Failure::new(ExitCode::Login, "there are several logins at this org")
                 .do_next("say which: --client-id ID")),
+        }
+    }
+
+    /// The origin of the only org at which anybody is logged in, if there is one.
+    pub(crate) fn only_org() -> Outcome<Option<String>> {
+        let Ok(entries) = fs::read_dir(folder()?) else { return Ok(None) };
+        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let logins = names.filter(|name| is_login(name));
+        let orgs = logins.filter_map(|name| name.split_once('@').map(|(org, _)| decoded(org)));
+        let mut orgs: Vec<_> = orgs.collect();
+        orgs.sort_unstable();
+        orgs.dedup();
+        match orgs.as_slice() {
+            [] => Ok(None),
+            [org] => Ok(Some(org.clone())),
+            _ => Err(Failure::new(ExitCode::Login, "there are logins at several orgs")
+                .because(orgs.join(", "))
+                .do_next("say which: --org-url URL, or OKTA_ORG_URL")),
         }
     }
 
@@ -301,6 +316,10 @@ fn folder() -> Outcome<PathBuf> {
     })
 }
 
+fn is_login(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|ending| ending == "json")
+}
+
 fn prefix(org: &OrgUrl) -> String {
     format!("{}@", encoded(org.origin()))
 }
@@ -308,6 +327,11 @@ fn prefix(org: &OrgUrl) -> String {
 /// Fit for the name of a file, and another for each text.
 fn encoded(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect()
+}
+
+/// What was encoded so.
+fn decoded(text: &str) -> String {
+    form_urlencoded::parse(text.as_bytes()).map(|(text, _)| text).collect()
 }
 
 #[cfg(unix)]

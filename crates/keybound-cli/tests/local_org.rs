@@ -50,6 +50,7 @@ fn an_org_that_cannot_start_says_why() {
     let start =
         |listen: &str| workspace.run(&["org", "start", "--http", "--data", "other", "--listen", listen]);
     start(taken).assert_failed(14, &[taken, "another port"]);
+    assert!(!workspace.path("other").exists(), "it leaves nothing behind");
     start("0.0.0.0:0").assert_failed(14, &["other machines", "127.0.0.1"]);
     workspace.write("file", "");
     let into_file = ["org", "start", "--http", "--listen", "127.0.0.1:0", "--data", "file"];
@@ -161,6 +162,38 @@ fn init_makes_what_a_new_user_needs_and_overwrites_nothing() {
 
     workspace.run(&["init", "--dir", "app"]).assert_failed(15, &[".env", "is there already"]);
     assert_eq!(fs::read_dir(workspace.path("app")).unwrap().count(), 5);
+}
+
+#[test]
+fn init_trusts_what_the_environment_names_and_adds_it_to_an_env_that_is_there() {
+    let workspace = Workspace::new();
+    let org = Org::start_with(&workspace, &[]);
+    workspace.write("admin-token", &org.admin_token);
+    workspace.make_private("admin-token");
+    let init = ["init", "--org-url", &org.url, "--admin-token-file", "admin-token", "--dir", "app"];
+    workspace.run(&init).assert_failed(5, &["KEYBOUND_CA_FILE"]);
+    let settings = || fs::read_to_string(workspace.path("app/.env")).unwrap();
+    assert!(!settings().contains("KEYBOUND_CA_FILE"));
+
+    let authority = org.ca_file.as_deref().unwrap();
+    let made = workspace.run_with(&init, &[("KEYBOUND_CA_FILE", authority)], "").json();
+    assert_eq!(made["call"]["status"], 200, "{made}");
+    let line = settings().lines().filter(|line| line.starts_with("KEYBOUND_CA_FILE=")).count();
+    assert_eq!(line, 1, "{}", settings());
+    assert_eq!(workspace.run(&init).json()["call"]["status"], 200, "by .env alone");
+    let missing = workspace.run_with(&init, &[("KEYBOUND_CA_FILE", "none.pem")], "");
+    missing.assert_failed(3, &["none.pem", "KEYBOUND_CA_FILE"]);
+}
+
+#[test]
+fn a_second_org_on_one_folder_is_told_that_others_find_the_first() {
+    let workspace = Workspace::new();
+    let _first = Org::start(&workspace);
+    let mut second = Org::start(&workspace);
+    let mut reader = std::io::BufReader::new(second.stderr());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut reader, &mut line).unwrap();
+    assert!(line.contains("another org runs with the data in"), "{line}");
 }
 
 #[test]

@@ -101,7 +101,11 @@ fn a_user_logs_in_in_the_browser_calls_and_logs_out() {
     for _ in 0..3 {
         place.run(&[&call[..], &["--no-cache"]].concat()).json();
     }
-    assert_eq!(place.run(&["logout"]).json()["revoked"], true);
+    // The only login is meant where no org is named.
+    assert_eq!(place.workspace.run(&call).json().as_array().unwrap().len(), 2);
+    assert_eq!(place.workspace.run(&["whoami"]).json()["user"], LOGIN);
+    assert_eq!(place.workspace.run(&["logout"]).json()["revoked"], true);
+    place.workspace.run(&call).assert_failed(3, &["OKTA_ORG_URL"]);
     place.run(&call).assert_failed(19, &["keybound login"]);
 }
 

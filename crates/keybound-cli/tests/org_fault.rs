@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod refusing_org;
 mod support;
 
 use std::fs;
+use std::sync::{Arc, Mutex};
 
+use refusing_org::ScriptedOrg;
 use serde_json::{Value, json};
 use support::{Ended, Service, USERS, Workspace};
 
@@ -41,7 +44,7 @@ fn faults_are_added_listed_removed_and_cleared() {
     assert_eq!(struck.len(), 9);
     assert_eq!((listed[2]["seconds"].as_i64(), struck[3], struck[4]), (Some(-2), Some(1), Some(1)));
     assert_eq!(fault(&service, &["remove", "f1", "f3"]).code, Some(0));
-    fault(&service, &["remove", "f1"]).assert_failed(10, &["f1"]);
+    fault(&service, &["remove", "f1"]).assert_failed(10, &["there is no fault f1", "org fault list"]);
     assert_eq!(fault(&service, &["list"]).json().as_array().unwrap().len(), 7);
     assert_eq!(fault(&service, &["clear"]).code, Some(0));
     assert_eq!(fault(&service, &["list"]).json(), json!([]));
@@ -69,6 +72,53 @@ fn a_token_to_revoke_comes_from_a_file_and_is_told_nobody() {
     let revoked = fault(&service, &["add", "revoke-token", "--token-file", "token"]);
     assert!(revoked.json()["jti"].as_str().unwrap().starts_with("AT."));
     assert!(!revoked.stdout.contains("eyJ") && !revoked.stderr.contains("eyJ"));
+
+    // Whatever answers at the URL is told which token it is, and not the token.
+    let sent = Arc::new(Mutex::new(String::new()));
+    let body = Arc::clone(&sent);
+    let org = ScriptedOrg::start(move |asked| {
+        body.lock().unwrap().clone_from(&asked.body);
+        Some((201, "{}".to_owned()))
+    });
+    workspace.write("admin", &service.org.admin_token);
+    workspace.make_private("admin");
+    let add = ["org", "fault", "add", "revoke-token", "--org-url", &org.url, "--admin-token-file", "admin"];
+    workspace.run(&[&add[..], &["--token-file", "token"]].concat()).json();
+    let sent: Value = serde_json::from_str(&sent.lock().unwrap()).unwrap();
+    assert_eq!(sent, json!({ "kind": "revoke-token", "jti": revoked.json()["jti"] }));
+
+    workspace.write("token", "a.b.c");
+    fault(&service, &["add", "revoke-token", "--token-file", "token"]).assert_failed(2, &["no access token"]);
+    let missing = fault(&service, &["add", "revoke-token", "--token-file", "none"]);
+    missing.assert_failed(4, &["the file none cannot be read", "check the path"]);
+    assert!(!missing.stderr.contains("key"), "{missing:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn word_of_an_org_that_others_could_have_left_is_not_believed() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let service = Service::start_with(&[]);
+    let folder = std::path::PathBuf::from(service.org.data());
+    let set = |path: &std::path::Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for (name, wrong, right) in
+        [("running.json", 0o620, 0o600), ("running.lock", 0o602, 0o600), (".", 0o720, 0o755)]
+    {
+        let path = folder.join(name);
+        set(&path, wrong);
+        fault(&service, &["list"]).assert_failed(14, &["others can write", "chmod go-w"]);
+        if name == "." {
+            let trust = service.workspace.run(&["org", "trust", "--data", service.org.data()]);
+            trust.assert_failed(14, &["others can write", "chmod go-w"]);
+            let start = ["org", "start", "--listen", "127.0.0.1:0", "--data", service.org.data()];
+            service.workspace.run(&start).assert_failed(14, &["others can write", "chmod go-w"]);
+        }
+        set(&path, right);
+        assert_eq!(fault(&service, &["list"]).json(), json!([]), "{name}");
+    }
 }
 
 #[test]
@@ -78,13 +128,14 @@ fn what_is_no_fault_is_refused_by_the_program_or_by_the_org() {
         &["add", "nonsense"][..],
         &["add", "cut-connection", "--at", "nowhere"],
         &["add", "slow", "--delay-ms", "soon"],
+        &["add", "rate-limited", "--times", "-1"],
         &["remove"],
         &["remove", "one"],
     ] {
         fault(&service, wrong).assert_usage();
     }
     for (wrong, words) in [
-        (&["add", "slow"][..], "slow needs a delay"),
+        (&["add", "slow"][..], "--delay-ms"),
         (&["add", "slow", "--delay-ms", "1", "--status", "500"], "status is no member"),
         (&["add", "clock-skew", "--seconds", "5", "--times", "1"], "whole org"),
     ] {
@@ -102,6 +153,12 @@ fn an_org_is_found_by_its_folder_or_by_its_url_and_one_that_is_gone_is_not() {
     let by_url = ["org", "fault", "list", "--org-url", &org.url, "--admin-token-file", "admin-token"];
     assert_eq!(workspace.run(&[&by_url[..], &["--ca-file", authority]].concat()).json(), json!([]));
     workspace.run(&by_url).assert_failed(5, &["certificate"]);
+    let missing = workspace.run(&[&by_url[..], &["--ca-file", "none.pem"]].concat());
+    missing.assert_failed(4, &["the certificate file none.pem", "check the path"]);
+    workspace.write("admin-token", "of-another-start");
+    let refused = workspace.run(&[&by_url[..], &["--ca-file", authority]].concat());
+    refused.assert_failed(10, &["another one at each start", "running.json"]);
+    assert!(!refused.stderr.contains("Security"), "{refused:?}");
     workspace.run(&["org", "fault", "list"]).assert_usage();
     workspace.run(&["org", "fault", "list", "--org-url", &org.url]).assert_usage();
 

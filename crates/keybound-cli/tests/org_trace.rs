@@ -35,7 +35,7 @@ fn the_programs_own_calls_are_listed_shown_sent_again_exported_and_opened() {
     assert_eq!(shown["target"].as_str().unwrap(), USERS);
     let replayed = trace(&service, &["replay", &id]).json();
     assert_eq!(replayed["again"]["verdict"]["rule"], "RFC 9449 section 11.1");
-    trace(&service, &["show", "999"]).assert_failed(10, &["999"]);
+    trace(&service, &["show", "999"]).assert_failed(10, &["there is no request 999", "org trace list"]);
 
     let conversation = listed[2]["conversation"].to_string();
     let exported =

@@ -154,4 +154,5 @@ pub use store::{
     ExportError, GrantType, Identified, ImportError, KeyStatus, LifecycleStatus, Lifetimes, LineProblem,
     NewApp, NewAuthorizationServer, PasswordCheck, ResponseType, RoleAssignment, SEEDED_PASSWORD, ScopeGrant,
     Secrets, Seeded, ServerId, Store, StoreError, TokenEndpointAuthMethod, UnknownAdminRole,
+    refuse_of_others,
 };

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::middleware;
 use keybound::access_token::AccessTokenPolicy;
 use keybound::random::RandomUnavailable;
-use keybound::{TargetUri, TargetUriError};
+use keybound::{Clock, TargetUri, TargetUriError};
 use rustls::ServerConfig;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -194,15 +194,16 @@ struct Foundation {
 impl Foundation {
     /// Takes what waits for the disk and what computes for long.
     fn lay(settings: OrgSettings) -> Result<Self, StartError> {
-        let folder = Folder::of(&settings.data)?;
-        let now = settings.clock.now();
-        let store = Store::open(folder.path())?;
-        store.furnish(seed::users(settings.seed_users, seed::FIRST_SEED), now, settings.random.as_ref())?;
-
+        // First, so that an org that cannot listen leaves no data behind.
         let address = settings.listen;
         let unable = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(unable)?;
         let url = TargetUri::parse(&settings.url(listener.local_addr().map_err(unable)?.port()))?;
+
+        let folder = Folder::of(&settings.data)?;
+        let now = settings.clock.now();
+        let store = Store::open(folder.path())?;
+        store.furnish(seed::users(settings.seed_users, seed::FIRST_SEED), now, settings.random.as_ref())?;
         let tls = match settings.scheme {
             Scheme::Http => None,
             Scheme::Https => {
@@ -254,7 +255,7 @@ fn served(
     let admin_token = Arc::new(AdminTokenHash::of(admin_token));
     let servers = Arc::new(authorization_servers(&settings, url, store)?);
     let management = Arc::new(management(&servers, Arc::clone(&admin_token)));
-    let faults = Faults::new(fault_list, levers(&servers));
+    let faults = Faults::new(fault_list, levers(&servers, Arc::clone(&right_clock)));
 
     let finish = middleware::from_fn_with_state(Arc::clone(random), answer::finish);
     let protocol = Arc::clone(&servers)
@@ -320,13 +321,14 @@ fn management(servers: &AuthorizationServers, admin_token: Arc<AdminTokenHash>) 
 }
 
 /// By what faults act on the authorization servers.
-fn levers(servers: &AuthorizationServers) -> Levers {
+fn levers(servers: &AuthorizationServers, right_clock: Arc<dyn Clock>) -> Levers {
     let AuthorizationServers { store, nonces, revoked, clock, random, .. } = servers;
     Levers {
         nonces: Arc::clone(nonces),
         revoked: Arc::clone(revoked),
         store: store.clone(),
         clock: Arc::clone(clock),
+        right_clock,
         random: Arc::clone(random),
     }
 }

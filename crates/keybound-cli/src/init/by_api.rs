@@ -19,7 +19,7 @@ use crate::output::{FAINT, NAME, Output};
 use crate::report::{Failure, Outcome};
 use crate::runtime;
 
-use super::files::{CLIENT_ID, Files, ORG_URL};
+use super::files::{CA_FILE, CLIENT_ID, Files, ORG_URL};
 use super::preview::{self, Request};
 use super::{Arguments, CLIENT_ALGORITHM, command_in, first_call, role};
 
@@ -100,6 +100,9 @@ fn existing_key(arguments: &Arguments, files: &Files, settings: &UserSettings) -
     }
     if let (None, Some(client_id)) = (find(Setting::ClientId), &arguments.client_id) {
         files.fill_in(CLIENT_ID, client_id)?;
+    }
+    if let (None, Some(authority)) = (find(Setting::CertificateAuthorities), &files.authority) {
+        files.fill_in(CA_FILE, &authority.display().to_string())?;
     }
     let key = key_file::read_public(&files.client.public)?;
     Ok(key_file::registrable(&key, CLIENT_ALGORITHM))

@@ -25,9 +25,13 @@ pub(super) struct Files {
 impl Files {
     /// The files by their names. The folder is made where it is not there yet, unless `dry_run`.
     pub(super) fn in_folder(arguments: &Arguments) -> Outcome<Self> {
-        let authority = arguments.ca_file.as_ref().map(fs::canonicalize).transpose().map_err(|error| {
-            Failure::new(ExitCode::Settings, "the file of --ca-file cannot be used").because(error)
-        })?;
+        let authority = arguments.certificate_authority().map(|(path, named_by)| {
+            fs::canonicalize(&path).map_err(|error| {
+                let what = format_args!("the file {} of {named_by} cannot be used", path.display());
+                Failure::new(ExitCode::Settings, what).because(error).do_next("check the path")
+            })
+        });
+        let authority = authority.transpose()?;
         let folder = if arguments.dry_run && !arguments.dir.exists() {
             Ok(arguments.dir.clone())
         } else {
@@ -88,7 +92,7 @@ impl Files {
             lines.push(("OKTA_DPOP_PUBLIC_KEY_FILE", file_name(&files.public)));
         }
         if let Some(authority) = &self.authority {
-            lines.push(("KEYBOUND_CA_FILE", authority.display().to_string()));
+            lines.push((CA_FILE, authority.display().to_string()));
         }
         lines.iter().fold(String::new(), |mut text, (name, value)| {
             // Writing to a string does not fail.
@@ -124,6 +128,7 @@ impl Files {
 /// The names of what may not be known yet when `.env` is written.
 pub(super) const ORG_URL: &str = "OKTA_ORG_URL";
 pub(super) const CLIENT_ID: &str = "OKTA_CLIENT_ID";
+pub(super) const CA_FILE: &str = "KEYBOUND_CA_FILE";
 
 /// Relative paths start beside the `.env` file, so the folder can be moved.
 fn file_name(path: &Path) -> String {

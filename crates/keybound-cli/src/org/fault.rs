@@ -1,17 +1,19 @@
 //! `keybound org fault`: what goes wrong on purpose in an org that runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use http::Method;
+use keybound::base64url;
+use keybound::excerpt::excerpt;
 use keybound_okta::{Call, OktaClient};
-use keybound_org::{Cut, EndpointKind, ErrorBody, FaultKind};
+use keybound_org::{Cut, EndpointKind, ErrorBody, FaultId, FaultKind};
 use serde_json::{Map, Value, json};
 
-use super::running::WhichOrg;
+use super::running::{self, Named, WhichOrg};
 use crate::exit_code::ExitCode;
 use crate::key_file;
 use crate::output::Output;
@@ -19,6 +21,9 @@ use crate::report::{Failure, Outcome};
 use crate::runtime;
 
 const FAULTS: &str = "/keybound/v1/faults";
+
+/// Characters of a member in a table, at most.
+const SHOWN_CHARACTERS: usize = 300;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -92,16 +97,16 @@ struct Place {
     #[arg(long, value_name = "KIND", value_parser = named(EndpointKind::ALL, EndpointKind::name))]
     endpoint: Option<String>,
     /// Only the next N requests.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
     times: Option<u64>,
     /// Each request with this probability, greater than 0 and at most 1.
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
     probability: Option<f64>,
     /// Only for so many seconds.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     for_seconds: Option<u64>,
     /// After so many milliseconds.
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     delay_ms: Option<u64>,
 }
 
@@ -109,10 +114,10 @@ struct Place {
 #[command(next_help_heading = "What happens in detail")]
 struct Detail {
     /// Seconds until a rate limit is reset; 1, if not given.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     reset_after_seconds: Option<u64>,
     /// Status of a server error; 500, if not given.
-    #[arg(long, value_name = "5XX")]
+    #[arg(long, value_name = "5XX", allow_negative_numbers = true)]
     status: Option<u64>,
     /// Body of a server error; Okta's, if not given.
     #[arg(long, value_name = "BODY", value_parser = named(ErrorBody::ALL, ErrorBody::name))]
@@ -131,7 +136,7 @@ struct Detail {
     #[arg(long, value_name = "FATE", value_parser = PossibleValuesParser::new(["refused", "accepted", "published", "gone"]))]
     old: Option<String>,
     /// Revoke the access token in this file, which only its owner may read.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "jti")]
     token_file: Option<PathBuf>,
     /// Revoke the access token with this `jti`.
     #[arg(long, value_name = "JTI")]
@@ -151,7 +156,7 @@ struct Detail {
 pub(crate) struct Remove {
     /// The faults' names, as `keybound org fault list` tells them.
     #[arg(value_name = "FAULT", required = true)]
-    faults: Vec<keybound_org::FaultId>,
+    faults: Vec<FaultId>,
     #[command(flatten)]
     org: WhichOrg,
 }
@@ -163,12 +168,18 @@ pub(super) fn run(verb: &Verb, output: Output) -> Outcome {
         Verb::Remove(arguments) => {
             let okta = arguments.org.open()?;
             for fault in &arguments.faults {
-                ask(&okta, Method::DELETE, &format!("{FAULTS}/{fault}"), Bytes::new())?;
+                remove(&okta, *fault)?;
             }
             Ok(())
         }
         Verb::Clear(org) => ask(&org.open()?, Method::DELETE, FAULTS, Bytes::new()).map(drop),
     }
+}
+
+fn remove(okta: &OktaClient, fault: FaultId) -> Outcome {
+    let call = Call { method: Method::DELETE, path: format!("{FAULTS}/{fault}"), ..Call::default() };
+    let about = Named { what: format!("fault {fault}"), listed_by: "keybound org fault list" };
+    runtime::run(okta, running::ask(okta, call, Some(&about))).map(drop)
 }
 
 fn add(arguments: &Add, output: Output) -> Outcome {
@@ -199,14 +210,16 @@ fn more(fault: &Value) -> String {
     others.map(|(name, value)| format!("{name}={}", shown(value))).collect::<Vec<_>>().join(" ")
 }
 
+/// What a terminal can be shown of it: who asked for the fault may be anybody.
 fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    excerpt(&text, SHOWN_CHARACTERS)
 }
 
 /// The fault as the org takes it.
 fn said(arguments: &Add) -> Outcome<Map<String, Value>> {
     let (place, detail) = (&arguments.place, &arguments.detail);
-    let token = detail.token_file.as_deref().map(key_file::read_secret).transpose()?;
+    let jwt_id = detail.token_file.as_deref().map(jwt_id_in).transpose()?;
     let members = json!({
         "kind": arguments.kind,
         "method": place.method,
@@ -224,8 +237,7 @@ fn said(arguments: &Add) -> Outcome<Map<String, Value>> {
         "seconds": detail.seconds,
         "server": detail.server,
         "old": detail.old,
-        "token": token.as_ref().map(|token| token.trim()),
-        "jti": detail.jti,
+        "jti": jwt_id.or_else(|| detail.jti.clone()),
         "of_client": detail.of_client,
         "all": detail.all.then_some(true),
         "presented": detail.presented.then_some(true),
@@ -234,18 +246,44 @@ fn said(arguments: &Add) -> Outcome<Map<String, Value>> {
     Ok(members.into_iter().filter(|(_, value)| !value.is_null()).collect())
 }
 
+/// The `jti` of the access token in a file. The token itself goes nowhere.
+fn jwt_id_in(path: &Path) -> Outcome<String> {
+    let token = key_file::read_secret(path)?;
+    let claims = token.trim().split('.').nth(1).and_then(|claims| base64url::decode(claims).ok());
+    let claims: Option<Value> = claims.and_then(|claims| serde_json::from_slice(&claims).ok());
+    let jwt_id = claims.as_ref().and_then(|claims| claims.get("jti")).and_then(Value::as_str);
+    jwt_id.map(str::to_owned).ok_or_else(|| {
+        Failure::usage(format_args!("{} holds no access token of this org", path.display()))
+            .because("it is no JWT with a `jti`, by which a token is revoked")
+            .do_next("give the file of a token as `keybound token` prints it")
+    })
+}
+
 /// What the org answers; nothing is `null`.
 fn ask(okta: &OktaClient, method: Method, path: &str, body: Bytes) -> Outcome<Value> {
     let call = Call { method, path: path.to_owned(), body, ..Call::default() };
-    let answer = runtime::run(okta, async { Ok(okta.call(call).await?) })?;
-    if answer.body().is_empty() {
+    let answer = runtime::run(okta, running::ask(okta, call, None))?;
+    if answer.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(answer.body()).map_err(|error| {
+    serde_json::from_slice(&answer).map_err(|error| {
         Failure::new(ExitCode::Connection, "what answers there is no org of this program").because(error)
     })
 }
 
 fn named<T: Copy>(all: &'static [T], name_of: fn(T) -> &'static str) -> PossibleValuesParser {
     PossibleValuesParser::new(all.iter().map(|one| name_of(*one)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_fault_writes_over_a_terminal() {
+        let fault = json!({ "id": "f1", "client_id": "0oa\u{1b}[2J", "path": "/\u{9b}x", "times": 3 });
+        let told = more(&fault);
+        assert!(told.contains("client_id=0oa") && told.contains("times=3"), "{told}");
+        assert!(!told.chars().any(char::is_control), "{told}");
+    }
 }

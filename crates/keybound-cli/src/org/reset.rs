@@ -37,7 +37,7 @@ pub(crate) struct Reset {
 pub(super) fn run(arguments: &Reset, output: Output) -> Outcome {
     let store = open_existing(&arguments.data)?;
     let folder = arguments.data.display();
-    if arguments.all && RunningOrg::of_folder(&arguments.data).is_ok() {
+    if arguments.all && RunningOrg::is_there(&arguments.data)? {
         return Err(Failure::new(ExitCode::LocalOrg, format_args!("the org in {folder} runs"))
             .because("it serves with the certificate that is to be removed")
             .do_next("end it first, or leave --all out"));

@@ -10,23 +10,29 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use anstream::eprintln;
+use bytes::Bytes;
 use clap::Args;
+use http::StatusCode;
 use keybound::json::{MemberError, Object};
 use keybound_client::{System, TransportOptions};
-use keybound_okta::{ApiToken, OktaClient, OrgUrl};
-use keybound_org::LocalOrg;
+use keybound_okta::{ApiToken, Call, Error, OktaClient, OrgUrl};
+use keybound_org::{LocalOrg, refuse_of_others};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 use tracing::warn;
 use zeroize::Zeroizing;
 
 use crate::exit_code::ExitCode;
-use crate::init::api_token;
 use crate::key_file;
 use crate::report::{Failure, Outcome};
 
 const FILE: &str = "running.json";
 const LOCK_FILE: &str = "running.lock";
+
+/// Where the administrator's token of an org is told.
+const TOKEN_IS_TOLD: &str = "give the token of this run: it is another one at each start of the org, which its first line \
+     and running.json in its folder tell; or name the folder: --data DIR";
 
 /// A verb that looks holds the lock for a moment, which must not pass for another org.
 const LOCK_TRIES: u32 = 10;
@@ -91,9 +97,22 @@ impl WhichOrg {
 }
 
 impl RunningOrg {
+    /// Whether an org runs with the data in this folder. Files that somebody else could have put there are refused:
+    /// they would say where the administrator's word is sent.
+    pub(crate) fn is_there(data: &Path) -> Outcome<bool> {
+        for path in [data.join(LOCK_FILE), data.join(FILE)] {
+            if !path.is_file() {
+                return Ok(false);
+            }
+            refuse_of_others(&path)?;
+        }
+        refuse_of_others(data)?;
+        Ok(is_locked(&data.join(LOCK_FILE)))
+    }
+
     /// The org that runs with the data in this folder.
-    pub(crate) fn of_folder(data: &Path) -> Outcome<Self> {
-        if !is_locked(&data.join(LOCK_FILE)) || !data.join(FILE).is_file() {
+    fn of_folder(data: &Path) -> Outcome<Self> {
+        if !Self::is_there(data)? {
             return Err(not_running(data));
         }
         let text = key_file::read_secret(&data.join(FILE))?;
@@ -120,18 +139,48 @@ impl RunningOrg {
             .map_err(|error| Failure::usage("the org's URL cannot be used").because(error))?;
         let mut options = TransportOptions::default();
         if let Some(file) = &self.ca_file {
-            options.certificate_authorities.push(key_file::read(file)?.to_string());
+            options.certificate_authorities.push(key_file::read_certificates(file)?.to_string());
         }
-        let token: ApiToken = api_token(&self.admin_token, "the administrator's token")?;
+        let token = ApiToken::parse(&self.admin_token).map_err(|error| {
+            Failure::new(ExitCode::Settings, "the org's administrator's token cannot be used")
+                .because(error)
+                .do_next(TOKEN_IS_TOLD)
+        })?;
         Ok(OktaClient::of_administrator(url, System::new(options), token))
     }
+}
+
+/// What a call is about.
+pub(super) struct Named {
+    /// In words, as `fault f1`.
+    pub(super) what: String,
+    /// The verb that lists what there is.
+    pub(super) listed_by: &'static str,
+}
+
+/// What the org answers to a call by its administrator's token, which may be about something that is not there.
+pub(super) async fn ask(okta: &OktaClient, call: Call, about: Option<&Named>) -> Outcome<Bytes> {
+    let error = match okta.call(call).await {
+        Ok(answer) => return Ok(answer.into_body()),
+        Err(error) => error,
+    };
+    let status = if let Error::Api(refused) = &error { Some(refused.status) } else { None };
+    Err(match (status, about) {
+        (Some(StatusCode::UNAUTHORIZED), _) => Failure::from(error).do_next(TOKEN_IS_TOLD),
+        (Some(StatusCode::NOT_FOUND), Some(Named { what, listed_by })) => {
+            Failure::new(ExitCode::ApiRefused, format_args!("there is no {what}"))
+                .because("the org knows none of that name, or has forgotten it")
+                .do_next(format_args!("`{listed_by}` tells those that are there"))
+        }
+        _ => error.into(),
+    })
 }
 
 impl Announcement {
     /// Tells other verbs of `org`; `None` if another one runs with the same data, which they are to find.
     pub(super) fn of(org: &LocalOrg, data: &Path) -> io::Result<Option<Self>> {
         let Some(lock) = taken(&data.join(LOCK_FILE))? else {
-            warn!(folder = %data.display(), "another org runs with the same data; other verbs find that one");
+            eprintln!("another org runs with the data in {}; other verbs find that one", data.display());
             return Ok(None);
         };
         let running = Written { url: org.url(), ca_file: org.ca_file(), admin_token: org.admin_token() };

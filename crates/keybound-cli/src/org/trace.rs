@@ -15,7 +15,7 @@ use keybound_org::trace::{Exchange, MAX_TRACE_BYTES, Replayed, TraceFile};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::running::WhichOrg;
+use super::running::{self, Named, WhichOrg};
 use crate::exit_code::ExitCode;
 use crate::output::Output;
 use crate::report::{Failure, Outcome};
@@ -121,7 +121,7 @@ pub(super) fn run(verb: &Verb, output: Output) -> Outcome {
     match verb {
         Verb::List(arguments) => list(arguments, output),
         Verb::Show(arguments) => {
-            let exchange = read_answer(&ask(&arguments.org, Method::GET, &path(arguments.id, ""))?)?;
+            let exchange = read_answer(&ask_about(arguments, Method::GET, "")?)?;
             if output.is_terminal() { tell::whole(&exchange, output) } else { output.json(&exchange) }
         }
         Verb::Replay(arguments) => replay(arguments, output),
@@ -131,8 +131,12 @@ pub(super) fn run(verb: &Verb, output: Output) -> Outcome {
     }
 }
 
-fn path(id: u64, verb: &str) -> String {
-    format!("{TRACES}/{id}{verb}")
+/// Asks about one request.
+fn ask_about(one: &One, method: Method, verb: &str) -> Outcome<Bytes> {
+    let okta = one.org.open()?;
+    let call = Call { method, path: format!("{TRACES}/{}{verb}", one.id), ..Call::default() };
+    let about = Named { what: format!("request {}", one.id), listed_by: "keybound org trace list" };
+    runtime::run(&okta, running::ask(&okta, call, Some(&about)))
 }
 
 fn list(arguments: &List, output: Output) -> Outcome {
@@ -164,7 +168,7 @@ async fn tell_newer(okta: &OktaClient, latest: u64, limit: u64, output: Output) 
 }
 
 fn replay(arguments: &One, output: Output) -> Outcome {
-    let answer = ask(&arguments.org, Method::POST, &path(arguments.id, "/replay"))?;
+    let answer = ask_about(arguments, Method::POST, "/replay")?;
     let replayed: Replayed = read_answer(&answer)?;
     if !output.is_terminal() {
         return output.json(&replayed);
@@ -239,7 +243,7 @@ fn ask(org: &WhichOrg, method: Method, path: &str) -> Outcome<Bytes> {
 
 async fn answer(okta: &OktaClient, method: Method, path: &str) -> Outcome<Bytes> {
     let call = Call { method, path: path.to_owned(), ..Call::default() };
-    Ok(okta.call(call).await?.into_body())
+    running::ask(okta, call, None).await
 }
 
 fn read_answer<T: DeserializeOwned>(answer: &[u8]) -> Outcome<T> {

@@ -11,6 +11,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use keybound_org::refuse_of_others;
 use serde_json::{Value, json};
 
 use crate::exit_code::ExitCode;
@@ -79,7 +80,9 @@ fn authority_of(data: &Path) -> Outcome<String> {
         .because(format_args!("{} is not there; an org makes it when it first serves https", path.display()))
         .do_next(format_args!("keybound org start --data {}", data.display())));
     }
-    if !key_file::read(&path)?.contains("-----BEGIN CERTIFICATE-----") {
+    refuse_of_others(data)?;
+    refuse_of_others(&path)?;
+    if !key_file::read_certificates(&path)?.contains("-----BEGIN CERTIFICATE-----") {
         return Err(Failure::new(
             ExitCode::LocalOrg,
             format_args!("{} holds no certificate", path.display()),

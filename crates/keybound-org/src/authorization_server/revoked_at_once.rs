@@ -20,7 +20,14 @@ const MAX_LATER: usize = 10_000;
 
 /// What was revoked at once.
 #[derive(Default)]
-pub(crate) struct RevokedAtOnce(Mutex<Vec<Revocation>>);
+pub(crate) struct RevokedAtOnce(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// The latest `iat` of all tokens so far, which is to come where the org's clock was ahead.
+    latest: Option<NumericDate>,
+    revocations: Vec<Revocation>,
+}
 
 struct Revocation {
     /// Whose tokens; everybody's, if it is not said.
@@ -35,27 +42,30 @@ struct Revocation {
 pub(crate) struct TooManyRevocations;
 
 impl RevokedAtOnce {
-    /// Revokes all tokens that were issued so far.
+    /// Revokes all tokens that were issued so far; `now` is the right time.
     pub(crate) fn all(&self, now: NumericDate) {
-        *self.revocations() = vec![Revocation { client_id: None, since: now, later: HashSet::new() }];
+        let mut known = self.known();
+        known.revocations = vec![Revocation::new(None, known.since(now))];
     }
 
-    /// Revokes all that this client has got so far.
+    /// Revokes all that this client has got so far; `now` is the right time.
     pub(crate) fn of_client(&self, client_id: &str, now: NumericDate) -> Result<(), TooManyRevocations> {
-        let mut revocations = self.revocations();
+        let mut known = self.known();
+        let since = known.since(now);
         let over = now.before(*Lifetimes::ACCESS_TOKEN.end());
-        revocations.retain(|known| known.client_id.as_deref() != Some(client_id) && known.since > over);
-        if revocations.len() >= MAX_REVOCATIONS {
+        known.revocations.retain(|known| known.client_id.as_deref() != Some(client_id) && known.since > over);
+        if known.revocations.len() >= MAX_REVOCATIONS {
             return Err(TooManyRevocations);
         }
-        let client_id = Some(client_id.to_owned());
-        revocations.push(Revocation { client_id, since: now, later: HashSet::new() });
+        known.revocations.push(Revocation::new(Some(client_id.to_owned()), since));
         Ok(())
     }
 
     /// Tells of a token that is issued.
     pub(super) fn issued(&self, jwt_id: &str, client_id: &str, issued: NumericDate) {
-        for revocation in self.revocations().iter_mut() {
+        let mut known = self.known();
+        known.latest = known.latest.max(Some(issued));
+        for revocation in &mut known.revocations {
             if revocation.is_of(client_id) && issued <= revocation.since && revocation.later.len() < MAX_LATER
             {
                 revocation.later.insert(jwt_id.to_owned());
@@ -67,20 +77,70 @@ impl RevokedAtOnce {
     pub(super) fn has(&self, token: &AccessToken) -> bool {
         let client_id = token.client_id.as_deref().unwrap_or_default();
         let jwt_id = token.jwt_id.as_deref().unwrap_or_default();
-        self.revocations().iter().any(|revocation| {
+        self.known().revocations.iter().any(|revocation| {
             revocation.is_of(client_id)
                 && token.issued_at.is_none_or(|issued| issued <= revocation.since)
                 && !revocation.later.contains(jwt_id)
         })
     }
 
-    fn revocations(&self) -> MutexGuard<'_, Vec<Revocation>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Known {
+    /// Up to when a revocation at `now` reaches.
+    fn since(&self, now: NumericDate) -> NumericDate {
+        self.latest.map_or(now, |latest| latest.max(now))
+    }
+}
+
 impl Revocation {
+    fn new(client_id: Option<String>, since: NumericDate) -> Self {
+        Self { client_id, since, later: HashSet::new() }
+    }
+
     fn is_of(&self, client_id: &str) -> bool {
         self.client_id.as_ref().is_none_or(|known| known == client_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(jwt_id: &str, issued: u64) -> AccessToken {
+        let issued_at = NumericDate::from_seconds(issued);
+        AccessToken {
+            issuer: String::new(),
+            audiences: Vec::new(),
+            subject: String::new(),
+            client_id: Some("0oa1".to_owned()),
+            scopes: Vec::new(),
+            issued_at: Some(issued_at),
+            expires: issued_at,
+            jwt_id: Some(jwt_id.to_owned()),
+            thumbprint: None,
+        }
+    }
+
+    #[test]
+    fn what_was_issued_by_a_clock_that_was_ahead_is_revoked_as_well() {
+        let at = NumericDate::from_seconds;
+        for client_id in [None, Some("0oa1")] {
+            let revoked = RevokedAtOnce::default();
+            revoked.issued("before", "0oa1", at(5_000));
+            match client_id {
+                None => revoked.all(at(1_000)),
+                Some(client_id) => revoked.of_client(client_id, at(1_000)).unwrap(),
+            }
+            revoked.issued("after", "0oa1", at(1_000));
+            for (jwt_id, issued, expected) in
+                [("before", 5_000, true), ("after", 1_000, false), ("later", 5_001, false)]
+            {
+                assert_eq!(revoked.has(&token(jwt_id, issued)), expected, "{client_id:?}: {jwt_id}");
+            }
+        }
     }
 }

@@ -18,7 +18,10 @@ pub(crate) struct Levers {
     pub(crate) nonces: Arc<OrgNonces>,
     pub(crate) revoked: Arc<RevokedAtOnce>,
     pub(crate) store: Store,
+    /// The org's clock, which may be wrong.
     pub(crate) clock: Arc<dyn Clock>,
+    /// The right time: what is done holds beyond the fault that has set the org's clock.
+    pub(crate) right_clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
 }
 
@@ -44,7 +47,7 @@ impl Levers {
     }
 
     async fn rotate_key(&self, server: ServerId, old: OldKey) -> Result<(), FaultError> {
-        let (store, now) = (self.store.clone(), self.clock.now());
+        let (store, now) = (self.store.clone(), self.right_clock.now());
         let rotated = background::run(move || {
             store.rotate_signing_key(&server, now)?;
             if old == OldKey::Gone { store.forget_retired_keys(&server) } else { Ok(()) }
@@ -53,7 +56,7 @@ impl Levers {
     }
 
     async fn revoke(&self, which: &RevokedTokens, headers: Option<&HeaderMap>) -> Result<(), FaultError> {
-        let now = self.clock.now();
+        let now = self.right_clock.now();
         let jwt_id = match which {
             RevokedTokens::All => {
                 self.revoked.all(now);
@@ -71,8 +74,9 @@ impl Levers {
                 None => return Ok(()),
             },
         };
-        // When it expires is not known; longer than the longest life of a token nobody takes it.
-        let (store, expires) = (self.store.clone(), now.after(*Lifetimes::ACCESS_TOKEN.end()));
+        // When it expires is not known; longer than the longest life of a token nobody takes it, by either clock.
+        let latest = now.max(self.clock.now());
+        let (store, expires) = (self.store.clone(), latest.after(*Lifetimes::ACCESS_TOKEN.end()));
         Ok(background::run(move || store.revoke_token(&jwt_id, expires, now)).await??)
     }
 }

@@ -50,28 +50,34 @@ pub enum FaultError {
     #[error("a fault that lasts {0} s cannot be; it lasts for 1 to {longest} s", longest = MAX_LASTING.as_secs())]
     Lasting(u64),
     /// The delay is too long.
-    #[error("a delay of {0} ms is too long; it is {longest} ms at most, since the org gives each request 30 s", longest = MAX_DELAY.as_millis())]
+    #[error(
+        "a delay of {0} ms is too long; it is {longest} ms at most, since the org gives each request 30 s",
+        longest = MAX_DELAY.as_millis()
+    )]
     Delay(u128),
     /// A slow answer without a delay is no fault.
-    #[error("slow needs a delay")]
+    #[error("slow needs a delay: delay_ms (--delay-ms), 1 to {longest}", longest = MAX_DELAY.as_millis())]
     NoDelay,
     /// The status is none of a server error.
     #[error("status is {0}; a server error has one from 500 to 599")]
     Status(u16),
     /// The limit would last too long.
-    #[error("a rate limit that ends after {0} s cannot be; it ends after 1 to {longest} s", longest = MAX_RESET.as_secs())]
+    #[error(
+        "a rate limit that ends after {0} s cannot be; it ends after 1 to {longest} s",
+        longest = MAX_RESET.as_secs()
+    )]
     Reset(u64),
     /// The clock would be too far off.
     #[error("a clock that is off by {0} s cannot be; it is off by 1 to {MAX_SKEW_SECONDS} s")]
     Skew(i64),
     /// The path is no pattern.
     #[error(
-        "path is no pattern of paths: it begins with `/`, has {MAX_PATTERN_CHARACTERS} characters at most and no query; \
-         `*` stands for one whole segment, `**` for any number of them at the end"
+        "path is no pattern of paths: it begins with `/`, has {MAX_PATTERN_CHARACTERS} characters at most and no \
+         query; `*` stands for one whole segment, `**` for any number of them at the end"
     )]
     Path,
-    /// A name of something is empty or too long.
-    #[error("{0} has 1 to {MAX_ID_CHARACTERS} characters")]
+    /// A name of something is empty, too long, or not fit to be shown.
+    #[error("{0} has 1 to {MAX_ID_CHARACTERS} characters, none of them a control character")]
     Identifier(&'static str),
     /// What is to be revoked is no access token, or has no `jti`.
     #[error(
@@ -178,7 +184,8 @@ impl Place {
 }
 
 fn identifier(name: &'static str, text: &str) -> Result<(), FaultError> {
-    if text.is_empty() || text.len() > MAX_ID_CHARACTERS {
+    // Whoever lists the faults on a terminal is shown it.
+    if text.is_empty() || text.len() > MAX_ID_CHARACTERS || text.chars().any(char::is_control) {
         return Err(FaultError::Identifier(name));
     }
     Ok(())
@@ -206,6 +213,12 @@ mod tests {
             (limited().on_path("users"), "path is no pattern"),
             (limited().of_client(""), "client_id has 1 to 256"),
             (limited().of_client(long.clone()), "client_id has 1 to 256"),
+            (limited().of_client("0oa\u{1b}[2J"), "none of them a control character"),
+            (
+                Fault::revoke_tokens(RevokedTokens::OfClient("0oa\n1".to_owned())),
+                "none of them a control character",
+            ),
+            (Fault::revoke_tokens(RevokedTokens::Identified("AT.\u{9b}2J".to_owned())), "no jti"),
             (Fault::slow(Duration::ZERO), "slow needs a delay"),
             (Fault::rate_limited_for(Duration::ZERO), "ends after 0 s"),
             (Fault::rate_limited_for(MAX_RESET + seconds(1)), "ends after 3601 s"),

@@ -2,8 +2,8 @@
 //!
 //! A fault says what happens, to which requests, and how often ([`Fault`]). A request is struck by one fault: of those
 //! that fit it, the one that was added first. Whatever strikes says so in the log, in the system log and in the answer
-//! (`X-Keybound-Fault`), so that nobody hunts for what they asked for themselves. The console, the faults' own API and static files are never struck. Faults
-//! end with the org that has them.
+//! (`X-Keybound-Fault`), so that nobody hunts for what they asked for themselves. The console, the faults' own API and
+//! static files are never struck. Faults end with the org that has them.
 
 mod act;
 mod answers;

@@ -22,7 +22,8 @@ impl PathPattern {
     /// Reads a pattern; `None` if it is none.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix('/')?;
-        if text.len() > MAX_PATTERN_CHARACTERS || text.contains(['?', '#']) {
+        if text.len() > MAX_PATTERN_CHARACTERS || text.contains(['?', '#']) || text.contains(char::is_control)
+        {
             return None;
         }
         let (rest, is_open) = match rest.strip_suffix("**") {

@@ -27,7 +27,7 @@ use crate::origin;
 const FAULT: HeaderName = HeaderName::from_static("x-keybound-fault");
 
 /// What is never struck: whoever asks for faults must be able to end them.
-const SPARED: [&str; 3] = ["/admin", "/assets", "/keybound"];
+const SPARED: [&str; 4] = ["/admin", "/assets", "/keybound", "/favicon.ico"];
 
 /// Bytes of a body that is read to see whose it is or to be sent again, at most.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;

@@ -17,6 +17,7 @@ mod digest;
 mod events;
 mod groups;
 mod migrations;
+mod ownership;
 mod page;
 mod passwords;
 mod pushed_requests;
@@ -61,6 +62,7 @@ pub(crate) use device_requests::{DeviceAnswer, DeviceRequest};
 pub(crate) use digest::Digest;
 pub(crate) use events::{LoggedEvent, event_property};
 pub(crate) use groups::group_property;
+pub use ownership::refuse_of_others;
 pub(crate) use page::{Key, Listing, Order, Page, Place};
 pub(crate) use passwords::{NewPassword, PasswordHash};
 pub use passwords::{PasswordCheck, SEEDED_PASSWORD};
@@ -114,6 +116,16 @@ pub enum StoreError {
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,
+    },
+    /// The folder or a file in it is another user's, or others can write to it.
+    #[error("the org's data in {} cannot be trusted: {why}; {next}", path.display())]
+    OfOthers {
+        /// The folder or file.
+        path: PathBuf,
+        /// Whose it is, or who can write to it.
+        why: String,
+        /// What to do.
+        next: String,
     },
     /// SQLite failed.
     #[error("the org's database failed: {0}")]
@@ -230,10 +242,12 @@ impl Store {
     }
 
     /// Opens the database in `folder`; makes it, and the folder, if they are not there. Both can be read
-    /// by their owner alone, since the org's private keys are in them.
+    /// by their owner alone, since the org's private keys are in them. A folder of another user, or that others can
+    /// write to, is refused.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let unusable = |path: &Path, source| StoreError::Folder { path: path.to_owned(), source };
         make_private_folder(folder).map_err(|error| unusable(folder, error))?;
+        refuse_of_others(folder)?;
         let lock_file = folder.join(LOCK_FILE_NAME);
         let opening = wait_for_turn(&lock_file).map_err(|error| unusable(&lock_file, error))?;
         let file = folder.join(FILE_NAME);

@@ -64,7 +64,7 @@ async fn a_fault_strikes_where_it_is_told_to_and_nowhere_else() {
 async fn the_console_the_api_of_faults_and_static_files_are_never_struck() {
     let test = TestOrg::start().await;
     test.org.faults().add(Fault::server_error(503, ErrorBody::None)).await.unwrap();
-    for path in ["/assets/org.css", "/keybound/v1/faults", "/admin"] {
+    for path in ["/assets/org.css", "/keybound/v1/faults", "/admin", "/favicon.ico"] {
         assert_ne!(status(&test, path).await, 503, "{path}");
     }
     for path in ["/administrator", "/assets2", "/keyboundless", "/"] {
@@ -273,6 +273,12 @@ async fn the_tokens_that_are_meant_are_revoked_and_those_of_the_same_second_that
     test.org.faults().remove(ahead);
     let later = test.token(&one, READ).await;
     assert!(!is_good(&one, &introspected).await && is_good(&one, &later).await);
+
+    // What was issued so far is revoked, also by an org whose clock is behind.
+    let behind = test.org.faults().add(Fault::clock_skew(-3_600)).await.unwrap();
+    test.org.faults().add(Fault::revoke_tokens(RevokedTokens::All)).await.unwrap();
+    test.org.faults().remove(behind);
+    assert!(!is_good(&one, &later).await);
 }
 
 #[tokio::test]

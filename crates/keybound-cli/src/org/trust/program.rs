@@ -120,9 +120,10 @@ impl Advice {
         let replacing: Vec<_> = variables.iter().filter(|variable| variable.replaces_default_roots).collect();
         if !replacing.is_empty() {
             let names: Vec<_> = replacing.iter().map(|variable| variable.name).collect();
+            let verb = if names.len() == 1 { "takes" } else { "take" };
             notes.push(format!(
-                "{} takes the place of the usual authorities: only those in the file are trusted.",
-                names.join(", and so does ")
+                "{} {verb} the place of the usual authorities: only those in the file are trusted.",
+                names.join(" and ")
             ));
         }
         Self { notes, variables, makes: None, by_hand: Vec::new() }

@@ -67,9 +67,10 @@ impl Shell {
         words.iter().map(|word| self.word(word)).collect::<Vec<_>>().join(" ")
     }
 
-    /// A word of a command; what is plain needs no quotes.
+    /// A word of a command; what is plain needs no quotes. PowerShell makes a list of what has commas.
     fn word(self, word: &str) -> String {
-        let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=,".contains(character);
+        let signs = if self == Self::Powershell { "-_./:=" } else { "-_./:=," };
+        let plain = |character: char| character.is_ascii_alphanumeric() || signs.contains(character);
         if word.chars().all(plain) { word.to_owned() } else { self.quoted(word) }
     }
 
@@ -108,6 +109,9 @@ mod tests {
             (Powershell, "/\u{2019}", "'/\u{2019}\u{2019}'"),
         ] {
             assert_eq!(shell.quoted(text), expected, "{shell:?}");
+        }
+        for (shell, expected) in [(Sh, "C,,"), (Fish, "C,,"), (Powershell, "'C,,'")] {
+            assert_eq!(shell.word("C,,"), expected, "{shell:?}");
         }
     }
 }
