@@ -170,7 +170,7 @@ describe('in the admin console over https, a developer', () => {
     await look('faults');
     await browser.follow('slow');
     await look('fault-in-detail');
-    await browser.type('Delay in milliseconds', '100');
+    await browser.type('Delay in milliseconds (required)', '100');
     await browser.press('Let it happen');
     await look('fault-that-is-on');
     await browser.press('End all');

@@ -1,4 +1,4 @@
-//! Attempts to sign in that failed: so many are taken in a minute, and then none at all until it is over.
+//! Attempts to sign in that failed: so many are taken in a minute, and then no wrong one until it is over.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -23,6 +23,7 @@ pub(super) struct Failure {
 impl Page for Failure {}
 
 const NOTHING_HERE: &str = "There is nothing here";
+const UNREADABLE: &str = "This form cannot be read";
 
 impl Failure {
     pub(super) fn new(status: StatusCode, title: &'static str, text: impl Into<String>) -> Self {
@@ -39,6 +40,12 @@ impl Failure {
         let text = "The page that it was sent from is of another session, or was not of this console. Nothing was \
                     changed. Open the page again and repeat what you did.";
         Self::new(StatusCode::FORBIDDEN, "This form was not current any more", text)
+    }
+
+    /// A form says something else than its page lets one choose.
+    pub(super) fn unknown_value(field: &str) -> Self {
+        let text = format!("The console knows no such value of {field}. Nothing was changed.");
+        Self::new(StatusCode::BAD_REQUEST, UNREADABLE, text)
     }
 }
 
@@ -88,6 +95,6 @@ impl From<FormRefusal> for Failure {
             FormRefusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         };
-        Self::new(status, "This form cannot be read", refusal.to_string())
+        Self::new(status, UNREADABLE, refusal.to_string())
     }
 }

@@ -51,7 +51,7 @@ use sign_in_links::SignInLinks;
 /// Where the console is.
 const PATH: &str = "/admin";
 
-/// Random bytes of what lets somebody in: sessions, links.
+/// Random bytes of what lets somebody in: sessions and their forms, links.
 const SECRET_BYTES: usize = 32;
 
 /// The console of one org.

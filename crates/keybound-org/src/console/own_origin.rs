@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{HOST, ORIGIN, REFERRER_POLICY};
+use http::header::{CACHE_CONTROL, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -18,6 +18,15 @@ use super::failure::Failure;
 
 /// Where a browser says by what kind of site a request was caused (Fetch Metadata).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What browsers are told with every answer, a page or not.
+const FIELDS: [(HeaderName, HeaderValue); 4] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    // Without a referrer at all, browsers hide the origin of forms too.
+    (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+];
 
 /// Why a request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,8 +48,9 @@ pub(super) async fn demand(State(console): State<Arc<Console>>, request: Request
             foreign.into_response()
         }
     };
-    // Without a referrer at all, browsers hide the origin of forms too.
-    answer.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    for (name, value) in FIELDS {
+        answer.headers_mut().insert(name, value);
+    }
     answer
 }
 

@@ -1,11 +1,12 @@
-//! The sessions of the console. They are kept in memory, each as the hash of its cookie, and end with the org.
+//! The sessions of the console. They are kept in memory, each as the hash of its cookie with the token of its forms,
+//! and end with the org.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_lc_rs::{constant_time, digest};
+use aws_lc_rs::constant_time;
+use keybound::NumericDate;
 use keybound::random::{Random, RandomUnavailable};
-use keybound::{NumericDate, base64url};
 use zeroize::Zeroizing;
 
 use super::SECRET_BYTES;
@@ -27,6 +28,8 @@ pub(super) struct Sessions(Mutex<Vec<Kept>>);
 
 struct Kept {
     cookie: Digest,
+    /// Random too: whoever sees the cookie alone cannot make it.
+    form_token: Zeroizing<String>,
     began: NumericDate,
     last_used: NumericDate,
 }
@@ -39,7 +42,7 @@ impl Kept {
 
 /// A session that is alive.
 pub(super) struct Session {
-    form_token: String,
+    form_token: Zeroizing<String>,
 }
 
 impl Session {
@@ -64,12 +67,13 @@ impl Sessions {
         random: &dyn Random,
     ) -> Result<Zeroizing<String>, RandomUnavailable> {
         let cookie = unguessable::text::<SECRET_BYTES>(random)?;
+        let form_token = unguessable::text::<SECRET_BYTES>(random)?;
         let mut sessions = self.alive(now);
         if sessions.len() >= MAX_SESSIONS {
             sessions.sort_by_key(|kept| kept.last_used);
             sessions.remove(0);
         }
-        sessions.push(Kept { cookie: Digest::of(&cookie), began: now, last_used: now });
+        sessions.push(Kept { cookie: Digest::of(&cookie), form_token, began: now, last_used: now });
         Ok(cookie)
     }
 
@@ -78,7 +82,12 @@ impl Sessions {
         let mut sessions = self.alive(now);
         let found = sessions.iter_mut().find(|kept| kept.cookie.is_of(cookie))?;
         found.last_used = now;
-        Some(Session { form_token: form_token(cookie) })
+        Some(Session { form_token: found.form_token.clone() })
+    }
+
+    /// Whether the session of a cookie is alive; it is not used by this.
+    pub(super) fn is_alive(&self, cookie: &str, now: NumericDate) -> bool {
+        self.alive(now).iter().any(|kept| kept.cookie.is_of(cookie))
     }
 
     /// Ends the session of a cookie.
@@ -94,18 +103,11 @@ impl Sessions {
     }
 }
 
-/// A hash: who sees a page learns nothing of the cookie.
-fn form_token(cookie: &str) -> String {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in ["form of the console\0", cookie] {
-        context.update(part.as_bytes());
-    }
-    base64url::encode(context.finish())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_lc_rs::digest::{SHA256, digest};
+    use keybound::base64url;
     use keybound::random::OperatingSystem;
 
     const NOW: NumericDate = NumericDate::from_seconds(1_800_000_000);
@@ -160,5 +162,16 @@ mod tests {
         assert!(session(&one).was_shown(Some(&token)) && !session(&other).was_shown(Some(&token)));
         assert!(!session(&one).was_shown(None) && !session(&one).was_shown(Some("")));
         assert!(!session(&one).was_shown(Some(&one)), "the cookie itself is no token");
+        let of_before = digest(&SHA256, ["form of the console\0", &one].concat().as_bytes());
+        assert_ne!(token, base64url::encode(of_before), "nor does it follow from the cookie");
+    }
+
+    #[test]
+    fn to_ask_whether_a_session_is_alive_does_not_keep_it_alive() {
+        let sessions = Sessions::default();
+        let cookie = begin(&sessions, NOW);
+        let last = NOW.after(IDLE_LIFE).before(Duration::from_secs(1));
+        assert!(sessions.is_alive(&cookie, last) && !sessions.is_alive("x", last));
+        assert!(!sessions.is_alive(&cookie, NOW.after(IDLE_LIFE)));
     }
 }

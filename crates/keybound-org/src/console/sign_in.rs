@@ -65,7 +65,7 @@ pub(super) fn first(head: &Parts) -> Response {
     Redirect::to(&format!("{PATH}?to={to}")).into_response()
 }
 
-/// `GET /admin/sign-in`. To open a link changes nothing yet: browsers and mail programs open some beforehand.
+/// `GET /admin/sign-in`. To open a link lets nobody in yet: browsers and mail programs open some beforehand.
 async fn page(
     State(console): State<Arc<Console>>,
     headers: HeaderMap,
@@ -74,6 +74,10 @@ async fn page(
     let form = Form::of_query(query.as_deref().unwrap_or_default())?;
     let to = destination(&form);
     if console.is_signed_in(&headers) {
+        // Nobody needs its link any more, which the browser's history keeps.
+        if let Some(code) = form.get("code") {
+            console.links.redeem(code, console.now());
+        }
         return Ok(Redirect::to(to).into_response());
     }
     let page = SignIn { org: console.url().origin(), to, code: form.get("code"), problem: None };
@@ -85,13 +89,14 @@ async fn sign_in(State(console): State<Arc<Console>>, request: Request) -> Resul
     let (head, body) = request.into_parts();
     let form = read_form(&head.headers, body, MAX_FORM_BYTES).await?;
     let now = console.now();
-    if let Some(wait) = console.failed_attempts.wait(now) {
-        return Ok(console.later(&form, wait));
-    }
     let (is_right, problem) = match (form.get("token"), form.get("code")) {
         (None, Some(code)) => (console.links.redeem(code, now), WRONG_LINK),
         (token, _) => (token.is_some_and(|token| console.management.admin_token.is_of(token)), WRONG_TOKEN),
     };
+    // Whoever has the right one is never kept out: others could lock the administrator out, and none of them guesses it.
+    if let Some(wait) = console.failed_attempts.wait(now).filter(|_| !is_right) {
+        return Ok(console.later(&form, wait));
+    }
     console.log_sign_in(origin::of(&head), is_right).await?;
     if !is_right {
         console.failed_attempts.count(now);
@@ -151,9 +156,17 @@ fn destination(form: &Form) -> &str {
     let is_of_console = |path: &&str| {
         let is_below =
             path.strip_prefix(super::PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        is_below && path.len() <= MAX_PATH_BYTES && path.bytes().all(|byte| byte.is_ascii_graphic())
+        let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+        is_below && path.len() <= MAX_PATH_BYTES && path.bytes().all(is_plain) && !leads_up(path)
     };
     form.get("to").filter(is_of_console).unwrap_or(super::PATH)
+}
+
+/// Whether a segment is `.` or `..`, which browsers take away, also when they are encoded.
+fn leads_up(path: &str) -> bool {
+    let is_dots =
+        |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    path.split(['/', '?', '#']).any(is_dots)
 }
 
 #[cfg(test)]
@@ -170,6 +183,15 @@ mod tests {
             ("https://evil.example/admin/", "/admin"),
             ("/admin/%0D%0Aset-cookie: x", "/admin"),
             ("/admin/é", "/admin"),
+            ("/admin/apps/a..b", "/admin/apps/a..b"),
+            ("/admin/../../x", "/admin"),
+            ("/admin/..", "/admin"),
+            ("/admin/..?x", "/admin"),
+            ("/admin/./x", "/admin"),
+            ("/admin/%2E%2e/x", "/admin"),
+            ("/admin/.%2e#x", "/admin"),
+            ("/admin/..\\x", "/admin"),
+            ("/admin/\\x", "/admin"),
             ("", "/admin"),
             (&format!("/admin/{}", "a".repeat(MAX_PATH_BYTES)), "/admin"),
         ] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, RawQuery, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -105,7 +105,8 @@ pub(crate) fn file_answer(file: &TraceFile, conversation: Option<u64>) -> Respon
 }
 
 async fn live(State(traces): State<Arc<Traces>>) -> Result<Response, ApiError> {
-    traces.listen().map(|listener| live_answer(traces, listener)).ok_or_else(ApiError::too_many_listeners)
+    let listener = traces.listen().ok_or_else(ApiError::too_many_listeners)?;
+    Ok(live_answer(traces, listener, || true))
 }
 
 impl Traces {
@@ -115,18 +116,26 @@ impl Traces {
     }
 }
 
-/// The events of a listener: `exchange` with what is shown of one, and `missed` with how many were missed.
-pub(crate) fn live_answer(traces: Arc<Traces>, listener: Listener) -> Response {
-    let events = futures_util::stream::unfold((traces, listener), async |(traces, mut listener)| {
-        let event = event(&traces, listener.next().await?).await;
-        Some((Ok::<_, Infallible>(event), (traces, listener)))
+/// The events of a listener: `exchange` with what is shown of one, and `missed` with how many were missed. Whether it
+/// `may_listen` still is asked before each, and before it is told that the connection is alive; the events end if not.
+pub(crate) fn live_answer(
+    traces: Arc<Traces>,
+    listener: Listener,
+    may_listen: impl Fn() -> bool + Send + 'static,
+) -> Response {
+    let begin = (traces, listener, may_listen);
+    let events = futures_util::stream::unfold(begin, async |(traces, mut listener, may_listen)| {
+        let heard = listener.next_within(KEEP_ALIVE).await.filter(|_| may_listen())?;
+        let event = event(&traces, heard).await;
+        Some((Ok::<_, Infallible>(event), (traces, listener, may_listen)))
     });
-    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+    Sse::new(events).into_response()
 }
 
 async fn event(traces: &Arc<Traces>, heard: Heard) -> Event {
     let missed = |missed: u64| Event::default().event("missed").data(json!({ "missed": missed }).to_string());
     let id = match heard {
+        Heard::Silence => return Event::default().comment(""),
         Heard::Missed(count) => return missed(count),
         Heard::Exchange(id) => id,
     };

@@ -1,9 +1,11 @@
 //! New exchanges, told to whoever listens as they happen.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time;
 
 /// Listeners at once, at most: each explains every exchange for itself.
 pub const MAX_LISTENERS: usize = 16;
@@ -32,6 +34,8 @@ pub(crate) enum Heard {
     Exchange(u64),
     /// So many were missed.
     Missed(u64),
+    /// Nothing happened for a while.
+    Silence,
 }
 
 impl Live {
@@ -64,8 +68,13 @@ impl Live {
 }
 
 impl Listener {
+    /// Waits this long for what comes next; `None` when nothing will.
+    pub(super) async fn next_within(&mut self, pause: Duration) -> Option<Heard> {
+        time::timeout(pause, self.next()).await.unwrap_or(Some(Heard::Silence))
+    }
+
     /// Waits for what comes next; `None` when nothing will.
-    pub(crate) async fn next(&mut self) -> Option<Heard> {
+    async fn next(&mut self) -> Option<Heard> {
         tokio::select! {
             biased;
             _ = self.is_closed.wait_for(|is_closed| *is_closed) => None,
@@ -91,6 +100,17 @@ mod tests {
         }
         assert_eq!(listener.next().await, Some(Heard::Missed(44)));
         assert_eq!(listener.next().await, Some(Heard::Exchange(45)));
+    }
+
+    #[tokio::test]
+    async fn silence_is_heard_too() {
+        let live = Live::new();
+        let mut listener = live.listen().unwrap();
+        assert_eq!(listener.next_within(Duration::ZERO).await, Some(Heard::Silence));
+        live.tell(1);
+        assert_eq!(listener.next_within(Duration::ZERO).await, Some(Heard::Exchange(1)));
+        live.close();
+        assert_eq!(listener.next_within(Duration::ZERO).await, None);
     }
 
     #[tokio::test]

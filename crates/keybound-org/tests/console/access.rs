@@ -58,6 +58,33 @@ async fn a_page_is_strict_and_kept_by_nobody() {
     ] {
         assert_eq!(page.headers[field], expected, "{field}");
     }
+    let app = test.app(&["okta.users.read"], &[]).client_id;
+    let token = page.form("/admin/sign-out")["form_token"].clone();
+    let status = format!("/admin/apps/{app}/status");
+    let mut strange = Browser::new(&test);
+    strange.fields = [(HOST, header_value("evil.example"))].into_iter().collect();
+    for (what, answer) in [
+        ("a redirect", browser.open("/admin").await),
+        ("a page that is not there", browser.open("/admin/nothing").await),
+        ("a method that is not there", browser.post("/admin/apps/new/x/y", &[("form_token", &token)]).await),
+        ("a file", browser.open("/admin/traces/file").await),
+        (
+            "the answer to a form",
+            browser.post(&status, &[("form_token", &token), ("status", "ACTIVE")]).await,
+        ),
+        ("a refused form", browser.post(&status, &[]).await),
+        ("on to the sign-in page", Browser::new(&test).open("/admin/apps").await),
+        ("another host", strange.open("/admin").await),
+    ] {
+        for (field, expected) in [
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.headers.get(field), Some(&header_value(expected)), "{what}: {field}");
+        }
+    }
     let style = browser.open("/assets/console.css").await;
     assert_eq!(
         (style.status, &style.headers["content-type"]),
@@ -80,14 +107,24 @@ async fn only_the_admin_token_signs_in_and_only_so_many_others_are_tried() {
     for _ in wrong.len()..10 {
         assert_eq!(browser.submit(&page, SIGN_IN, &[("token", "x")]).await.status, StatusCode::FORBIDDEN);
     }
-    let right = [("token", test.org.admin_token())];
-    let shown = browser.submit(&page, SIGN_IN, &right).await;
-    assert_eq!(
-        (shown.status, &shown.headers[RETRY_AFTER]),
-        (StatusCode::TOO_MANY_REQUESTS, &header_value("60"))
-    );
-    assert!(browser.cookies.is_empty());
+    for wrong in [("token", "x"), ("code", "x")] {
+        let shown = browser.post(SIGN_IN, &[wrong]).await;
+        assert_eq!(
+            (shown.status, &shown.headers[RETRY_AFTER]),
+            (StatusCode::TOO_MANY_REQUESTS, &header_value("60")),
+            "{wrong:?}"
+        );
+        assert!(browser.cookies.is_empty());
+    }
+    let link = test.org.console_url().unwrap();
+    for right in [("token", test.org.admin_token()), ("code", link.split_once("?code=").unwrap().1)] {
+        let mut own = Browser::new(&test);
+        assert_eq!(own.post(SIGN_IN, &[right]).await.status, StatusCode::SEE_OTHER, "nobody is locked out");
+        assert_eq!(own.cookies.len(), 1);
+    }
     test.wait(60);
+    assert_eq!(browser.post(SIGN_IN, &[("token", "x")]).await.status, StatusCode::FORBIDDEN);
+    let right = [("token", test.org.admin_token())];
     assert_eq!(browser.submit(&page, SIGN_IN, &right).await.status, StatusCode::SEE_OTHER);
 
     let events = test.administer(http::Method::GET, "/api/v1/logs?sortOrder=DESCENDING", None).await;
@@ -115,6 +152,12 @@ async fn a_link_signs_in_once_and_not_for_long() {
     let shown = other.submit(&page, SIGN_IN, &[]).await;
     assert_eq!((shown.status, other.cookies.len()), (StatusCode::FORBIDDEN, 0), "it was used before");
     assert!(shown.html.contains("used before") && shown.html.contains("name=\"token\""), "{shown:?}");
+
+    let while_signed_in = test.org.console_url().unwrap();
+    let page = other.open(&path(&while_signed_in)).await;
+    assert_eq!(browser.open(&path(&while_signed_in)).await.location(), "/admin");
+    let shown = other.submit(&page, SIGN_IN, &[]).await;
+    assert_eq!(shown.status, StatusCode::FORBIDDEN, "it was opened by who is signed in");
 
     let late = test.org.console_url().unwrap();
     let page = other.open(&path(&late)).await;

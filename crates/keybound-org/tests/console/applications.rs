@@ -93,6 +93,7 @@ async fn the_steps_of_the_sample_end_with_a_token_that_the_api_takes() {
         assert!(settings.lines().any(|known| known == line), "{line} is not in {settings}");
     }
     assert_eq!(shown(&page, "command").trim(), "keybound api '/api/v1/users?limit=5'");
+    assert!(page.html.contains("keybound keys new --alg ES256 --out dpop"), "the usual choice for DPoP");
     assert!(!page.html.contains("is-open"), "nothing is left to do");
 }
 
@@ -121,8 +122,20 @@ async fn a_key_that_is_pasted_is_public_or_refused_and_never_shown_again() {
     let key = es256();
     let private = key.private_key().to_jwk().unwrap();
     let pem = key.private_key().to_pkcs8_pem().unwrap();
+    let bare: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     for (text, problem, is_kept) in [
-        ("nonsense", "This is not a JWK", true),
+        ("nonsense", "This is not a JWK", false),
+        ("{'kty':'EC','d':'S'}", "This is not a JWK", false),
+        (bare.trim(), "This is not a JWK", false),
+        ("{\"kty\":\"EC\",\"\\u0064\":\"S\"}", "must stay with the application", false),
+        (
+            "{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\",\"p\":\"S\",\"q\":\"S\"}",
+            "must stay with the application",
+            false,
+        ),
+        ("{\"kty\":\"AKP\",\"pub\":\"x\",\"priv\":\"S\"}", "must stay with the application", false),
+        ("{\"kty\":\"EC\",\"unknown\":\"S\"}", "problem", false),
+        ("{\"kty\":\"EC\",\"kid\":{\"d\":\"S\"}}", "problem", false),
         ("{\"kty\":\"EC\"}", "problem", true),
         (&private, "must stay with the application", false),
         (&pem, "This is not a JWK", false),
@@ -130,7 +143,8 @@ async fn a_key_that_is_pasted_is_public_or_refused_and_never_shown_again() {
         let shown = browser.submit(&page, &action, &[("jwks", text)]).await;
         assert_eq!(shown.status, StatusCode::BAD_REQUEST, "{problem}");
         assert!(shown.html.contains(problem), "{problem}: {}", shown.html);
-        assert_eq!(shown.form(&action)["jwks"] == text, is_kept, "{problem}");
+        let expected = if is_kept { text } else { "" };
+        assert_eq!(shown.form(&action)["jwks"], expected, "{text}");
     }
     let public = key.public_key().jwk().to_json();
     let added = browser.submit(&page, &action, &[("jwks", &public)]).await;
@@ -141,6 +155,16 @@ async fn a_key_that_is_pasted_is_public_or_refused_and_never_shown_again() {
     let id = test.org.store().keys_of(&app(&test, &path).client_id).unwrap().unwrap()[0].id.clone();
     let action = format!("{path}/keys/{id}");
     let page = browser.open(&path).await;
+    for (action, field) in [
+        (action.clone(), "action"),
+        (format!("{path}/status"), "status"),
+        (format!("{path}/keys/generate"), "alg"),
+    ] {
+        let refused = browser.submit(&page, &action, &[(field, "nonsense")]).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{field}");
+    }
+    let of_client = || app(&test, &path);
+    assert_eq!((of_client().status, of_client().keys.keys().len()), (AppStatus::Active, 1));
     for (change, done) in [
         ("deactivate", "key-deactivated"),
         ("activate", "key-activated"),

@@ -60,6 +60,15 @@ async fn each_kind_has_a_form_that_arms_it_and_keeps_what_was_typed_if_it_cannot
     }
     assert_eq!(browser.open("/admin/faults/new/nonsense").await.status, StatusCode::NOT_FOUND);
 
+    for (kind, name) in [("slow", "delay_ms"), ("clock-skew", "seconds")] {
+        let page = browser.open(&format!("/admin/faults/new/{kind}")).await;
+        let first = page.html.split("<div class=\"field\">").nth(1).unwrap();
+        let first = first.split("</div>").next().unwrap();
+        for part in [&format!(" name=\"{name}\""), "(required)</label>", " required "] {
+            assert!(first.contains(part), "{kind}, {part}: {first}");
+        }
+        assert_eq!(page.html.matches("(required)").count(), 1, "{kind}");
+    }
     let path = "/admin/faults/new/slow";
     let page = browser.open(path).await;
     let refused = browser.submit(&page, path, &[("delay_ms", "99999"), ("path", "/kept")]).await;

@@ -37,6 +37,40 @@ async fn only_an_administrator_sees_them() {
 }
 
 #[tokio::test]
+async fn whoever_signs_out_or_is_idle_is_told_of_nothing_more() {
+    let test = TestOrg::start().await;
+    let mut browser = Browser::signed_in(&test).await;
+    let mut idle = Browser::signed_in(&test).await.listen("/admin/traces/live").await;
+    let mut live = browser.listen("/admin/traces/live").await;
+    for (field, expected) in [
+        ("content-type", "text/event-stream"),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "same-origin"),
+    ] {
+        assert_eq!(live.headers()[field], expected, "{field}");
+    }
+    test.get("/oauth2/v1/keys").await;
+    for stream in [&mut live, &mut idle] {
+        let told = stream.chunk().await.unwrap().unwrap();
+        assert!(told.starts_with(b"event: exchange"), "{told:?}");
+    }
+    test.wait(60 * 60 - 1);
+    let page = browser.open(TRACES).await;
+    test.wait(1);
+    test.get("/oauth2/v1/keys").await;
+    assert_eq!(idle.chunk().await.unwrap(), None, "to listen is not to use the session");
+    assert!(live.chunk().await.unwrap().is_some());
+    browser.submit(&page, "/admin/sign-out", &[]).await;
+    test.get("/oauth2/v1/keys").await;
+    while let Some(told) = live.chunk().await.unwrap() {
+        let told = String::from_utf8(told.to_vec()).unwrap();
+        assert!(!told.contains("\"id\":3,"), "after the sign-out: {told}");
+    }
+}
+
+#[tokio::test]
 async fn a_conversation_is_drawn_and_each_message_leads_to_its_rules() {
     let test = practised().await;
     let mut browser = Browser::signed_in(&test).await;

@@ -82,7 +82,8 @@ pub(super) async fn set_status(
 ) -> Result<Redirect, Failure> {
     let (status, done) = match form.require("status")? {
         "ACTIVE" => (AppStatus::Active, Done::AppActivated),
-        _ => (AppStatus::Inactive, Done::AppDeactivated),
+        "INACTIVE" => (AppStatus::Inactive, Done::AppDeactivated),
+        _ => return Err(Failure::unknown_value("status")),
     };
     run(move || {
         console.management.set_app_status(&administrator.permit(), &id, status)?;

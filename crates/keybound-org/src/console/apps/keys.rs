@@ -40,13 +40,20 @@ pub(super) async fn add(
         };
         console.general_page(&administrator, &id, problem, |typed| {
             // Whoever has pasted a private key does not find it in a page.
-            if is_public(text) {
+            if holds_no_secret(text) {
                 text.clone_into(&mut typed.jwk);
             }
         })
     })
     .await
 }
+
+/// The members that a public key may have, of those whose values are texts.
+const PUBLIC_MEMBERS: [&str; 12] =
+    ["kty", "use", "alg", "kid", "crv", "x", "y", "n", "e", "x5u", "x5t", "x5t#S256"];
+
+/// The members that a private or secret key alone has (RFC 7518 section 6, RFC 9964).
+const PRIVATE_MEMBERS: [&str; 9] = ["d", "k", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 
 const NO_JWK: &str = "This is not a JWK: a JSON object with the members of one public key, such as \
                       {\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"…\",\"y\":\"…\"}.";
@@ -56,15 +63,19 @@ const PRIVATE: &str = "This has the members of a private key, which must stay wi
 /// The public key in a JWK.
 fn read(text: &str) -> Result<PublicKey, String> {
     let jwk: Map<String, Value> = serde_json::from_str(text).map_err(|_| NO_JWK.to_owned())?;
-    if ["d", "k"].iter().any(|member| jwk.contains_key(*member)) {
+    if PRIVATE_MEMBERS.iter().any(|member| jwk.contains_key(*member)) {
         return Err(PRIVATE.to_owned());
     }
     public_key(&jwk).map_err(|cause| cause.trim_start_matches("jwks: ").to_owned())
 }
 
-fn is_public(text: &str) -> bool {
-    let has_private_member = ["\"d\"", "\"k\"", "PRIVATE KEY"].iter().any(|word| text.contains(word));
-    !has_private_member
+/// Whether a text is the JWK of a public key, right or not. What cannot be read, or has a member that nobody knows, may
+/// be a private key.
+fn holds_no_secret(text: &str) -> bool {
+    let jwk = serde_json::from_str::<Map<String, Value>>(text);
+    let is_public =
+        |(name, value): (&String, &Value)| PUBLIC_MEMBERS.contains(&name.as_str()) && value.is_string();
+    jwk.is_ok_and(|jwk| jwk.iter().all(is_public))
 }
 
 impl Console {
@@ -108,7 +119,8 @@ pub(super) async fn generate(
     run(move || {
         let algorithm = match form.get("alg") {
             Some("ES256") => Algorithm::ES256,
-            _ => Algorithm::RS256,
+            None | Some("RS256") => Algorithm::RS256,
+            Some(_) => return Err(Failure::unknown_value("alg")),
         };
         let pair = Pair::make(algorithm).map_err(|error| ApiError::internal(&error))?;
         let kid = match console.register(&administrator, &id, &pair.public) {
@@ -162,10 +174,11 @@ pub(super) async fn change(
                 api.delete_key(&permit, &id, &key)?;
                 Done::KeyDeleted
             }
-            _ => {
+            "deactivate" => {
                 api.set_key_status(&permit, &id, &key, KeyStatus::Inactive)?;
                 Done::KeyDeactivated
             }
+            _ => return Err(Failure::unknown_value("action")),
         };
         Ok(done.at(&Tab::General.path(&id)))
     })

@@ -9,6 +9,8 @@ pub(super) struct Field {
     pub(super) label: &'static str,
     pub(super) hint: &'static str,
     pub(super) input: Input,
+    /// Whether there is no fault without it.
+    pub(super) is_required: bool,
 }
 
 /// How it is filled in.
@@ -49,7 +51,8 @@ pub(super) const fn meaning(kind: FaultKind) -> &'static str {
 /// What can be said of a fault of this kind alone.
 pub(super) fn own(kind: FaultKind) -> Vec<Field> {
     match kind {
-        FaultKind::Slow | FaultKind::Replay => Vec::new(),
+        FaultKind::Slow => vec![Field { is_required: true, ..delay() }],
+        FaultKind::Replay => Vec::new(),
         FaultKind::RateLimited => {
             vec![field(
                 "reset_after_seconds",
@@ -71,7 +74,9 @@ pub(super) fn own(kind: FaultKind) -> Vec<Field> {
             vec![field("at", "Where it is cut", "", choice(Cut::ALL, Cut::name))]
         }
         FaultKind::ClockSkew => {
-            vec![field("seconds", "Seconds that it is ahead", "Negative, if it is behind.", Input::Text)]
+            let seconds =
+                field("seconds", "Seconds that it is ahead", "Negative, if it is behind.", Input::Text);
+            vec![Field { is_required: true, ..seconds }]
         }
         FaultKind::RotateNonce => {
             vec![field(
@@ -116,7 +121,7 @@ pub(super) fn common(kind: FaultKind) -> Vec<Field> {
     if kind == FaultKind::ClockSkew {
         return vec![lasts];
     }
-    vec![
+    let mut fields = vec![
         field(
             "path",
             "Path",
@@ -129,12 +134,19 @@ pub(super) fn common(kind: FaultKind) -> Vec<Field> {
         field("times", "Number of requests", "All, if you do not say.", Input::Number),
         field("probability", "Probability", "Greater than 0 and at most 1.", Input::Text),
         lasts,
-        field("delay_ms", "Delay in milliseconds", "25000 at most.", Input::Number),
-    ]
+    ];
+    if kind != FaultKind::Slow {
+        fields.push(delay());
+    }
+    fields
+}
+
+fn delay() -> Field {
+    field("delay_ms", "Delay in milliseconds", "25000 at most.", Input::Number)
 }
 
 fn field(name: &'static str, label: &'static str, hint: &'static str, input: Input) -> Field {
-    Field { name, label, hint, input }
+    Field { name, label, hint, input, is_required: false }
 }
 
 fn choice<T: Copy>(all: &[T], name_of: fn(T) -> &'static str) -> Input {

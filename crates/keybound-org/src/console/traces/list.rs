@@ -5,7 +5,8 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::{Redirect, Response};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
+use keybound::Secret;
 use url::form_urlencoded;
 
 use super::{SECTION, path};
@@ -100,13 +101,23 @@ pub(super) async fn page(
     .await
 }
 
-/// `GET /admin/traces/live`: the exchanges as they happen, for the page's script.
-pub(super) async fn live(_: Administrator, State(console): State<Arc<Console>>) -> Result<Response, Failure> {
+/// `GET /admin/traces/live`: the exchanges as they happen, for the page's script, until the session ends.
+pub(super) async fn live(
+    _: Administrator,
+    State(console): State<Arc<Console>>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
     let listener = console.traces.listen().ok_or_else(|| {
         let text = "As many pages listen already as may. This one shows what is new when it is loaded again.";
         Failure::new(StatusCode::SERVICE_UNAVAILABLE, "Too many listen", text)
     })?;
-    Ok(trace::live_answer(Arc::clone(&console.traces), listener))
+    let traces = Arc::clone(&console.traces);
+    let cookie = console.cookie().of_request(&headers);
+    let is_signed_in = move || {
+        let is_alive = |cookie: &Secret| console.sessions.is_alive(cookie.expose(), console.now());
+        cookie.as_ref().is_some_and(is_alive)
+    };
+    Ok(trace::live_answer(traces, listener, is_signed_in))
 }
 
 /// `POST /admin/traces/clear`: forgets everything.
