@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::output::{BAD, FAINT, GOOD, NAME, Output, TITLE};
+use crate::output::{BAD, FAINT, GOOD, NAME, Output, TITLE, escaped};
 use crate::report::{Failure, Outcome};
 
 pub(crate) use findings::{Finding, Judgement};
@@ -177,7 +177,7 @@ fn tell(kind: Kind, document: &DecodedJwt, findings: &[Finding], output: Output)
             || "(cannot be read)".to_owned(),
             |value| serde_json::to_string_pretty(&value).unwrap_or_default(),
         );
-        output.line(indented(&text))?;
+        output.line(indented(&escaped(&text)))?;
     }
     if let Some(thumbprint) = document.thumbprint() {
         output.line(format_args!("{NAME}thumbprint of its key{NAME:#}\n  {thumbprint}"))?;
