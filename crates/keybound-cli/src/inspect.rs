@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::output::{BAD, FAINT, GOOD, NAME, Output, TITLE};
+use crate::output::{BAD, FAINT, GOOD, NAME, Output, TITLE, escaped};
 use crate::report::{Failure, Outcome};
 
 pub(crate) use findings::{Finding, Judgement};
@@ -105,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         output.json(&json!({
             "kind": kind.name(),
             "header": document.header(),
-            "claims": document.claims(),
+            "claims": document.claims_in_full(),
             "thumbprint": document.thumbprint(),
             "accepted": !findings.iter().any(Finding::is_failed),
             "rules": findings,
@@ -171,13 +171,13 @@ fn verdict(kind: Kind, findings: &[Finding]) -> Outcome {
 
 fn tell(kind: Kind, document: &DecodedJwt, findings: &[Finding], output: Output) -> Outcome {
     output.line(format_args!("{TITLE}{}{TITLE:#}, decoded", capitalised(kind.name())))?;
-    for (part, value) in [("header", document.header()), ("claims", document.claims())] {
+    for (part, value) in [("header", document.header()), ("claims", document.claims_in_full())] {
         output.line(format_args!("{NAME}{part}{NAME:#}"))?;
         let text = value.map_or_else(
             || "(cannot be read)".to_owned(),
             |value| serde_json::to_string_pretty(&value).unwrap_or_default(),
         );
-        output.line(indented(&text))?;
+        output.line(indented(&escaped(&text)))?;
     }
     if let Some(thumbprint) = document.thumbprint() {
         output.line(format_args!("{NAME}thumbprint of its key{NAME:#}\n  {thumbprint}"))?;

@@ -316,7 +316,7 @@ fn set_mode(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
 
 fn would_overwrite(path: &Path) -> Failure {
     Failure::new(ExitCode::WouldOverwrite, format_args!("{} is there already", path.display()))
-        .because("a key or a setting that is in use must not be lost, so nothing is overwritten")
+        .because("what is there may be needed and must not be lost, so nothing is overwritten")
         .do_next("choose another name, or move the file away")
 }
 

@@ -4,8 +4,10 @@
 
 mod support;
 
+use std::io::{BufRead as _, BufReader};
+
 use serde_json::Value;
-use support::{Ended, Service, USERS};
+use support::{Ended, Service, USERS, exchange};
 
 fn trace(service: &Service, arguments: &[&str]) -> Ended {
     let (verb, rest) = arguments.split_first().unwrap();
@@ -42,8 +44,8 @@ fn the_programs_own_calls_are_listed_shown_sent_again_exported_and_opened() {
         trace(&service, &["export", "--conversation", &conversation, "--out", "trace.json"]).json();
     assert!(exported["bytes"].as_u64().unwrap() > 1000);
     let again = trace(&service, &["export", "--out", "trace.json"]);
-    assert_ne!(again.code, Some(0), "it is not written over");
-    assert!(!again.stderr.contains("eyJ"));
+    again.assert_failed(15, &["trace.json is there already", "choose another name"]);
+    trace(&service, &["export", "--conversation", "99999"]).assert_failed(10, &["Conversation", "99999"]);
 
     let run = |arguments: &[&str]| service.workspace.run(&[&["org", "trace", "open"], arguments].concat());
     let opened = run(&["trace.json"]);
@@ -80,4 +82,37 @@ fn a_file_that_is_no_trace_is_refused_and_what_cannot_be_shown_is_not_printed() 
     let opened = workspace.run(&["org", "trace", "open", "hostile.json", "--rules"]);
     assert_eq!(opened.code, Some(0), "{opened:?}");
     assert!(!opened.stdout.contains(['\u{1b}', '\u{202e}']), "{opened:?}");
+}
+
+#[test]
+fn what_would_be_done_a_second_time_is_sent_again_only_if_that_is_meant() {
+    let service = Service::start();
+    let fields =
+        format!("Authorization: SSWS {}\r\nContent-Type: application/json\r\n", service.org.admin_token);
+    let group = r#"{"profile": {"name": "a"}}"#;
+    exchange("POST", &format!("{}/api/v1/groups", service.org.url), &fields, group);
+    let listed = lines(&trace(&service, &["list", "--limit", "1"]));
+    assert_eq!((&listed[0]["method"], &listed[0]["is_administrator"]), (&"POST".into(), &true.into()));
+    let id = listed[0]["id"].to_string();
+    trace(&service, &["replay", &id]).assert_failed(2, &["POST /api/v1/groups", "a second time", "--yes"]);
+    let newest = lines(&trace(&service, &["list", "--limit", "1"]));
+    assert_eq!(newest[0]["id"], listed[0]["id"], "it was not sent");
+    let replayed = trace(&service, &["replay", &id, "--yes"]).json();
+    assert_eq!(replayed["again"]["replay_of"], listed[0]["id"]);
+}
+
+#[test]
+fn who_follows_is_told_that_the_org_has_ended() {
+    let Service { workspace, org, .. } = Service::start();
+    assert_eq!(workspace.run(&["api", USERS]).code, Some(0));
+    let arguments = ["org", "trace", "list", "--follow", "--limit", "1", "--data", org.data()];
+    let mut following = workspace.command(&arguments).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(following.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.contains(USERS), "{first}");
+    org.terminate();
+    let ended = Ended::of(following);
+    assert_eq!(ended.code, Some(5), "{ended:?}");
+    assert!(ended.stderr.contains("the org has ended"), "{ended:?}");
+    assert!(!ended.stderr.contains("DNS"), "{ended:?}");
 }

@@ -276,7 +276,8 @@ fn served(
         .layer(finish)
         .layer(middleware::from_fn_with_state(faults.clone(), faults::strike));
     if *traces_remembered > 0 {
-        // Outermost: what is recorded is what the client sees.
+        // Outermost: what is recorded is what the client sees, unless a fault cuts the connection below HTTP; the
+        // answer names that fault.
         routes = routes.layer(middleware::from_fn_with_state(Arc::clone(&traces), trace::record));
     }
     Ok(Served { routes, console, traces, faults })

@@ -6,9 +6,9 @@ pub fn excerpt(text: &str, characters: usize) -> String {
     text.chars().filter(|character| is_shown(*character)).take(characters).collect()
 }
 
-/// Neither a control character nor one that is invisible or turns the direction of what follows.
-fn is_shown(character: char) -> bool {
-    let is_invisible = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+/// Whether `character` is neither a control character nor one that is invisible or turns the direction of what follows.
+pub fn is_shown(character: char) -> bool {
+    let is_invisible = matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
     !character.is_control() && !is_invisible
 }
 

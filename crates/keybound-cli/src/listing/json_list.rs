@@ -32,7 +32,7 @@ impl JsonList {
             }
             self.is_empty = false;
         }
-        output.bytes(text.as_bytes())
+        output.json_text(text.as_bytes())
     }
 
     pub(crate) fn print_objects(&mut self, objects: &[impl Serialize], output: Output) -> Outcome {

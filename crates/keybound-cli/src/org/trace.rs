@@ -3,7 +3,7 @@
 mod tell;
 
 use std::fs;
-use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::io::{self, BufRead as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::running::{self, Named, WhichOrg};
 use crate::exit_code::ExitCode;
+use crate::key_file;
 use crate::output::Output;
 use crate::report::{Failure, Outcome};
 use crate::runtime;
@@ -35,8 +36,9 @@ pub(crate) enum Verb {
     List(List),
     /// Show one request by every rule: its tokens decoded, what failed, and what to change.
     Show(One),
-    /// Send a recorded request again, byte for byte, as an attacker would who saw it pass.
-    Replay(One),
+    /// Send a recorded request again, byte for byte, as an attacker would who saw it pass. What it asks for is really
+    /// done again if nothing stands in the way.
+    Replay(Replay),
     /// Write a file of what was recorded, with secrets removed.
     Export(Export),
     /// Open such a file; nothing in it is believed or sent.
@@ -65,14 +67,29 @@ pub(crate) struct List {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  keybound org trace show 7 --data ./org
-  keybound org trace replay 7 --data ./org")]
+  keybound org trace show 7 --data ./org")]
 pub(crate) struct One {
     /// Its number, as the list tells it.
     #[arg(value_name = "NUMBER")]
     id: u64,
     #[command(flatten)]
     org: WhichOrg,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A call with an API token (SSWS) or a Bearer token has no proof that is good only once: a POST /api/v1/apps that is sent
+again makes a second app. It is sent only with --yes.
+
+Examples:
+  keybound org trace replay 7 --data ./org
+  keybound org trace replay 9 --data ./org --yes")]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    one: One,
+    /// Send it although what it asks for may be done a second time: it is no GET, and carries no proof.
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Args, Debug)]
@@ -148,9 +165,18 @@ fn list(arguments: &List, output: Output) -> Outcome {
         }
         loop {
             tokio::time::sleep(PAUSE).await;
-            latest = tell_newer(&okta, latest, MAX_AT_ONCE, output).await?;
+            let newer = tell_newer(&okta, latest, MAX_AT_ONCE, output).await;
+            latest = newer
+                .map_err(|failure| if failure.code() == ExitCode::Connection { ended() } else { failure })?;
         }
     })
+}
+
+/// It answered a moment before, so nothing is wrong with the network.
+fn ended() -> Failure {
+    Failure::new(ExitCode::Connection, "the org has ended")
+        .because("it does not answer any more, and what it recorded ended with it")
+        .do_next("start it again (`keybound org start`), and list its trace anew")
 }
 
 /// Tells of the exchanges after `latest`, and which is the latest then.
@@ -167,8 +193,16 @@ async fn tell_newer(okta: &OktaClient, latest: u64, limit: u64, output: Output) 
     Ok(exchanges.first().map_or(latest, |newest| newest.id))
 }
 
-fn replay(arguments: &One, output: Output) -> Outcome {
-    let answer = ask_about(arguments, Method::POST, "/replay")?;
+fn replay(arguments: &Replay, output: Output) -> Outcome {
+    let first: Exchange = read_answer(&ask_about(&arguments.one, Method::GET, "")?)?;
+    if first.may_act_again() && !arguments.yes {
+        let what =
+            format_args!("{} {} is not sent again", tell::clean(&first.method), tell::clean(first.path()));
+        return Err(Failure::usage(what)
+            .because("it is no GET and carries no proof, so what it asks for may be done a second time")
+            .do_next("add --yes if that is meant"));
+    }
+    let answer = ask_about(&arguments.one, Method::POST, "/replay")?;
     let replayed: Replayed = read_answer(&answer)?;
     if !output.is_terminal() {
         return output.json(&replayed);
@@ -179,15 +213,13 @@ fn replay(arguments: &One, output: Output) -> Outcome {
 }
 
 fn export(arguments: &Export, output: Output) -> Outcome {
+    if let Some(path) = &arguments.out {
+        key_file::refuse_existing(path)?;
+    }
     let conversation = arguments.conversation.map(|id| format!("?conversation={id}")).unwrap_or_default();
     let file = ask(&arguments.org, Method::GET, &format!("{TRACES}/export{conversation}"))?;
-    let Some(path) = &arguments.out else { return output.bytes(&file) };
-    let unwritable = |error: io::Error| {
-        Failure::new(ExitCode::Unexpected, format_args!("{} cannot be written", path.display()))
-            .because(error)
-    };
-    let mut out = fs::File::create_new(path).map_err(unwritable)?;
-    out.write_all(&file).map_err(unwritable)?;
+    let Some(path) = &arguments.out else { return output.json_text(&file) };
+    key_file::write_new(path, &file, key_file::PRIVATE)?;
     let line = format_args!("{} has {} bytes; its secrets are removed", path.display(), file.len());
     output.changed(line, &serde_json::json!({ "file": path, "bytes": file.len() }))
 }

@@ -31,7 +31,7 @@ pub(crate) use json::{read as read_json, read_members};
 pub use limits::FaultError;
 pub(crate) use list::FaultList;
 pub use list::{ArmedFault, ReplayAnswer};
-pub(crate) use strike::strike;
+pub(crate) use strike::{FAULT, strike};
 
 /// The faults of an org. Cheap to clone; every clone is the same faults.
 ///

@@ -24,7 +24,7 @@ use crate::management::ApiError;
 use crate::origin;
 
 /// Names the fault that an answer is due to, for whoever wonders.
-const FAULT: HeaderName = HeaderName::from_static("x-keybound-fault");
+pub(crate) const FAULT: HeaderName = HeaderName::from_static("x-keybound-fault");
 
 /// What is never struck: whoever asks for faults must be able to end them.
 const SPARED: [&str; 4] = ["/admin", "/assets", "/keybound", "/favicon.ico"];

@@ -93,6 +93,9 @@ async fn replay(State(traces): State<Arc<Traces>>, Path(id): Path<String>) -> Re
 async fn export(State(traces): State<Arc<Traces>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let [conversation] = numbers(query.as_deref(), ["conversation"])?;
     let file = background::run(move || traces.export(conversation)).await?;
+    if let Some(id) = conversation.filter(|_| file.exchanges.is_empty()) {
+        return Err(ApiError::no_such("Conversation", &id.to_string()));
+    }
     Ok(file_answer(&file, conversation))
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use keybound::NumericDate;
 
 use super::exchange::Lane;
-use super::principal::{client_id, parameters, thumbprint};
+use super::principal::{Principal, parameters, principal, thumbprint};
 use super::recording::Recording;
 use super::view::lane;
 
@@ -27,7 +27,7 @@ const MAX_CLIENTS: usize = 4096;
 /// By what a client is known.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Known {
-    Id(String),
+    Principal(Principal),
     Key(String),
     Connection(SocketAddr),
 }
@@ -64,11 +64,11 @@ impl Conversations {
 
     fn place(&mut self, recording: &Recording) -> u64 {
         let names = names(recording);
-        let is_named = matches!(names.first(), Some(Known::Id(_)));
+        let is_named = matches!(names.first(), Some(Known::Principal(_)));
         let is_call = lane(recording.target.path()) == Lane::Api;
         let goes_on = |name: &Known, open: &Open| {
             // A connection may be shared: it tells only of those who do not name themselves.
-            let is_theirs = matches!(name, Known::Id(_)) || !is_named || open.is_anonymous;
+            let is_theirs = matches!(name, Known::Principal(_)) || !is_named || open.is_anonymous;
             let is_new_round = open.has_called && !is_call;
             let is_recent = recording.at.since(open.latest) <= PAUSE;
             is_theirs && is_recent && !is_new_round && open.count < MAX_EXCHANGES
@@ -99,7 +99,7 @@ impl Conversations {
 fn names(recording: &Recording) -> Vec<Known> {
     let headers = recording.fields.read();
     let parameters = parameters(recording, &headers);
-    let id = client_id(&headers, &parameters).map(Known::Id);
+    let principal = principal(&headers, &parameters).map(Principal::without_way).map(Known::Principal);
     let key = thumbprint(&headers).map(Known::Key);
-    id.into_iter().chain(key).chain(recording.client.map(Known::Connection)).collect()
+    principal.into_iter().chain(key).chain(recording.client.map(Known::Connection)).collect()
 }

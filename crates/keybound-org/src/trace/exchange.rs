@@ -7,6 +7,7 @@ use keybound::NumericDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::struck_by::StruckBy;
 use crate::timestamp;
 
 /// What stands in the place of what is not shown.
@@ -28,6 +29,9 @@ pub struct Exchange {
     pub client_address: Option<String>,
     /// Who sent it, as far as it says so: a client id.
     pub client_id: Option<String>,
+    /// Whether it came with an administrator's API token (`SSWS`), good or not. It has no client id then.
+    #[serde(default)]
+    pub is_administrator: bool,
     /// To which part of the org it went.
     pub lane: Lane,
     /// The method.
@@ -42,6 +46,8 @@ pub struct Exchange {
     pub answer: Message,
     /// What the org decided.
     pub verdict: Verdict,
+    /// The fault that was asked for and struck it; the org decided so because of it, or its answer was cut.
+    pub fault: Option<StruckBy>,
     /// The tokens of the request and of the answer, decoded, each by every rule.
     pub tokens: Vec<Token>,
     /// The rules for the request as a whole.
@@ -329,6 +335,21 @@ impl Exchange {
     /// Whether the request as a whole breaks a rule.
     pub fn is_broken(&self) -> bool {
         self.findings.iter().any(Finding::is_failed)
+    }
+
+    /// Who sent it, in words; those of the administrator are no client's.
+    pub fn sender(&self) -> Option<String> {
+        if self.is_administrator {
+            return Some("the administrator".to_owned());
+        }
+        self.client_id.as_ref().map(|client_id| format!("client {client_id}"))
+    }
+
+    /// Whether what it asks for may be done a second time when it is sent again: it changes something, and no proof
+    /// that is good only once stands in the way.
+    pub fn may_act_again(&self) -> bool {
+        let has_proof = self.request.fields.iter().any(|(name, _)| name == "dpop");
+        !has_proof && !matches!(self.method.as_str(), "GET" | "HEAD")
     }
 
     /// The path, without the query.

@@ -6,7 +6,7 @@
 //! | a request passes and is copied | `recorder.rs`, `recording.rs` |
 //! | it is remembered, within bounds | `journal.rs` |
 //! | which belong together | `conversation.rs` |
-//! | what it says, without secrets | `redaction.rs`, `exchange.rs` |
+//! | what it says, without secrets | `redaction.rs`, `exchange.rs`, `struck_by.rs` |
 //! | each rule, and what to change | `explanation/` |
 //! | as a file | `file.rs` |
 //! | over HTTP, by itself and live | `api.rs`, `live.rs` |
@@ -24,6 +24,7 @@ mod recorder;
 mod recording;
 mod redaction;
 mod replay;
+mod struck_by;
 mod view;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,6 +48,7 @@ pub use journal::{KeptFull, MAX_KEPT, MAX_KEPT_BYTES, MAX_REMEMBERED_BYTES};
 pub use live::MAX_LISTENERS;
 pub use recording::MAX_RECORDED_BODY_BYTES;
 pub use replay::{NotReplayed, Replayed};
+pub use struck_by::StruckBy;
 
 pub(crate) use api::{file_answer, live_answer, routes};
 pub(crate) use recorder::record;

@@ -26,8 +26,38 @@ pub(super) fn parameter<'p>(parameters: &'p [(String, String)], name: &str) -> O
     parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
-/// The client id that a request names, in whatever way.
-pub(super) fn client_id(headers: &HeaderMap, parameters: &[(String, String)]) -> Option<String> {
+/// Who a request says that it is of.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum Principal {
+    /// Whoever has an administrator's API token, or says so: a kind of its own, since a client may have any name.
+    Administrator,
+    /// The client of this id.
+    Client(String),
+    /// The user name of `Basic`, which is a client id if all is well.
+    BasicUser(String),
+}
+
+impl Principal {
+    /// The client id that may be shown, given which client ids there are.
+    pub(super) fn shown_client_id(self, is_client: impl FnOnce(&str) -> bool) -> Option<String> {
+        match self {
+            Self::Client(id) => Some(id),
+            Self::BasicUser(user) => is_client(&user).then_some(user),
+            Self::Administrator => None,
+        }
+    }
+
+    /// The client that it is known by, in whatever way it says so.
+    pub(super) fn without_way(self) -> Self {
+        match self {
+            Self::BasicUser(user) => Self::Client(user),
+            other => other,
+        }
+    }
+}
+
+/// Who a request names, in whatever way.
+pub(super) fn principal(headers: &HeaderMap, parameters: &[(String, String)]) -> Option<Principal> {
     let parameter = |name| parameter(parameters, name);
     let of_assertion =
         || DecodedJwt::decode(parameter("client_assertion")?).text_claim("sub").map(str::to_owned);
@@ -37,28 +67,27 @@ pub(super) fn client_id(headers: &HeaderMap, parameters: &[(String, String)]) ->
             form_urlencoded::parse(parameter("request")?.as_bytes()).find(|(name, _)| name == "client_id")?;
         Some(client_id.into_owned())
     };
-    let found = of_credentials(headers)
-        .or_else(|| parameter("client_id").map(str::to_owned))
-        .or_else(of_assertion)
-        .or_else(of_pages)?;
-    Some(excerpt(&found, NAME))
+    let of_parameters = || parameter("client_id").map(str::to_owned).or_else(of_assertion).or_else(of_pages);
+    of_credentials(headers).or_else(|| Some(Principal::Client(excerpt(&of_parameters()?, NAME))))
 }
 
-/// The client id in the `Authorization` field.
-fn of_credentials(headers: &HeaderMap) -> Option<String> {
+/// Who the `Authorization` field names.
+fn of_credentials(headers: &HeaderMap) -> Option<Principal> {
     let field = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, credentials) = field.split_once(' ')?;
     match scheme.to_ascii_lowercase().as_str() {
         "basic" => {
             let decoded = zeroize::Zeroizing::new(STANDARD.decode(credentials.trim()).ok()?);
             let (user, _) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-            form_urlencoded::parse(user.as_bytes()).next().map(|(name, _)| name.into_owned())
+            let (user, _) = form_urlencoded::parse(user.as_bytes()).next()?;
+            Some(Principal::BasicUser(excerpt(&user, NAME)))
         }
         "dpop" | "bearer" => {
             let token = DecodedJwt::decode(credentials);
-            token.text_claim("client_id").or(token.text_claim("cid")).map(str::to_owned)
+            let client_id = token.text_claim("client_id").or(token.text_claim("cid"))?;
+            Some(Principal::Client(excerpt(client_id, NAME)))
         }
-        "ssws" => Some("administrator".to_owned()),
+        "ssws" => Some(Principal::Administrator),
         _ => None,
     }
 }

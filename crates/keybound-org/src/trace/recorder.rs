@@ -1,4 +1,5 @@
-//! The recorder: sees each request and its answer as the client does, copies them, and changes nothing.
+//! The recorder: sees each request and its answer as the client does, copies them, and changes nothing. Only where a
+//! fault cuts the connection the client sees less: that happens below HTTP, and the recorded answer names the fault.
 //!
 //! Bodies are copied as they pass, so neither waits for the recording; what is recorded is there before the client has
 //! the end of the answer.

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, Uri};
+use keybound::excerpt::{NAME, excerpt};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
@@ -52,7 +53,7 @@ const SHOWN_FIELDS: [&str; 35] = [
 ];
 
 /// Parameters of forms and queries whose values are shown.
-const SHOWN_PARAMETERS: [&str; 22] = [
+const SHOWN_PARAMETERS: [&str; 20] = [
     "client_assertion_type",
     "client_id",
     "code_challenge",
@@ -65,9 +66,7 @@ const SHOWN_PARAMETERS: [&str; 22] = [
     "iss",
     "limit",
     "max_age",
-    "post_logout_redirect_uri",
     "prompt",
-    "redirect_uri",
     "requested_token_use",
     "response_mode",
     "response_type",
@@ -102,11 +101,14 @@ const SHOWN_MEMBERS: [&str; 21] = [
     "verification_uri",
 ];
 
+/// Whether an app has this client id. The user name of `Basic` may be anything else, also a secret.
+pub(super) type IsClient<'a> = &'a dyn Fn(&str) -> bool;
+
 /// Header fields and a body as they are shown.
-pub(super) fn message(headers: &HeaderMap, body: &RecordedBody) -> Message {
+pub(super) fn message(headers: &HeaderMap, body: &RecordedBody, is_client: IsClient<'_>) -> Message {
     let fields = headers.iter().map(|(name, value)| {
         let text = value.to_str().unwrap_or(REMOVED);
-        (name.as_str().to_owned(), field(name.as_str(), text))
+        (name.as_str().to_owned(), field(name.as_str(), text, is_client))
     });
     Message { fields: fields.collect(), body: (body.length > 0).then(|| shown_body(headers, body)) }
 }
@@ -129,9 +131,9 @@ fn shown_query(query: &str) -> String {
     query.finish().replace("%5Bremoved%5D", REMOVED)
 }
 
-fn field(name: &str, text: &str) -> String {
+fn field(name: &str, text: &str, is_client: IsClient<'_>) -> String {
     match name {
-        "authorization" => credentials(text),
+        "authorization" => credentials(text, is_client),
         // Decoded, each stands among the tokens.
         "dpop" => jwt(text),
         "location" => location(text),
@@ -141,17 +143,17 @@ fn field(name: &str, text: &str) -> String {
 }
 
 /// The scheme, and of what follows no more than who it is.
-fn credentials(text: &str) -> String {
+fn credentials(text: &str, is_client: IsClient<'_>) -> String {
     let Some((scheme, rest)) = text.split_once(' ') else { return REMOVED.to_owned() };
     match scheme.to_ascii_lowercase().as_str() {
         "dpop" | "bearer" => format!("{scheme} {}", jwt(rest)),
         "basic" => {
             let decoded = STANDARD.decode(rest.trim()).map(Zeroizing::new).unwrap_or_default();
             let user = std::str::from_utf8(&decoded).ok().and_then(|decoded| decoded.split_once(':'));
-            user.map_or_else(
-                || format!("{scheme} {REMOVED}"),
-                |(user, _)| format!("{scheme} {user}:{REMOVED}"),
-            )
+            match user {
+                Some((user, _)) if is_client(user) => format!("{scheme} {user}:{REMOVED}"),
+                _ => format!("{scheme} {REMOVED}"),
+            }
         }
         "ssws" => format!("{scheme} {REMOVED}"),
         _ => REMOVED.to_owned(),
@@ -162,10 +164,20 @@ fn credentials(text: &str) -> String {
 fn location(text: &str) -> String {
     let (text, fragment) = text.split_once('#').map_or((text, None), |(text, rest)| (text, Some(rest)));
     let shown = match text.split_once('?') {
-        None => text.to_owned(),
-        Some((path, query)) => format!("{path}?{}", shown_query(query)),
+        None => without_user(text),
+        Some((path, query)) => format!("{}?{}", without_user(path), shown_query(query)),
     };
     fragment.map_or_else(|| shown.clone(), |fragment| format!("{shown}#{}", shown_query(fragment)))
+}
+
+/// The URI without the user name and password that may stand before its host.
+fn without_user(uri: &str) -> String {
+    let Some((scheme, rest)) = uri.split_once("//") else { return uri.to_owned() };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}//{REMOVED}@{host}{path}"),
+        None => uri.to_owned(),
+    }
 }
 
 /// A JWT is shown decoded, apart; here stands how long it is.
@@ -199,9 +211,14 @@ fn shown_parameters(text: &[u8]) -> Vec<(String, String)> {
     let shown = |name: &str, value: &str| match name {
         _ if value.is_empty() => String::new(),
         "client_assertion" | "id_token_hint" => jwt(value),
+        "redirect_uri" | "post_logout_redirect_uri" => location(value),
         _ if SHOWN_PARAMETERS.contains(&name) => value.to_owned(),
         _ => REMOVED.to_owned(),
     };
+    // A single word is no form: what came in the place of one may be a secret.
+    if !text.is_empty() && !text.contains(&b'=') {
+        return vec![(REMOVED.to_owned(), String::new())];
+    }
     form_urlencoded::parse(text).map(|(name, value)| (shown_name(&name), shown(&name, &value))).collect()
 }
 
@@ -232,7 +249,7 @@ fn shown_member((name, value): (String, Value)) -> (String, Value) {
         (_, Value::Array(items)) => Value::String(format!("[removed: a list of {}]", items.len())),
         _ => Value::String(REMOVED.to_owned()),
     };
-    (name, shown)
+    (excerpt(&name, NAME), shown)
 }
 
 #[cfg(test)]
@@ -248,6 +265,7 @@ mod tests {
             ("authorization", "DPoP e30.e30.s", "DPoP [removed: a JWT of 9 bytes]"),
             ("authorization", "Bearer s", "Bearer [removed: a text of 1 bytes]"),
             ("authorization", "Basic MG9hMTpz", "Basic 0oa1:[removed]"),
+            ("authorization", "Basic MG9hOTpz", "Basic [removed]"),
             ("authorization", "Basic s", "Basic [removed]"),
             ("authorization", "SSWS s", "SSWS [removed]"),
             ("authorization", "s", REMOVED),
@@ -256,8 +274,9 @@ mod tests {
             ("location", "https://a.example/x?code=s&iss=b", "https://a.example/x?code=[removed]&iss=b"),
             ("location", "com.example:/x#code=s", "com.example:/x#code=[removed]"),
             ("location", "/x", "/x"),
+            ("location", "https://u:p@a.example/x?iss=@", "https://[removed]@a.example/x?iss=%40"),
         ] {
-            assert_eq!(field(name, text), expected, "{name}: {text}");
+            assert_eq!(field(name, text, &|client_id| client_id == "0oa1"), expected, "{name}: {text}");
         }
     }
 
@@ -268,8 +287,30 @@ mod tests {
             ("/api/v1/users?q=s&limit=2&after=s", "/api/v1/users?q=[removed]&limit=2&after=[removed]"),
             ("/x?a%20secret=1", "/x?[removed]=[removed]"),
             ("/x?scope=a+b&state=", "/x?scope=a+b&state="),
+            ("/x?asecret", "/x?[removed]="),
         ] {
             assert_eq!(target(&Uri::from_static(uri)), expected);
+        }
+    }
+
+    #[test]
+    fn of_a_form_harmless_parameters_are_shown_and_of_where_it_leads_no_secret() {
+        for (form, name, value) in [
+            (
+                "redirect_uri=https%3A%2F%2Fa.example%2Fb%3Ftoken%3Ds",
+                "redirect_uri",
+                "https://a.example/b?token=[removed]",
+            ),
+            ("redirect_uri=https%3A%2F%2Fu%3As%40a.example", "redirect_uri", "https://[removed]@a.example"),
+            (
+                "post_logout_redirect_uri=a%3A%2Fb%23code%3Ds",
+                "post_logout_redirect_uri",
+                "a:/b#code=[removed]",
+            ),
+            ("asecret", REMOVED, ""),
+            ("code=", "code", ""),
+        ] {
+            assert_eq!(shown_parameters(form.as_bytes()), [(name.to_owned(), value.to_owned())], "{form}");
         }
     }
 
@@ -289,6 +330,7 @@ mod tests {
                 serde_json::json!({"errorCode": "E1", "errorCauses": [error, {"s": 1}]}),
                 serde_json::json!({"errorCode": "E1", "errorCauses": ["x"]}),
             ),
+            (serde_json::json!({"x".repeat(1000): 1}), serde_json::json!({"x".repeat(NAME): REMOVED})),
         ] {
             assert_eq!(shown_json(json), expected);
         }

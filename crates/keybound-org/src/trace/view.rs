@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::Traces;
 use super::exchange::{Exchange, Lane, Verdict, VerdictOutcome};
 use super::explanation::{self, Known};
-use super::principal::{client_id, parameters};
+use super::principal::{Principal, parameters, principal};
 use super::recording::Recording;
 use super::redaction;
+use super::struck_by::StruckBy;
 
 /// To which part of the org a path leads.
 pub(super) fn lane(path: &str) -> Lane {
@@ -32,20 +33,24 @@ impl Traces {
         let verdict = verdict(recording);
         let known = Known::of(&self.servers, recording, &headers, &parameters);
         let explained = explanation::explain(&known);
+        let is_client = |client_id: &str| matches!(self.servers.store.app(client_id), Ok(Some(_)));
+        let principal = principal(&headers, &parameters);
         Exchange {
             id: recording.id,
             conversation: recording.conversation.get().copied().unwrap_or(recording.id),
             at: recording.at.seconds(),
             duration_microseconds: u64::try_from(recording.duration.as_micros()).unwrap_or(u64::MAX),
             client_address: recording.client.map(|address| address.to_string()),
-            client_id: client_id(&headers, &parameters),
+            is_administrator: principal == Some(Principal::Administrator),
+            client_id: principal.and_then(|principal| principal.shown_client_id(is_client)),
             lane: lane(recording.target.path()),
             method: recording.method.to_string(),
             target: redaction::target(&recording.target),
-            request: redaction::message(&headers, &recording.body),
+            request: redaction::message(&headers, &recording.body, &is_client),
             status: recording.status.map(|status| status.as_u16()),
-            answer: redaction::message(&answer_headers, &recording.answer_body),
+            answer: redaction::message(&answer_headers, &recording.answer_body, &is_client),
             verdict,
+            fault: StruckBy::of_answer(&answer_headers),
             tokens: explained.tokens,
             findings: explained.findings,
             replay_of: recording.replay_of,

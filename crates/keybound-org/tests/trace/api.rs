@@ -70,6 +70,8 @@ async fn exchanges_are_listed_newest_first_and_looked_at_kept_sent_again_and_for
     assert_eq!(file.header("content-disposition"), "attachment; filename=\"keybound-trace-1.json\"");
     let file = TraceFile::parse(file.json.to_string().as_bytes()).unwrap();
     assert_eq!(file.exchanges, test.org.traces().conversation(1));
+    let none = test.administer(Method::GET, &format!("{PATH}/export?conversation=99999"), None).await;
+    assert_eq!((none.status, none.text("/errorCode")), (StatusCode::NOT_FOUND, "E0000007"));
 
     assert_eq!(test.administer(Method::DELETE, PATH, None).await.status, StatusCode::NO_CONTENT);
     assert_eq!(test.org.traces().exchanges(0, 10), []);

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use keybound_org::trace::{Content, Lane, MAX_RECORDED_BODY_BYTES, VerdictOutcome};
-use keybound_org::{Fault, OrgSettings};
+use keybound_org::{Cut, Fault, OrgSettings};
 use serde_json::json;
 
 use crate::explained::newest;
@@ -122,4 +122,48 @@ async fn a_request_whose_client_goes_away_is_recorded_as_unanswered() {
     };
     assert_eq!((exchange.status, exchange.verdict.outcome), (None, VerdictOutcome::Unanswered));
     assert!(exchange.verdict.reason.unwrap().contains("went away"));
+}
+
+#[tokio::test]
+async fn what_a_fault_did_is_told_as_its_doing() {
+    let test = TestOrg::start().await;
+    let faults = test.org.faults();
+    for (fault, status, words) in [
+        (Fault::rate_limited(), 429, "asked for by fault f1 (rate-limited)"),
+        (Fault::cut_connection(Cut::InBody), 200, "the answer was cut, asked for by fault f2"),
+        (Fault::cut_connection(Cut::BeforeAnswer), 200, "the answer was cut, asked for by fault f3"),
+    ] {
+        let id = faults.add(fault).await.unwrap();
+        let answered = test.http.get(test.url("/oauth2/v1/keys")).send().await;
+        if let Ok(answer) = answered {
+            // It may be cut.
+            let _ = answer.bytes().await;
+        }
+        faults.remove(id);
+        let seen = newest(&test);
+        assert_eq!(seen.status, Some(status), "{words}");
+        assert_eq!(seen.fault.map(|fault| fault.words()).as_deref(), Some(words));
+    }
+    test.get("/oauth2/v1/keys").await;
+    assert_eq!(newest(&test).fault, None);
+}
+
+#[tokio::test]
+async fn a_client_that_calls_itself_administrator_is_not_taken_for_one() {
+    let test = TestOrg::start().await;
+    test.administer(http::Method::GET, "/api/v1/users", None).await;
+    let first = newest(&test);
+    assert_eq!((first.is_administrator, first.client_id.clone()), (true, None));
+    let form = "grant_type=client_credentials&client_id=administrator";
+    let request = test.http.post(test.token_endpoint()).body(form);
+    test.send(request.header("content-type", "application/x-www-form-urlencoded")).await;
+    let other = newest(&test);
+    assert_eq!((other.is_administrator, other.client_id.as_deref()), (false, Some("administrator")));
+    assert_ne!(first.sender(), other.sender());
+    // By its connection it would be in the same, were it anonymous.
+    assert_ne!(first.conversation, other.conversation);
+
+    let request = test.http.get(test.url("/oauth2/v1/keys")).basic_auth("a-secret", Some("x"));
+    test.send(request).await;
+    assert_eq!(newest(&test).client_id, None, "there is no such client");
 }

@@ -49,6 +49,17 @@ async fn a_file_has_none_of_the_secrets_that_went_to_and_fro() {
     jwk["d"] = json!("canary-exponent");
     let private = private.header("jwk", jwk).sign(&app.dpop_key);
     test.ask(&grant(READ, "canary-header"), Some(&private)).await;
+    for hidden in [
+        json!([{"d": "canary-exponent"}]),
+        json!("canary-exponent"),
+        json!({"keys": [{"priv": "canary-exponent"}]}),
+    ] {
+        let draft = app.assertion(&test).header("jwk", hidden.clone()).header("jwks", hidden.clone());
+        let draft = draft.header("d", json!("canary-exponent")).claim("jwk", hidden.clone());
+        let draft =
+            draft.claim("cnf", json!({ "jwk": hidden })).claim("client_secret", json!("canary-secret"));
+        test.ask(&grant(READ, &draft.sign(&app.client_key)), Some(&private)).await;
+    }
 
     let mut texts: Vec<(String, String)> = Vec::new();
     texts.push(("the file".to_owned(), test.org.traces().export(None).to_json()));
@@ -78,6 +89,7 @@ async fn send_canaries(test: &TestOrg) {
     let form = [
         ("grant_type", "canary-name"),
         ("client_id", "0oa1"),
+        ("redirect_uri", "https://a.example/?x=canary-query"),
         ("client_secret", "canary-secret"),
         ("code", "canary-code"),
         ("code_verifier", "canary-verifier"),
@@ -94,9 +106,13 @@ async fn send_canaries(test: &TestOrg) {
     for path in
         ["/oauth2/v1/token", "/oauth2/v1/introspect", "/oauth2/v1/revoke", "/oauth2/v1/sign-in", "/activate"]
     {
-        for authorization in
-            ["Basic MG9hMTpjYW5hcnktYmFzaWM=", "SSWS canary-ssws", "canary-header", "DPoP canary-ssws"]
-        {
+        for authorization in [
+            "Basic MG9hMTpjYW5hcnktYmFzaWM=",
+            "Basic Y2FuYXJ5LWJhc2ljOng=",
+            "SSWS canary-ssws",
+            "canary-header",
+            "DPoP canary-ssws",
+        ] {
             let request = test.http.post(test.url(path)).header(AUTHORIZATION, authorization);
             let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
             let request =

@@ -33,8 +33,10 @@ pub(super) fn line(exchange: &Exchange, output: Output) -> Outcome {
     let outcome = style(exchange.verdict.outcome);
     let status = exchange.status.map_or_else(|| "---".to_owned(), |status| status.to_string());
     let again = exchange.replay_of.map(|first| format!(" (replay of {first})")).unwrap_or_default();
+    let fault =
+        exchange.fault.as_ref().map(|fault| format!(" ({})", clean(&fault.words()))).unwrap_or_default();
     output.line(format_args!(
-        "{:>5}  {FAINT}{}{FAINT:#}  {lane}  {TITLE}{}{TITLE:#} {}  {outcome}{status} {}{outcome:#}{again}  {FAINT}{}{FAINT:#}",
+        "{:>5}  {FAINT}{}{FAINT:#}  {lane}  {TITLE}{}{TITLE:#} {}  {outcome}{status} {}{outcome:#}{again}{fault}  {FAINT}{}{FAINT:#}",
         exchange.id,
         exchange.time(),
         clean(&exchange.method),
@@ -61,14 +63,17 @@ pub(super) fn verdict(exchange: &Exchange, output: Output) -> Outcome {
 /// Everything: the decision, the tokens, every rule.
 pub(super) fn whole(exchange: &Exchange, output: Output) -> Outcome {
     let outcome = style(exchange.verdict.outcome);
-    let client = exchange.client_id.as_deref().unwrap_or("somebody");
+    let client = exchange.sender().unwrap_or_else(|| "somebody".to_owned());
     output.line(format_args!(
         "{TITLE}{} {}{TITLE:#} by {}: {outcome}{}{outcome:#}",
         clean(&exchange.method),
         clean(&exchange.target),
-        clean(client),
+        clean(&client),
         exchange.verdict.outcome.name()
     ))?;
+    if let Some(fault) = &exchange.fault {
+        output.line(format_args!("       {}", clean(&fault.words())))?;
+    }
     verdict(exchange, output)?;
     if !exchange.findings.is_empty() {
         output.line(format_args!("\n{TITLE}The request{TITLE:#}"))?;

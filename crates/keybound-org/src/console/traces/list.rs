@@ -82,7 +82,8 @@ impl Console {
         let client_id = exchanges.iter().find_map(|exchange| exchange.client_id.clone());
         let app = client_id.as_deref().and_then(|client_id| self.management.store.app(client_id).ok()?);
         let address = || exchanges.first().and_then(|exchange| exchange.client_address.clone());
-        let client = app.map(|app| app.label).or(client_id).or_else(address);
+        let sender = || exchanges.iter().find_map(Exchange::sender);
+        let client = app.map(|app| app.label).or_else(sender).or_else(address);
         Conversation::of(id, client, exchanges)
     }
 }

@@ -79,7 +79,7 @@ fn conversations(exchanges: Vec<Exchange>) -> Vec<Conversation> {
         by_id.entry(exchange.conversation).or_default().push(exchange);
     }
     let named = |(id, exchanges): (u64, Vec<Exchange>)| {
-        let client = exchanges.iter().find_map(|exchange| exchange.client_id.clone());
+        let client = exchanges.iter().find_map(Exchange::sender);
         Conversation { is_whole_here: true, ..Conversation::of(id, client, exchanges) }
     };
     by_id.into_iter().map(named).collect()
