@@ -114,7 +114,6 @@ fn parse(round: &str) -> Round {
 }
 
 #[test]
-#[ignore = "starts redis-server, which has to be installed"]
 #[ignore = "a process of the fleet, which the other tests start"]
 fn a_process_of_the_fleet() {
     let Ok(replay) = env::var(REPLAY) else { return };
