@@ -289,9 +289,9 @@ impl Hostile {
         self.method.parse().unwrap()
     }
 
-    /// Whether the body is larger than any endpoint reads.
-    pub(crate) fn is_too_large(&self) -> bool {
-        self.body.0.len() > 1024 * 1024
+    /// Whether the body may still be on its way when an answer has come that did not wait for it.
+    pub(crate) fn is_long(&self) -> bool {
+        self.body.0.len() > 4 * 1024
     }
 
     /// The request, unless no client could send it.
