@@ -89,6 +89,10 @@ const IDLE_READERS: usize = 8;
 /// Statements that a connection keeps prepared: all that requests for tokens have, and the most of the management API's.
 const PREPARED_STATEMENTS: usize = 64;
 
+/// Pages of the write-ahead log, after which what stands in it goes into the database: 16 MiB. A page that many writes
+/// change goes there once for all of them.
+const PAGES_OF_LOG: u32 = 4_096;
+
 /// The org's data. Cheap to clone; every clone is the same database.
 ///
 /// All functions wait for the disk: an asynchronous caller runs them on a thread for blocking work.
@@ -255,6 +259,7 @@ impl Store {
 
         let mut writer = connect(&file)?;
         use_write_ahead_log(&writer)?;
+        writer.pragma_update(None, "wal_autocheckpoint", PAGES_OF_LOG)?;
         migrations::migrate(&mut writer)?;
         drop(opening);
         let shared = Shared {
