@@ -144,16 +144,13 @@ fn shown_value(name: &str, value: &Value) -> Value {
     }
 }
 
-/// Private members of keys (RFC 7518 section 6, and `priv` of an AKP).
-const PRIVATE: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
-
 /// The value with all that it has, but for private members of what is a key by its `kty`.
 fn without_private_keys(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
             let is_key = members.contains_key("kty");
             let shown = |(name, value): (&String, &Value)| {
-                let is_private = is_key && PRIVATE.contains(&name.as_str());
+                let is_private = is_key && PublicKey::is_private_member(name);
                 (name.clone(), if is_private { REMOVED.into() } else { without_private_keys(value) })
             };
             Value::Object(members.iter().map(shown).collect())

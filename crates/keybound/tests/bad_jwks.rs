@@ -207,7 +207,7 @@ fn e_of_3_and_of_33_bits_is_accepted() {
 
 #[test]
 fn a_private_member_in_a_public_jwk_is_refused_whatever_its_value() {
-    for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+    for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"] {
         for value in ["null", "1", r#""AA""#, "[]", "{}"] {
             let text = p256().to_string().replacen('{', &format!(r#"{{"{member}":{value},"#), 1);
             let error = PublicKey::from_jwk(text.as_bytes()).unwrap_err();

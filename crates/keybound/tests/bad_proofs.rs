@@ -259,7 +259,7 @@ fn check_6_the_signature_verifies_with_the_key() {
 
 #[test]
 fn check_7_the_key_is_public() {
-    for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+    for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"] {
         let proof = Draft::proof().jwk_member(member, json!("AAAA")).sign(&ES256);
         assert_eq!(check(&proof), Err(Refusal::PrivateKey { member }), "{member}");
     }

@@ -13,10 +13,16 @@ use crate::thumbprint::Thumbprint;
 pub const MAX_JWK_BYTES: usize = 16 * 1024;
 
 /// The members that only a private or a secret key has (RFC 7518 sections 6.2.2, 6.3.2 and 6.4,
-/// RFC 8037 section 2).
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+/// RFC 8037 section 2, RFC 9964).
+const PRIVATE_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 impl PublicKey {
+    /// Whether `name` is that of a member that only a private or a secret key has (RFC 7518 sections 6.2.2, 6.3.2 and
+    /// 6.4, RFC 8037 section 2, RFC 9964). A JWK with one is no public key, whatever the member's value.
+    pub fn is_private_member(name: &str) -> bool {
+        PRIVATE_MEMBERS.contains(&name)
+    }
+
     /// Reads a public JWK; one with a private member is refused.
     pub fn from_jwk(json: &[u8]) -> Result<Self, KeyError> {
         Self::from_jwk_object(&parse(json)?)
