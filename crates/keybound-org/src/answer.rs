@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{HeaderName, HeaderValue, Method};
 use keybound::Rule;
 use keybound::random::{Random, jwt_id};
-use percent_encoding::percent_decode_str;
 
 use crate::management::ApiError;
 use crate::okta_id::{self, IdKind};
@@ -29,12 +28,7 @@ pub(crate) struct RefusedBy {
 /// Finishes the answer to a request.
 pub(crate) async fn finish(State(random): State<Arc<dyn Random>>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let answer = match percent_decode_str(&path).decode_utf8() {
-        Ok(_) => next.run(request).await,
-        // No name is other than UTF-8, and the router would say so in words of its own.
-        Err(_) => ApiError::no_such_path().into_response(),
-    };
-    completed(answer, &method, &path, random.as_ref())
+    completed(next.run(request).await, &method, &path, random.as_ref())
 }
 
 /// The answer as it is sent.

@@ -1,21 +1,19 @@
 //! What a path names.
 
-use std::sync::Arc;
-
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
+use serde::de::DeserializeOwned;
 
-use super::Management;
-use super::error::ApiError;
+use crate::management::ApiError;
 
 /// What a path names. One that is not UTF-8 names nothing.
-pub(super) struct Named<T>(pub(super) T);
+pub(crate) struct Named<T>(pub(crate) T);
 
-impl<T: serde::de::DeserializeOwned + Send> FromRequestParts<Arc<Management>> for Named<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(head: &mut Parts, api: &Arc<Management>) -> Result<Self, ApiError> {
-        let named = Path::from_request_parts(head, api).await;
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let named = Path::from_request_parts(head, state).await;
         named.map(|Path(name)| Self(name)).map_err(|_| ApiError::no_such_path())
     }
 }

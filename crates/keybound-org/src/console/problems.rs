@@ -1,5 +1,7 @@
 //! What is wrong with a form that was sent, each beside the field that it is about.
 
+use http::StatusCode;
+
 use super::Failure;
 use crate::management::ApiError;
 
@@ -50,7 +52,7 @@ impl Problems {
 
     /// What an error says of a form. One that says nothing of it is a failure.
     pub(super) fn of(error: ApiError) -> Result<Self, Failure> {
-        let is_of_form = error.status().is_client_error() && error.status() != http::StatusCode::NOT_FOUND;
+        let is_of_form = error.status().is_client_error() && error.status() != StatusCode::NOT_FOUND;
         if !is_of_form {
             return Err(error.into());
         }
@@ -63,6 +65,11 @@ impl Problems {
             [] => Ok(Self::with("", error.summary())),
             causes => Ok(Self(causes.iter().map(problem).collect())),
         }
+    }
+
+    /// The status of the page that shows them.
+    pub(super) fn status(&self) -> StatusCode {
+        if self.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST }
     }
 
     pub(super) fn is_empty(&self) -> bool {

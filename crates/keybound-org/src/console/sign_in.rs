@@ -20,6 +20,7 @@ use crate::form::{Form, MAX_FORM_BYTES};
 use crate::management::Permit;
 use crate::origin;
 use crate::pages::Page;
+use crate::paths::is_under;
 
 /// Where an administrator signs in.
 pub(super) const PATH: &str = "/admin/sign-in";
@@ -154,10 +155,11 @@ impl Console {
 /// Where a form or a query says to go then: to a page of the console, whatever it says.
 fn destination(form: &Form) -> &str {
     let is_of_console = |path: &&str| {
-        let is_below =
-            path.strip_prefix(super::PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
-        is_below && path.len() <= MAX_PATH_BYTES && path.bytes().all(is_plain) && !leads_up(path)
+        is_under(path, super::PATH)
+            && path.len() <= MAX_PATH_BYTES
+            && path.bytes().all(is_plain)
+            && !leads_up(path)
     };
     form.get("to").filter(is_of_console).unwrap_or(super::PATH)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -15,6 +15,7 @@ use super::{Faults, json};
 use crate::admin_token::AdminTokenHash;
 use crate::keybound_api::{self, json_body};
 use crate::management::ApiError;
+use crate::named::Named;
 
 /// Bytes of a fault in JSON, at most; with an access token in it.
 const MAX_BODY_BYTES: usize = 32 * 1024;
@@ -40,12 +41,12 @@ async fn add(State(faults): State<Faults>, request: Request) -> Result<Response,
     Ok((StatusCode::CREATED, Json(armed.json())).into_response())
 }
 
-async fn read(State(faults): State<Faults>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn read(State(faults): State<Faults>, Named(id): Named<String>) -> Result<Json<Value>, ApiError> {
     let armed = id.parse().ok().and_then(|id| faults.get(id));
     armed.map(|armed| Json(armed.json())).ok_or_else(|| ApiError::no_such("Fault", &id))
 }
 
-async fn remove(State(faults): State<Faults>, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+async fn remove(State(faults): State<Faults>, Named(id): Named<String>) -> Result<StatusCode, ApiError> {
     let removed = id.parse().is_ok_and(|id| faults.remove(id));
     if removed { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::no_such("Fault", &id)) }
 }

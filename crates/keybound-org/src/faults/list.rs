@@ -11,6 +11,7 @@ use super::fault::{Effect, EndpointKind, Fault, RevokedTokens};
 use super::fault_id::FaultId;
 use super::limits::{FaultError, MAX_FAULTS};
 use super::path_pattern::PathPattern;
+use crate::paths::is_under;
 
 /// A fault that was added.
 #[derive(Clone, Debug, PartialEq)]
@@ -240,9 +241,4 @@ impl EndpointKind {
             Self::Api => is_under(path, "/api/v1") || is_under(path, "/oauth2/v1/clients"),
         }
     }
-}
-
-/// Whether a path is `base` or below it.
-pub(super) fn is_under(path: &str, base: &str) -> bool {
-    path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

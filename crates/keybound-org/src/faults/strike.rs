@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::connection::{self, Connection};
 use super::fault::{Effect, Fault};
 use super::fault_id::FaultId;
-use super::list::{Asked, is_under};
+use super::list::Asked;
 use super::{Faults, answers, replay};
 use crate::answer;
 use crate::authorization_server::{claims_of, client_of_form};
@@ -22,12 +22,10 @@ use crate::background;
 use crate::event::Event;
 use crate::management::ApiError;
 use crate::origin;
+use crate::paths::{self, is_under};
 
 /// Names the fault that an answer is due to, for whoever wonders.
 pub(crate) const FAULT: HeaderName = HeaderName::from_static("x-keybound-fault");
-
-/// What is never struck: whoever asks for faults must be able to end them.
-const SPARED: [&str; 4] = ["/admin", "/assets", "/keybound", "/favicon.ico"];
 
 /// Bytes of a body that is read to see whose it is or to be sent again, at most.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -38,7 +36,8 @@ const SHOWN_CHARACTERS: usize = 500;
 /// Lets the request through, or lets the fault happen that strikes it.
 pub(crate) async fn strike(State(faults): State<Faults>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if faults.list.is_empty() || SPARED.iter().any(|base| is_under(path, base)) {
+    // Whoever asks for faults must be able to end them.
+    if faults.list.is_empty() || paths::is_own(path) {
         return next.run(request).await;
     }
     let (request, client_id) = match faults.with_client(request).await {

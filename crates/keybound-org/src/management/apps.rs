@@ -14,11 +14,11 @@ use super::admission::Permit;
 use super::app_body::{AppBody, Present};
 use super::body::JsonBody;
 use super::error::ApiError;
-use super::named::Named;
 use super::page::{ListKind, ListRequest};
 use super::right::{ManageApps, ReadApps};
 use crate::background;
 use crate::event::EventObject;
+use crate::named::Named;
 use crate::store::{App, AppStatus, ClientSecret, Condition, NewApp, Page, Store, app_property};
 
 pub(super) fn routes() -> Router<Arc<Management>> {

@@ -16,10 +16,10 @@ use super::app_body::public_key;
 use super::apps::{no_such_app, target};
 use super::body::JsonBody;
 use super::error::ApiError;
-use super::named::Named;
 use super::right::{ManageApps, ReadApps};
 use crate::background;
 use crate::event::EventObject;
+use crate::named::Named;
 use crate::store::{ClientKey, KeyStatus};
 
 pub(super) fn routes() -> Router<Arc<Management>> {

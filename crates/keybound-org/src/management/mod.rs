@@ -12,7 +12,6 @@ mod client_roles;
 mod error;
 mod groups;
 mod logs;
-mod named;
 pub(crate) mod operations;
 mod page;
 mod rate_limit;

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use keybound::{Clock, NumericDate};
 
 use super::error::ApiError;
+use crate::paths::is_under;
 use crate::wire_name::wire_names;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-rate-limit-limit");
@@ -110,10 +111,7 @@ wire_names! {
 
 impl EndpointGroup {
     fn of_path(path: &str) -> Self {
-        let is_under = |group: &Self| {
-            path.strip_prefix(group.name()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        Self::ALL.iter().copied().find(is_under).unwrap_or(Self::Others)
+        Self::ALL.iter().copied().find(|group| is_under(path, group.name())).unwrap_or(Self::Others)
     }
 }
 

@@ -14,10 +14,10 @@ use super::admission::Permit;
 use super::apps::{no_such_app, target};
 use super::body::JsonBody;
 use super::error::ApiError;
-use super::named::Named;
 use super::right::{ManageAppGrants, ReadAppGrants};
 use crate::background;
 use crate::event::EventObject;
+use crate::named::Named;
 use crate::store::ScopeGrant;
 
 pub(super) fn routes() -> Router<Arc<Management>> {

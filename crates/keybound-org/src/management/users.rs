@@ -17,12 +17,12 @@ use super::Management;
 use super::admission::Permit;
 use super::body::{self, JsonBody};
 use super::error::ApiError;
-use super::named::Named;
 use super::page::{ListKind, ListRequest};
 use super::right::{HelpUsers, ManageUsers, ReadUsers};
 use super::version::{Version, answer_with};
 use crate::background;
 use crate::event::EventObject;
+use crate::named::Named;
 use crate::okta_id::{self, IdKind};
 use crate::store::{
     NewPassword, Page, PasswordHash, Store, UserChangeError, user_filter_property, user_property,

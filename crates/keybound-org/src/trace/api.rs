@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -24,6 +24,7 @@ use crate::admin_token::AdminTokenHash;
 use crate::background;
 use crate::keybound_api;
 use crate::management::ApiError;
+use crate::named::Named;
 
 /// Exchanges of a list, if it is not asked for others, and at most.
 const LIMIT: usize = 50;
@@ -57,7 +58,7 @@ async fn list(State(traces): State<Arc<Traces>>, RawQuery(query): RawQuery) -> R
     Ok(Json(Listed { exchanges }).into_response())
 }
 
-async fn one(State(traces): State<Arc<Traces>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn one(State(traces): State<Arc<Traces>>, Named(id): Named<String>) -> Result<Response, ApiError> {
     let number = number(&id)?;
     let exchange = background::run(move || traces.exchange(number)).await?;
     Ok(Json(exchange.ok_or_else(|| ApiError::no_such("Trace", &id))?).into_response())
@@ -69,7 +70,7 @@ async fn clear(State(traces): State<Arc<Traces>>) -> StatusCode {
 }
 
 /// Keeps the conversation that an exchange belongs to.
-async fn keep(State(traces): State<Arc<Traces>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn keep(State(traces): State<Arc<Traces>>, Named(id): Named<String>) -> Result<Response, ApiError> {
     let number = number(&id)?;
     let kept = background::run(move || {
         let exchange = traces.exchange(number)?;
@@ -81,7 +82,7 @@ async fn keep(State(traces): State<Arc<Traces>>, Path(id): Path<String>) -> Resu
     }
 }
 
-async fn replay(State(traces): State<Arc<Traces>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn replay(State(traces): State<Arc<Traces>>, Named(id): Named<String>) -> Result<Response, ApiError> {
     match traces.replay(number(&id)?).await {
         Ok(replayed) => Ok(Json(json!({ "first": replayed.first, "again": replayed.again })).into_response()),
         Err(NotReplayed::Forgotten) => Err(ApiError::no_such("Trace", &id)),

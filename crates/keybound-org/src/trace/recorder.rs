@@ -22,9 +22,7 @@ use keybound::{Nonces, NumericDate};
 use super::Traces;
 use super::recording::{Fields, RecordedBody, Recording};
 use crate::answer::RefusedBy;
-
-/// Paths of what the org has for people who look at it, which is not part of any conversation with it.
-const NOT_RECORDED: [&str; 4] = ["/admin", "/assets", "/keybound", "/favicon.ico"];
+use crate::paths;
 
 /// A request that is sent again, and by whom nobody knows.
 #[derive(Clone, Copy)]
@@ -32,18 +30,12 @@ pub(super) struct ReplayOf(pub(super) u64);
 
 /// Records a request and its answer.
 pub(crate) async fn record(State(traces): State<Arc<Traces>>, request: Request, next: Next) -> Response {
-    if !is_recorded(request.uri().path()) {
+    if paths::is_own(request.uri().path()) {
         return next.run(request).await;
     }
     let (request, underway) = Underway::begin(traces, request);
     let answer = next.run(request).await;
     underway.answered(answer)
-}
-
-fn is_recorded(path: &str) -> bool {
-    let is_under =
-        |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    !NOT_RECORDED.into_iter().any(is_under)
 }
 
 /// An exchange that has not ended. When it is dropped, it has: recorded is what there is.
@@ -214,26 +206,5 @@ impl HttpBody for CopiedAnswer {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_people_look_at_the_org_with_is_not_recorded() {
-        for (path, expected) in [
-            ("/oauth2/v1/token", true),
-            ("/api/v1/users", true),
-            ("/administrators", true),
-            ("/admin", false),
-            ("/admin/traces", false),
-            ("/assets/org.css", false),
-            ("/keybound/v1/traces", false),
-            ("/", true),
-        ] {
-            assert_eq!(is_recorded(path), expected, "{path}");
-        }
     }
 }

@@ -13,11 +13,11 @@ use super::principal::{Principal, parameters, principal};
 use super::recording::Recording;
 use super::redaction;
 use super::struck_by::StruckBy;
+use crate::paths::is_under;
 
 /// To which part of the org a path leads.
 pub(super) fn lane(path: &str) -> Lane {
-    let is_clients = path.starts_with("/oauth2/v1/clients");
-    if path.starts_with("/api/") || path == "/api" || is_clients {
+    if is_under(path, "/api") || is_under(path, "/oauth2/v1/clients") {
         Lane::Api
     } else {
         Lane::AuthorizationServer

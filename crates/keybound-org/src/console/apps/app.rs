@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Redirect;
 
 use super::SECTION;
 use crate::console::frame::Done;
 use crate::console::{Administrator, Console, Failure, Posted, run};
+use crate::named::Named;
 use crate::store::{App, AppStatus};
 
 /// A page about one application.
@@ -77,7 +78,7 @@ impl Head {
 pub(super) async fn set_status(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Posted(form): Posted,
 ) -> Result<Redirect, Failure> {
     let (status, done) = match form.require("status")? {
@@ -96,7 +97,7 @@ pub(super) async fn set_status(
 pub(super) async fn delete(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Redirect, Failure> {
     run(move || {
         console.management.delete_app(&administrator.permit(), &id)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::json;
@@ -14,6 +14,7 @@ use crate::console::frame::{Done, Frame};
 use crate::console::problems::Problems;
 use crate::console::{Administrator, Console, Failure, Posted, run};
 use crate::management::ApiError;
+use crate::named::Named;
 use crate::pages::Page;
 use crate::store::{
     App, ApplicationType, ClientKey, ClientSecret, KeyStatus, TokenEndpointAuthMethod as Method,
@@ -97,7 +98,7 @@ impl Console {
         let app = self.management.app(id)?;
         let mut typed = Typed::of(&app);
         change(&mut typed);
-        let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        let status = problems.status();
         let page = General {
             frame: self.frame(administrator, SECTION),
             keys: self.management.keys_of(id)?,
@@ -113,7 +114,7 @@ impl Console {
 pub(super) async fn page(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Failure> {
     run(move || console.general_page(&administrator, &id, Problems::default(), |_| ())).await
 }
@@ -122,7 +123,7 @@ pub(super) async fn page(
 pub(super) async fn save(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Posted(form): Posted,
 ) -> Result<Response, Failure> {
     run(move || {
@@ -156,7 +157,7 @@ pub(super) async fn save(
 pub(super) async fn save_authentication(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Posted(form): Posted,
 ) -> Result<Response, Failure> {
     run(move || {
@@ -199,7 +200,7 @@ impl Page for SecretShown<'_> {}
 pub(super) async fn make_secret(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Failure> {
     run(move || {
         let api = &console.management;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use keybound::{Algorithm, KeyError, PublicKey, SigningKey};
@@ -19,6 +19,7 @@ use crate::console::frame::{Done, Frame};
 use crate::console::problems::Problems;
 use crate::console::{Administrator, Console, Failure, Posted, run};
 use crate::management::{ApiError, public_key};
+use crate::named::Named;
 use crate::pages::Page;
 use crate::store::{App, ApplicationType, KeyStatus, TokenEndpointAuthMethod};
 
@@ -26,7 +27,7 @@ use crate::store::{App, ApplicationType, KeyStatus, TokenEndpointAuthMethod};
 pub(super) async fn add(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Posted(form): Posted,
 ) -> Result<Response, Failure> {
     run(move || {
@@ -52,9 +53,6 @@ pub(super) async fn add(
 const PUBLIC_MEMBERS: [&str; 12] =
     ["kty", "use", "alg", "kid", "crv", "x", "y", "n", "e", "x5u", "x5t", "x5t#S256"];
 
-/// The members that a private or secret key alone has (RFC 7518 section 6, RFC 9964).
-const PRIVATE_MEMBERS: [&str; 9] = ["d", "k", "p", "q", "dp", "dq", "qi", "oth", "priv"];
-
 const NO_JWK: &str = "This is not a JWK: a JSON object with the members of one public key, such as \
                       {\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"…\",\"y\":\"…\"}.";
 const PRIVATE: &str = "This has the members of a private key, which must stay with the application. Paste the public \
@@ -63,7 +61,7 @@ const PRIVATE: &str = "This has the members of a private key, which must stay wi
 /// The public key in a JWK.
 fn read(text: &str) -> Result<PublicKey, String> {
     let jwk: Map<String, Value> = serde_json::from_str(text).map_err(|_| NO_JWK.to_owned())?;
-    if PRIVATE_MEMBERS.iter().any(|member| jwk.contains_key(*member)) {
+    if jwk.keys().any(|member| PublicKey::is_private_member(member)) {
         return Err(PRIVATE.to_owned());
     }
     public_key(&jwk).map_err(|cause| cause.trim_start_matches("jwks: ").to_owned())
@@ -113,7 +111,7 @@ impl Page for KeyShown<'_> {}
 pub(super) async fn generate(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Posted(form): Posted,
 ) -> Result<Response, Failure> {
     run(move || {
@@ -160,7 +158,7 @@ impl Pair {
 pub(super) async fn change(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path((id, key)): Path<(String, String)>,
+    Named((id, key)): Named<(String, String)>,
     Posted(form): Posted,
 ) -> Result<Redirect, Failure> {
     run(move || {

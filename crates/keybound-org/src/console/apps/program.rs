@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
@@ -12,6 +12,7 @@ use super::SECTION;
 use super::app::{Head, Tab};
 use crate::console::frame::Frame;
 use crate::console::{Administrator, Console, Failure, run};
+use crate::named::Named;
 use crate::pages::Page;
 use crate::store::{App, ApplicationType, TokenEndpointAuthMethod};
 
@@ -40,7 +41,7 @@ struct Step {
 pub(super) async fn page(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Failure> {
     run(move || {
         let app = console.management.app(&id)?;

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
 
 use super::SECTION;
 use super::app::{Head, Tab};
 use crate::console::frame::{Done, Frame};
 use crate::console::problems::Problems;
 use crate::console::{Administrator, Console, Failure, Posted, run};
+use crate::named::Named;
 use crate::pages::Page;
 use crate::store::{AdminRole, RoleAssignment};
 use crate::timestamp;
@@ -42,7 +42,7 @@ impl Console {
         id: &str,
         problems: Problems,
     ) -> Result<Response, Failure> {
-        let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        let status = problems.status();
         let page = Roles {
             frame: self.frame(administrator, SECTION),
             head: Head::new(self.management.app(id)?, Tab::Roles),
@@ -57,7 +57,7 @@ impl Console {
 pub(super) async fn page(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Failure> {
     run(move || console.roles_page(&administrator, &id, Problems::default())).await
 }
@@ -66,7 +66,7 @@ pub(super) async fn page(
 pub(super) async fn assign(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Posted(form): Posted,
 ) -> Result<Response, Failure> {
     run(move || {
@@ -83,7 +83,7 @@ pub(super) async fn assign(
 pub(super) async fn unassign(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path((id, assignment)): Path<(String, String)>,
+    Named((id, assignment)): Named<(String, String)>,
 ) -> Result<Redirect, Failure> {
     run(move || {
         console.management.unassign_role(&administrator.permit(), &id, &assignment)?;

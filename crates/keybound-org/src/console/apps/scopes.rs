@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
 
 use super::SECTION;
 use super::app::{Head, Tab};
 use crate::console::frame::{Done, Frame};
 use crate::console::problems::Problems;
 use crate::console::{Administrator, Console, Failure, Posted, run};
+use crate::named::Named;
 use crate::pages::Page;
 use crate::store::ScopeGrant;
 use crate::timestamp;
@@ -60,7 +60,7 @@ impl Console {
         problems: Problems,
         typed: &str,
     ) -> Result<Response, Failure> {
-        let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        let status = problems.status();
         let page = Scopes {
             frame: self.frame(administrator, SECTION),
             head: Head::new(self.management.app(id)?, Tab::Scopes),
@@ -76,7 +76,7 @@ impl Console {
 pub(super) async fn page(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Failure> {
     run(move || console.scopes_page(&administrator, &id, Problems::default(), "")).await
 }
@@ -85,7 +85,7 @@ pub(super) async fn page(
 pub(super) async fn grant(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Posted(form): Posted,
 ) -> Result<Response, Failure> {
     run(move || {
@@ -102,7 +102,7 @@ pub(super) async fn grant(
 pub(super) async fn revoke(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path((id, grant)): Path<(String, String)>,
+    Named((id, grant)): Named<(String, String)>,
 ) -> Result<Redirect, Failure> {
     run(move || {
         console.management.revoke_scope(&administrator.permit(), &id, &grant)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{Redirect, Response};
 use http::StatusCode;
 use serde_json::Value;
@@ -14,6 +14,7 @@ use crate::console::frame::{Done, Frame};
 use crate::console::{Administrator, Console, Failure, Posted};
 use crate::faults::{ArmedFault, Fault, FaultKind, read_json};
 use crate::management::ApiError;
+use crate::named::Named;
 use crate::pages::Page;
 
 #[derive(Template)]
@@ -88,7 +89,7 @@ pub(super) async fn arm(
 /// `POST /admin/faults/{fault}/remove`.
 pub(super) async fn remove(
     State(console): State<Arc<Console>>,
-    Path(fault): Path<String>,
+    Named(fault): Named<String>,
 ) -> Result<Redirect, Failure> {
     if fault.parse().is_ok_and(|id| console.faults.remove(id)) {
         return Ok(Done::FaultRemoved.at(SECTION.path));

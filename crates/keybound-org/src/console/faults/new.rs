@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
@@ -15,6 +15,7 @@ use crate::console::{Administrator, Console, Failure, Posted};
 use crate::faults::{Fault, FaultKind, read_members};
 use crate::form::Form;
 use crate::management::ApiError;
+use crate::named::Named;
 use crate::pages::Page;
 
 #[derive(Template)]
@@ -58,7 +59,7 @@ fn kind_of(name: &str) -> Result<FaultKind, Failure> {
 pub(super) async fn page(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(kind): Path<String>,
+    Named(kind): Named<String>,
 ) -> Result<Response, Failure> {
     let frame = console.frame(&administrator, SECTION);
     let page = NewFault { frame, problems: Problems::default(), kind: kind_of(&kind)?, typed: None };
@@ -69,7 +70,7 @@ pub(super) async fn page(
 pub(super) async fn arm(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(kind): Path<String>,
+    Named(kind): Named<String>,
     Posted(form): Posted,
 ) -> Result<Response, Failure> {
     let kind = kind_of(&kind)?;

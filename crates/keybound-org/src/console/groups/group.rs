@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
 
 use super::{SECTION, path};
 use crate::console::frame::{Done, Frame};
@@ -13,6 +12,7 @@ use crate::console::problems::Problems;
 use crate::console::{Administrator, Console, Failure, Posted, run};
 use crate::group::{Group, GroupKind};
 use crate::management::{ListRequest, MEMBERS};
+use crate::named::Named;
 use crate::pages::Page;
 use crate::user::{User, UserStatus};
 
@@ -55,7 +55,7 @@ impl Console {
         let request = ListRequest::read(query, &MEMBERS)?.with_default_limit(PER_PAGE);
         let group = self.management.group(id)?;
         let found = self.management.members(&group, &request)?;
-        let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        let status = problems.status();
         let page = GroupPage {
             frame: self.frame(administrator, SECTION),
             problems,
@@ -72,7 +72,7 @@ impl Console {
 pub(super) async fn page(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let query = query.unwrap_or_default();
@@ -83,7 +83,7 @@ pub(super) async fn page(
 pub(super) async fn add(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Posted(form): Posted,
 ) -> Result<Response, Failure> {
     run(move || {
@@ -104,7 +104,7 @@ pub(super) async fn add(
 pub(super) async fn remove(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path((id, user)): Path<(String, String)>,
+    Named((id, user)): Named<(String, String)>,
 ) -> Result<Redirect, Failure> {
     run(move || {
         console.management.remove_member(&administrator.permit(), &id, &user)?;
@@ -117,7 +117,7 @@ pub(super) async fn remove(
 pub(super) async fn delete(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Redirect, Failure> {
     run(move || {
         console.management.delete_group(&administrator.permit(), &id)?;

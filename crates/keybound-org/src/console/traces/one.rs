@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{Redirect, Response};
 use http::StatusCode;
 
@@ -12,6 +12,7 @@ use super::{SECTION, path};
 use crate::console::frame::{Done, Frame};
 use crate::console::{Administrator, Console, Failure, run};
 use crate::management::ApiError;
+use crate::named::Named;
 use crate::pages::Page;
 use crate::trace::{Exchange, Lane, NotReplayed};
 
@@ -41,7 +42,7 @@ fn number(id: &str) -> Result<u64, Failure> {
 pub(super) async fn page(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Failure> {
     run(move || {
         let exchange = console.traces.exchange(number(&id)?).ok_or_else(|| no_such(&id))?;
@@ -65,7 +66,7 @@ pub(super) async fn page(
 pub(super) async fn replay(
     _: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Redirect, Failure> {
     match console.traces.replay(number(&id)?).await {
         Ok(replayed) => Ok(Done::Replayed.at(&path(replayed.again.id))),
@@ -78,7 +79,7 @@ pub(super) async fn replay(
 pub(super) async fn keep(
     _: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Redirect, Failure> {
     run(move || {
         let exchange = console.traces.exchange(number(&id)?).ok_or_else(|| no_such(&id))?;
@@ -94,7 +95,7 @@ pub(super) async fn keep(
 pub(super) async fn forget(
     _: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Redirect, Failure> {
     run(move || {
         let exchange = console.traces.exchange(number(&id)?).ok_or_else(|| no_such(&id))?;

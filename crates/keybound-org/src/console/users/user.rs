@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
 use keybound::NumericDate;
 
 use super::{Field, SECTION, path};
@@ -14,6 +13,7 @@ use crate::console::problems::Problems;
 use crate::console::{Administrator, Console, Failure, Posted, run};
 use crate::group::{Group, GroupKind};
 use crate::management::{ApiError, GROUPS, ListRequest, UserBody};
+use crate::named::Named;
 use crate::pages::Page;
 use crate::timestamp;
 use crate::user::{LifecycleStep, User, UserStatus};
@@ -84,7 +84,7 @@ impl Console {
         let groups = self.management.store.groups_of(&user.id)?;
         let request = ListRequest::read("filter=type+eq+%22OKTA_GROUP%22&limit=200", &GROUPS)?;
         let others = self.management.groups(&request)?.items;
-        let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        let status = problems.status();
         let page = UserPage {
             frame: self.frame(administrator, SECTION),
             problems,
@@ -102,7 +102,7 @@ impl Console {
 pub(super) async fn page(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Response, Failure> {
     run(move || console.user_page(&administrator, &id, Problems::default(), None)).await
 }
@@ -111,7 +111,7 @@ pub(super) async fn page(
 pub(super) async fn save(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Posted(form): Posted,
 ) -> Result<Response, Failure> {
     run(move || {
@@ -129,7 +129,7 @@ pub(super) async fn save(
 pub(super) async fn take_step(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Posted(form): Posted,
 ) -> Result<Response, Failure> {
     run(move || {
@@ -149,7 +149,7 @@ pub(super) async fn take_step(
 pub(super) async fn delete(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Redirect, Failure> {
     run(move || {
         let was = console.management.delete_user(&administrator.permit(), &id)?;
@@ -165,7 +165,7 @@ pub(super) async fn delete(
 pub(super) async fn join(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Posted(form): Posted,
 ) -> Result<Redirect, Failure> {
     run(move || {
@@ -179,7 +179,7 @@ pub(super) async fn join(
 pub(super) async fn leave(
     administrator: Administrator,
     State(console): State<Arc<Console>>,
-    Path((id, group)): Path<(String, String)>,
+    Named((id, group)): Named<(String, String)>,
 ) -> Result<Redirect, Failure> {
     run(move || {
         console.management.remove_member(&administrator.permit(), &group, &id)?;
