@@ -2,12 +2,19 @@
 
 use axum::response::Redirect;
 
-use super::{Administrator, Console, apps, faults, groups, logs, traces, users};
+use super::{Administrator, Console, apps, faults, groups, logs, traces, trusted_origins, users};
 use crate::wire_name::wire_names;
 
 /// The navigation, from its beginning to its end.
-pub(super) const NAVIGATION: &[Section] =
-    &[apps::SECTION, users::SECTION, groups::SECTION, logs::SECTION, traces::SECTION, faults::SECTION];
+pub(super) const NAVIGATION: &[Section] = &[
+    apps::SECTION,
+    users::SECTION,
+    groups::SECTION,
+    trusted_origins::SECTION,
+    logs::SECTION,
+    traces::SECTION,
+    faults::SECTION,
+];
 
 /// A part of the console that has a place in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +96,11 @@ done! {
     GroupDeleted = "group-deleted", "The group is deleted.";
     MemberAdded = "member-added", "The user is a member of the group.";
     MemberRemoved = "member-removed", "The user is no member of the group any more.";
+    TrustedOriginCreated = "trusted-origin-created", "The origin is added.";
+    TrustedOriginSaved = "trusted-origin-saved", "The origin is saved.";
+    TrustedOriginActivated = "trusted-origin-activated", "The origin is active.";
+    TrustedOriginDeactivated = "trusted-origin-deactivated", "The origin is inactive: it is not trusted.";
+    TrustedOriginDeleted = "trusted-origin-deleted", "The origin is deleted.";
     FaultAdded = "fault-added", "It was done as you asked; the list tells how often it strikes.";
     FaultRemoved = "fault-removed", "The fault is removed.";
     FaultsCleared = "faults-cleared", "All faults are removed.";

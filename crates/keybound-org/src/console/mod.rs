@@ -23,6 +23,7 @@ mod sessions;
 mod sign_in;
 mod sign_in_links;
 mod traces;
+mod trusted_origins;
 mod users;
 
 use std::path::PathBuf;
@@ -99,6 +100,7 @@ impl Console {
             .merge(apps::routes())
             .merge(users::routes())
             .merge(groups::routes())
+            .merge(trusted_origins::routes())
             .merge(logs::routes())
             .merge(traces::routes())
             .merge(faults::routes())

@@ -17,7 +17,7 @@ pub(super) struct Problem {
 }
 
 /// What pages call the fields that a problem can be about.
-const LABELS: [(&str, &str); 17] = [
+const LABELS: [(&str, &str); 19] = [
     ("label", "Name"),
     ("name", "Name"),
     ("description", "Description"),
@@ -35,6 +35,8 @@ const LABELS: [(&str, &str); 17] = [
     ("user", "User"),
     ("filter", "Filter"),
     ("search", "Search"),
+    ("origin", "Origin URL"),
+    ("scopes", "Type"),
 ];
 
 impl Problem {

@@ -3,7 +3,6 @@
 mod claims;
 mod expression;
 mod keys;
-mod members;
 mod policies;
 mod rule_body;
 mod rules;
@@ -24,6 +23,8 @@ use super::Management;
 use super::admission::Permit;
 use super::body::JsonBody;
 use super::error::ApiError;
+use super::lifecycle::{link, link_lifecycle, status_after};
+use super::members::{self, Members};
 use super::page::{ListKind, ListRequest};
 use super::right::{ManageAuthorizationServers, ReadAuthorizationServers};
 use crate::background;
@@ -31,7 +32,6 @@ use crate::event::EventObject;
 use crate::named::Named;
 use crate::store::{Condition, CustomServer, LifecycleStatus, NewAuthorizationServer, ServerId, Store};
 use crate::timestamp;
-use members::Members;
 
 pub(super) fn routes() -> Router<Arc<Management>> {
     Router::new()
@@ -194,15 +194,6 @@ async fn lifecycle(
     .await?
 }
 
-/// The status that a step of a lifecycle leads to.
-fn status_after(step: &str) -> Result<LifecycleStatus, ApiError> {
-    match step {
-        "activate" => Ok(LifecycleStatus::Active),
-        "deactivate" => Ok(LifecycleStatus::Inactive),
-        _ => Err(ApiError::no_such_path()),
-    }
-}
-
 impl Management {
     /// The authorization server of this id, also one that is not active.
     fn custom_server(&self, id: &str) -> Result<CustomServer, ApiError> {
@@ -251,22 +242,6 @@ impl Management {
         });
         link_lifecycle(&mut view, &url, server.status);
         Ok(view)
-    }
-}
-
-/// A link with the methods that it takes.
-fn link(href: &str, methods: &[&str]) -> Value {
-    json!({ "href": href, "hints": { "allow": methods } })
-}
-
-/// Links a view to the step that its thing can take.
-fn link_lifecycle(view: &mut Value, url: &str, status: LifecycleStatus) {
-    let step = match status {
-        LifecycleStatus::Active => "deactivate",
-        LifecycleStatus::Inactive => "activate",
-    };
-    if let Some(links) = view.get_mut("_links").and_then(Value::as_object_mut) {
-        links.insert(step.to_owned(), link(&format!("{url}/lifecycle/{step}"), &["POST"]));
     }
 }
 
