@@ -185,8 +185,8 @@ async fn lists_are_found_by_the_beginning_and_by_filters_and_go_on_by_pages() {
     loop {
         let page = test.administer(Method::GET, &path, None).await;
         seen.extend(page.json.as_array().unwrap().iter().map(|origin| origin["name"].to_string()));
-        let links = page.headers.get_all("link").iter().map(|link| link.to_str().unwrap());
-        let next = links.filter_map(|link| link.strip_suffix(">; rel=\"next\"")).next();
+        let mut links = page.headers.get_all("link").iter().map(|link| link.to_str().unwrap());
+        let next = links.find_map(|link| link.strip_suffix(">; rel=\"next\""));
         let Some(next) = next else { break };
         path = next.strip_prefix(&format!("<{}", test.org.url())).unwrap().to_owned();
     }
@@ -199,8 +199,8 @@ async fn they_are_exported_imported_and_gone_after_a_reset() {
     create(&test, "Example", "https://app.example.com").await;
     let mut file = Vec::new();
     test.org.store().export(Secrets::LeftOut, &mut file).unwrap();
-    let text = String::from_utf8(file.clone()).unwrap();
-    let record = text.lines().find(|line| line.contains("\"trustedOrigin\"")).unwrap();
+    let exported = String::from_utf8(file.clone()).unwrap();
+    let record = exported.lines().find(|line| line.contains("\"trustedOrigin\"")).unwrap();
 
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
@@ -219,7 +219,7 @@ async fn they_are_exported_imported_and_gone_after_a_reset() {
         ("\"ACTIVE\"", "\"GONE\""),
     ] {
         assert!(record.contains(from), "{record}");
-        let spoiled = text.replace(record, &record.replace(from, to));
+        let spoiled = exported.replace(record, &record.replace(from, to));
         let folder = tempfile::tempdir().unwrap();
         let refused = Store::open(folder.path()).unwrap().import(spoiled.as_bytes(), now);
         let is_it = matches!(
