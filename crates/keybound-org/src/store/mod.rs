@@ -40,6 +40,7 @@ use std::time::Duration;
 
 use keybound::random::RandomUnavailable;
 use keybound::{KeyError, NumericDate};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub(crate) use apps::app_property;
@@ -306,6 +307,8 @@ fn connect(file: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(file)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    // One plan for a statement, whatever it is asked for: without it SQLite plans anew with each other parameter.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // The log is handed to the operating system with each commit, which survives the process.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
