@@ -29,6 +29,7 @@ mod server_id;
 mod sessions;
 mod signing_keys;
 mod single_use;
+mod token_grants;
 mod users;
 
 use std::fs::{File, OpenOptions};
@@ -55,7 +56,7 @@ pub use authorization_servers::{
     Identified, LifecycleStatus, Lifetimes, NewAuthorizationServer,
 };
 pub(crate) use authorization_servers::{PolicySettings, Ranked};
-pub(crate) use authorizations::{Authorization, Given, GivenRefreshToken, KeptCode, NotRedeemed, Redeemed};
+pub(crate) use authorizations::{Authorization, Given, GivenRefreshToken, KeptCode, Redeemed};
 #[cfg(test)]
 pub(crate) use condition::Property;
 pub(crate) use condition::{Condition, Properties, is_member_name};
@@ -73,6 +74,7 @@ pub use server_id::ServerId;
 pub(crate) use sessions::Session;
 pub(crate) use signing_keys::{KeptKey, KeyState};
 pub(crate) use single_use::Once;
+pub(crate) use token_grants::{NotGranted, TokenGrant};
 pub(crate) use users::{UserChangeError, user_filter_property, user_property};
 
 /// The database's name in the org's folder.
