@@ -1,5 +1,5 @@
 // Clients that run in a browser, unmodified and in a real one, from a page of another origin: they find the local org,
-// sign a user in with PKCE and DPoP, read the nonce of its challenge, call with proofs, refresh and revoke.
+// sign a user in with PKCE and DPoP, read the nonce of its challenge, call with proofs, refresh, revoke and sign out.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -34,18 +34,21 @@ describe('a page of another origin', () => {
     return login;
   };
 
-  /** Signs the user in from the page of a client, with an app of its own; gives what the page then tells. */
+  /** Signs the user in and out from the page of a client, with an app of its own; gives what the page tells between. */
   const signIn = async (client, { issuer = org.url, scopes = [...OPENID, SCOPE] } = {}) => {
     const redirectUris = [`${pages.origin}/${client}`];
     const clientId = await org.createBrowserApp({ redirectUris, scopes: scopes.filter((one) => one === SCOPE) });
     pages.settings = { issuer, clientId, scopes, api: `${org.url}${USERS_PATH}` };
-    await browser.forget(org.url, `${org.url}/oauth2/v1/authorize`);
     await browser.open(redirectUris[0]);
     await browser.click('#sign-in', 'input[name=username]');
     await browser.type('Username', user);
     await browser.type('Password', PASSWORD);
     await browser.click('button[type=submit]', '#result.is-done');
-    return JSON.parse(await browser.content('#result'));
+    const told = JSON.parse(await browser.content('#result'));
+    // Back on the page, and signed out at the org too: the next one finds the sign-in form.
+    await browser.click('#sign-out', '#result:not(.is-done)');
+    assert.equal((await browser.url).split('?')[0], redirectUris[0]);
+    return told;
   };
 
   for (const client of ['okta-auth-js', 'oidc-client-ts']) {

@@ -97,14 +97,6 @@ export class Chromium {
     await this.#driver.wait(until.elementLocated(By.css(awaited)), PATIENCE);
   }
 
-  /** Forgets the cookies that a site has set for a page, but for that of the console. */
-  async forget(site, page) {
-    const { cookies } = await this.#driver.sendAndGetDevToolsCommand('Network.getCookies', { urls: [page] });
-    for (const { name } of cookies.filter(({ name }) => !name.includes('console'))) {
-      await this.#driver.sendDevToolsCommand('Network.deleteCookies', { name, url: site });
-    }
-  }
-
   /** Opens what is folded away under a text. */
   async unfold(text) {
     await this.#driver.findElement(By.xpath(`//summary[normalize-space()=${JSON.stringify(text)}]`)).click();

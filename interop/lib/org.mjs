@@ -61,7 +61,7 @@ export class Org {
     const { client_id: clientId } = await this.#workspace.json([
       ...['org', 'app', 'create', '--data', this.#workspace.path('data'), '--label', `app ${++this.#apps}`],
       ...['--type', 'browser', '--role', 'READ_ONLY_ADMIN'],
-      ...redirectUris.flatMap((uri) => ['--redirect-uri', uri]),
+      ...redirectUris.flatMap((uri) => ['--redirect-uri', uri, '--post-logout-redirect-uri', uri]),
       ...scopes.flatMap((scope) => ['--scope', scope]),
     ]);
     return clientId;

@@ -292,7 +292,8 @@ async fn a_page_can_read_challenges_rate_limits_and_what_fails() {
     };
     let test = TestOrg::start_with(settings).await;
     let client = app(&test, ApplicationType::Browser, &format!("{OF_APP}/callback"));
-    let form = support::url_encoded(&[("grant_type", "authorization_code"), ("client_id", &client)]);
+    let form = [("grant_type", "refresh_token"), ("client_id", &*client), ("refresh_token", "x")];
+    let form = support::url_encoded(&form);
     let key = support::es256();
     let proof = support::proof(&test, &key, "POST", &test.token_endpoint()).sign(&key);
     let ask = test.http.post(test.token_endpoint()).header(ORIGIN, OF_APP).body(form);
@@ -359,5 +360,38 @@ async fn what_is_trusted_when_the_org_starts_is_there_once_and_active_again() {
         let answer = from(&test, TRUSTED, Method::GET, "/api/v1/users").await;
         assert_eq!(leave(&answer.headers, TRUSTED), Leave::No, "from now on");
         test.org.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_page_gets_tokens_by_a_code_with_pkce_or_a_refresh_token_and_else_not() {
+    let test = org().await;
+    let client_id = app(&test, ApplicationType::Browser, &format!("{OF_APP}/second"));
+    let service = test.app(&[READ], &[AdminRole::ReadOnly]);
+    let ask = async |form: &[(&str, &str)], origin: Option<&str>| {
+        let mut request = test.http.post(test.token_endpoint()).body(support::url_encoded(form));
+        request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(origin) = origin {
+            request = request.header(ORIGIN, origin);
+        }
+        test.send(request).await
+    };
+    let own = service.assertion(&test).sign(&service.client_key);
+    let with = |grant_type, more| vec![("grant_type", grant_type), ("client_id", &*client_id), more];
+    // Whatever is not refused for the page is so for the proof that is not there.
+    for (form, is_refused) in [
+        (support::grant(READ, &own), true),
+        (with("authorization_code", ("code", "x")), true),
+        (with("authorization_code", ("code_verifier", "x")), false),
+        (with("refresh_token", ("refresh_token", "x")), false),
+    ] {
+        let from_page = ask(&form, Some(OF_APP)).await;
+        let expected = if is_refused { (401, "invalid_client") } else { (400, "invalid_dpop_proof") };
+        assert_eq!((from_page.status.as_u16(), from_page.text("/error")), expected, "{form:?}");
+        assert_eq!(leave(&from_page.headers, OF_APP), Leave::Origin);
+        let words = "Browser requests to the token endpoint must use Proof Key for Code Exchange.";
+        assert_eq!(from_page.text("/error_description") == words, is_refused, "{from_page:?}");
+        let from_server = ask(&form, None).await;
+        assert_eq!(from_server.text("/error"), "invalid_dpop_proof", "{form:?}");
     }
 }

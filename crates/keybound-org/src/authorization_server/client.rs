@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, ORIGIN};
 use keybound::assertion::{AssertionRefusal, CLIENT_ASSERTION_TYPE, UnverifiedAssertion, VerifiedAssertion};
 use keybound::proof::VerifiedProof;
 use keybound::{NumericDate, Secret};
@@ -105,6 +105,21 @@ impl Client {
         let names: Vec<_> = self.app.client.grant_types.iter().map(|allowed| allowed.name()).collect();
         Err(TokenRefusal::GrantNotAllowed { configured: names.join(", ") })
     }
+}
+
+/// Refuses a page that shows what can be taken from a page: a credential of the client, or a code that any client could
+/// redeem. Only browsers say by whose page they are caused.
+pub(super) fn demand_pkce_of_pages(
+    headers: &HeaderMap,
+    grant_type: GrantType,
+    form: &Form,
+) -> Result<(), TokenRefusal> {
+    let is_refused = match grant_type {
+        GrantType::ClientCredentials => true,
+        GrantType::AuthorizationCode => form.get("code_verifier").is_none(),
+        _ => false,
+    };
+    if is_refused && headers.contains_key(ORIGIN) { Err(TokenRefusal::PageWithoutPkce) } else { Ok(()) }
 }
 
 impl<'f> Credentials<'f> {
