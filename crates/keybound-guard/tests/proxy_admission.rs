@@ -128,3 +128,37 @@ async fn metadata_is_served_without_a_token() {
     assert!(answer.contains("\"https://api.example.com\""), "{answer}");
     assert!(!upstream.has_more());
 }
+
+/// The policy for browsers that `docs/operating.md` gives.
+fn for_browsers() -> &'static str {
+    let section = include_str!("../../../docs/operating.md").split("## Browsers (CORS)").nth(1).unwrap();
+    section.split("```toml\n").nth(1).and_then(|block| block.split("```").next()).unwrap()
+}
+
+#[tokio::test]
+async fn by_the_policy_for_browsers_a_preflight_gets_through_without_a_token_and_nothing_else_does() {
+    const FIELDS: &str = "Origin: https://app.example.com\r\nAccess-Control-Request-Method: GET\r\n\
+                          Access-Control-Request-Headers: authorization,dpop\r\n";
+    let provider = IdentityProvider::new();
+    let mut upstream = Upstream::answering(
+        "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Origin: https://app.example.com\r\n\r\n",
+    )
+    .await;
+    let proxy = guarded(&provider, for_browsers(), &upstream).await;
+    let preflight = request("/orders", FIELDS).replacen("GET", "OPTIONS", 1);
+    let answer = proxy.send(&preflight).await.to_lowercase();
+    assert_eq!(status(&answer), 204, "{answer}");
+    assert!(answer.contains("access-control-allow-origin: https://app.example.com\r\n"), "{answer}");
+    let head = upstream.next_head().await;
+    assert!(head.contains("access-control-request-headers: authorization,dpop\r\n"), "{head}");
+    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
+        let answer = proxy.send(&request("/orders", FIELDS).replacen("GET", method, 1)).await.to_lowercase();
+        assert_eq!(status(&answer), 401, "{method} {answer}");
+        let exposed = "access-control-expose-headers: dpop-nonce, www-authenticate\r\n";
+        assert!(answer.contains(exposed), "{method} {answer}");
+        assert!(!upstream.has_more(), "{method}");
+    }
+    let client = provider.client("user-1", "");
+    let answer = proxy.send(&request("/orders", &client.credentials("GET", "/orders", None))).await;
+    assert_eq!(status(&answer), 204, "{answer}");
+}
