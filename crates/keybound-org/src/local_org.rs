@@ -275,7 +275,7 @@ fn served(
         .merge(faults::routes(faults.clone(), admin_token))
         .layer(finish)
         .layer(middleware::from_fn_with_state(faults.clone(), faults::strike));
-    if *traces_remembered > 0 {
+    if traces.are_recorded() {
         // Outermost: what is recorded is what the client sees, unless a fault cuts the connection below HTTP; the
         // answer names that fault.
         routes = routes.layer(middleware::from_fn_with_state(Arc::clone(&traces), trace::record));
