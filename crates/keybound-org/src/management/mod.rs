@@ -40,6 +40,10 @@ use crate::store::Store;
 pub(crate) use admission::Permit;
 pub(crate) use app_body::{AppBody, public_key};
 pub(crate) use apps::APPS;
+pub(crate) use authorization_servers::{
+    ACCESS_TOKEN, ALL_CLIENTS, ClaimBody, EVERY_SCOPE, ID_TOKEN, NOT_PUBLISHED, PUBLISHED, PolicyBody,
+    RuleBody, SERVERS, ScopeBody, ServerBody, claim_expression, is_built_in, key_status,
+};
 pub(crate) use body::{is_json, of_members};
 pub(crate) use error::ApiError;
 pub(crate) use groups::{GROUPS, MEMBERS};
