@@ -12,7 +12,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
-use keybound_client::Clock as _;
+use keybound::metadata::ServerMetadata;
+use keybound::proof::DpopKey;
+use keybound::{Algorithm, SigningKey};
+use keybound_client::authorization::{Asked as Wanted, Loopback, UserAuthorization};
+use keybound_client::{ClientRegistration, Clock as _, System, TokenBinding};
 use scripted::{NOW, Rig, Server, SetClock, answer, challenge, grant, refuse};
 
 /// A server whose clock can be set, and which holds every proof to it; with `nonces`, to a nonce of the same
@@ -29,9 +33,10 @@ async fn server_with_a_clock(clock: Arc<SetClock>, nonces: bool) -> Server {
         };
         let mut answer = match (fault, asked.is_for_token()) {
             (Some(error), true) => refuse(400, error, &[]),
+            (Some(error), false) if asked.uri.path() == "/par" => refuse(400, error, &[]),
             (Some(error), false) => challenge(error, &[]),
             (None, true) => grant(&format!("token-{}", asked.before), "DPoP"),
-            (None, false) => answer(200, &[], ""),
+            (None, false) => answer(201, &[], r#"{"request_uri":"urn:r","expires_in":90}"#),
         };
         let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(now.seconds()));
         answer.headers_mut().insert("date", date.parse().unwrap());
@@ -95,6 +100,34 @@ async fn calls_that_are_going_on_when_a_servers_clock_jumps_are_all_made_again()
             for outcome in join_all((0..10).map(|_| rig.get(&url))).await {
                 outcome.unwrap_or_else(|error| panic!("{jump}: {error}"));
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_pushed_again_when_a_servers_clock_was_set() {
+    for nonces in [false, true] {
+        let clock = SetClock::at(NOW);
+        let server = server_with_a_clock(clock.clone(), nonces).await;
+        let origin = &server.origin;
+        let metadata = format!(
+            r#"{{"issuer":"{origin}","token_endpoint":"{origin}/oauth2/v1/token",
+            "authorization_endpoint":"{origin}/authorize","pushed_authorization_request_endpoint":"{origin}/par"}}"#
+        );
+        let metadata = ServerMetadata::parse(metadata.as_bytes(), origin).unwrap();
+        let (mut system, own) = (System::default(), SetClock::at(NOW));
+        (system.clock, system.stopwatch) = (own.clone(), own);
+        let key = DpopKey::new(Arc::new(SigningKey::generate(Algorithm::ES256).unwrap()));
+        let (client, binding) = (ClientRegistration::public("c1"), TokenBinding::Dpop(key));
+        let authorization = UserAuthorization::new(system, metadata, client, binding).unwrap();
+        let push = async || authorization.begin(Wanted::default(), &Loopback::default()).await;
+        drop(push().await.unwrap());
+        for jump in [3600, -3600, -7200, 7200] {
+            let before = server.asked().len();
+            clock.set_by(jump);
+            let pushed = push().await;
+            assert!(pushed.is_ok(), "{jump}, nonces: {nonces}: {:?}", pushed.err());
+            assert_eq!(server.asked().len() - before, 2, "{jump}, nonces: {nonces}");
         }
     }
 }

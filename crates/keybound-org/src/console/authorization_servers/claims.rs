@@ -20,7 +20,7 @@ use crate::store::{ClaimedToken, CustomClaim, Identified, LifecycleStatus};
 
 #[derive(Template)]
 #[template(path = "console/authorization_servers/claims.html")]
-struct Claims {
+struct ClaimsPage {
     frame: Frame,
     head: Head,
     claims: Vec<Identified<CustomClaim>>,
@@ -28,9 +28,9 @@ struct Claims {
     typed: TypedClaim,
 }
 
-impl Page for Claims {}
+impl Page for ClaimsPage {}
 
-impl Claims {
+impl ClaimsPage {
     /// What a claim can be put into: as the form sends it, and for people.
     fn tokens() -> [(&'static str, &'static str); 2] {
         [ClaimedToken::Access, ClaimedToken::Id].map(token_names)
@@ -82,7 +82,7 @@ impl Console {
         typed: TypedClaim,
     ) -> Result<Response, Failure> {
         let status = problems.status();
-        let page = Claims {
+        let page = ClaimsPage {
             frame: self.frame(administrator, SECTION),
             head: self.head_of_server(id, Tab::Claims)?,
             claims: self.management.claims_of_server(id)?,

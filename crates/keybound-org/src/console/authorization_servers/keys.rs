@@ -19,13 +19,13 @@ use crate::store::KeyState;
 
 #[derive(Template)]
 #[template(path = "console/authorization_servers/keys.html")]
-struct Keys {
+struct KeysPage {
     frame: Frame,
     head: Head,
     keys: Vec<(KeyState, PublicKey)>,
 }
 
-impl Page for Keys {}
+impl Page for KeysPage {}
 
 /// What a key in this state is for.
 const fn purpose(state: KeyState) -> &'static str {
@@ -43,7 +43,7 @@ pub(super) async fn page(
     Named(id): Named<String>,
 ) -> Result<Response, Failure> {
     run(move || {
-        let page = Keys {
+        let page = KeysPage {
             frame: console.frame(&administrator, SECTION),
             head: console.head_of_server(&id, Tab::Keys)?,
             keys: console.management.keys_of_server(&id)?,

@@ -20,7 +20,7 @@ use crate::store::{LifecycleStatus, PolicySettings, Ranked};
 
 #[derive(Template)]
 #[template(path = "console/authorization_servers/policies.html")]
-struct Policies {
+struct PoliciesPage {
     frame: Frame,
     head: Head,
     policies: Vec<Ranked<PolicySettings>>,
@@ -28,7 +28,7 @@ struct Policies {
     typed: TypedPolicy,
 }
 
-impl Page for Policies {}
+impl Page for PoliciesPage {}
 
 /// A policy as it was typed.
 #[derive(Default)]
@@ -67,7 +67,7 @@ impl Console {
         typed: TypedPolicy,
     ) -> Result<Response, Failure> {
         let status = problems.status();
-        let page = Policies {
+        let page = PoliciesPage {
             frame: self.frame(administrator, SECTION),
             head: self.head_of_server(id, Tab::Policies)?,
             policies: self.management.policies_of_server(id)?,

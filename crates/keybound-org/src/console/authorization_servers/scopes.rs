@@ -20,7 +20,7 @@ use crate::store::{CustomScope, Identified};
 
 #[derive(Template)]
 #[template(path = "console/authorization_servers/scopes.html")]
-struct Scopes {
+struct ScopesPage {
     frame: Frame,
     head: Head,
     scopes: Vec<Identified<CustomScope>>,
@@ -28,7 +28,7 @@ struct Scopes {
     typed: TypedScope,
 }
 
-impl Page for Scopes {}
+impl Page for ScopesPage {}
 
 /// A scope as it was typed.
 #[derive(Default)]
@@ -68,7 +68,7 @@ impl Console {
         typed: TypedScope,
     ) -> Result<Response, Failure> {
         let status = problems.status();
-        let page = Scopes {
+        let page = ScopesPage {
             frame: self.frame(administrator, SECTION),
             head: self.head_of_server(id, Tab::Scopes)?,
             scopes: self.management.scopes_of_server(id)?,

@@ -21,13 +21,13 @@ const SHOWN: usize = 12;
 
 #[derive(Template)]
 #[template(path = "console/traces/list.html")]
-struct Conversations {
+struct LiveTrace {
     frame: Frame,
     conversations: Vec<Conversation>,
     are_recorded: bool,
 }
 
-impl Page for Conversations {
+impl Page for LiveTrace {
     const SCRIPTS: Scripts = Scripts::OfTheOrg;
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn page(
         let conversations = ids.into_iter().map(|id| console.conversation(id)).collect();
         let frame = console.frame(&administrator, SECTION);
         let are_recorded = console.traces.are_recorded();
-        Ok(Conversations { frame, conversations, are_recorded }.answer(StatusCode::OK, &[]))
+        Ok(LiveTrace { frame, conversations, are_recorded }.answer(StatusCode::OK, &[]))
     })
     .await
 }
