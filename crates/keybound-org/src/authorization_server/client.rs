@@ -83,10 +83,15 @@ impl AuthorizationServer {
         proof: Option<&VerifiedProof>,
         now: NumericDate,
     ) -> Result<(), TokenRefusal> {
+        let both = self.once(client, endpoint, proof);
+        if both.is_empty() { Ok(()) } else { Ok(self.org.store.record_once(&both, now)?) }
+    }
+
+    /// What a request to an endpoint uses up: the client's assertion and the proof.
+    pub(super) fn once(&self, client: &Client, endpoint: &str, proof: Option<&VerifiedProof>) -> Vec<Once> {
         let leeway = self.assertions(endpoint).leeway;
         let assertion = client.assertion.as_ref().and_then(|assertion| Once::assertion(assertion, leeway));
-        let both: Vec<_> = assertion.into_iter().chain(proof.map(Once::proof)).collect();
-        if both.is_empty() { Ok(()) } else { Ok(self.org.store.record_once(&both, now)?) }
+        assertion.into_iter().chain(proof.map(Once::proof)).collect()
     }
 }
 

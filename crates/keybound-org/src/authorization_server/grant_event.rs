@@ -4,11 +4,12 @@ use keybound::assertion::UnverifiedAssertion;
 
 use super::AuthorizationServer;
 use super::endpoint::Asked;
+use super::issue::Issued;
 use super::refusal::TokenRefusal;
-use super::token::Issued;
+
 use crate::event::{Event, EventObject, Outcome, OutcomeResult};
 use crate::origin;
-use crate::store::ServerId;
+use crate::store::{GrantType, ServerId};
 
 /// A token that is given, or not.
 #[derive(Clone, Copy)]
@@ -35,45 +36,45 @@ impl Token {
 }
 
 impl AuthorizationServer {
-    /// Writes the events of a token request. A log that cannot be written stops no token. A device that polls for its
-    /// user is no event.
-    pub(super) fn log_grant(&self, asked: &Asked, granted: &Result<Issued, TokenRefusal>) {
-        if granted.as_ref().is_err_and(TokenRefusal::is_polled) {
+    /// The events of a grant.
+    pub(super) fn grant_events(&self, asked: &Asked, grant_type: GrantType, issued: &Issued) -> Vec<Event> {
+        let id = issued.id_token.as_ref().map(|_| Token::Id);
+        let refresh = issued.has_refresh_token().then_some(Token::Refresh);
+        let tokens = [Some(Token::Access), id, refresh].into_iter().flatten();
+        let event = |token| Event {
+            targets: issued.user.iter().cloned().collect(),
+            ..self
+                .token_event(token, asked, grant_type.name())
+                .by(issued.client.clone())
+                .debug("grantedScopes", issued.scopes.join(" "))
+                .debug("tokenType", issued.access_token.scheme.name())
+        };
+        tokens.map(event).collect()
+    }
+
+    /// Writes the event of a token request that is refused. A device that polls for its user is no event.
+    pub(super) fn log_refusal(&self, asked: &Asked, refusal: &TokenRefusal) {
+        if refusal.is_polled() {
             return;
         }
         let form = asked.form().ok();
         let find = |name: &str| form.as_ref().and_then(|form| form.get(name));
-        let event = |token: Token| {
-            let (event_type, message) = token.event(&self.id);
-            let grant_type = bounded(find("grant_type").unwrap_or_default());
-            Event::new(event_type, message).from(origin::of(&asked.head)).debug("grantType", grant_type)
-        };
-        match granted {
-            Ok(issued) => {
-                let id = issued.id_token.as_ref().map(|_| Token::Id);
-                let refresh = issued.refresh_token.as_ref().map(|_| Token::Refresh);
-                for token in [Some(Token::Access), id, refresh].into_iter().flatten() {
-                    let event = event(token).by(issued.client.clone());
-                    let event = event.debug("grantedScopes", issued.scopes.join(" "));
-                    let event = event.debug("tokenType", issued.access_token.scheme.name());
-                    let targets = issued.user.iter().cloned().collect();
-                    self.log(&Event { targets, ..event });
-                }
-            }
-            Err(refusal) => {
-                let client = self.claimed_client(find("client_assertion"), find("client_id"));
-                let event = event(Token::Access).by(client);
-                if refusal.asks_for_nonce() {
-                    let reason = Some("use_dpop_nonce".to_owned());
-                    let outcome = Outcome { result: OutcomeResult::Challenge, reason };
-                    self.log(&Event { outcome, ..event });
-                } else {
-                    let scopes = bounded(find("scope").unwrap_or_default());
-                    let event = event.failed(refusal.error()).debug("requestedScopes", scopes);
-                    self.log(&event.debug("cause", refusal.to_string()));
-                }
-            }
+        let client = self.claimed_client(find("client_assertion"), find("client_id"));
+        let grant_type = bounded(find("grant_type").unwrap_or_default());
+        let event = self.token_event(Token::Access, asked, &grant_type).by(client);
+        if refusal.asks_for_nonce() {
+            let reason = Some("use_dpop_nonce".to_owned());
+            let outcome = Outcome { result: OutcomeResult::Challenge, reason };
+            return self.log(&Event { outcome, ..event });
         }
+        let scopes = bounded(find("scope").unwrap_or_default());
+        let event = event.failed(refusal.error()).debug("requestedScopes", scopes);
+        self.log(&event.debug("cause", refusal.to_string()));
+    }
+
+    fn token_event(&self, token: Token, asked: &Asked, grant_type: &str) -> Event {
+        let (event_type, message) = token.event(&self.id);
+        Event::new(event_type, message).from(origin::of(&asked.head)).debug("grantType", grant_type)
     }
 
     /// Writes an event. A log that cannot be written holds up nobody.

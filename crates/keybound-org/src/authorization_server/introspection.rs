@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 use super::AuthorizationServer;
 use super::access_token::members;
 use super::endpoint::{Asked, json_answer};
+use super::grants::bounded;
 use super::issued_tokens;
 use super::refusal::TokenRefusal;
-use super::token::bounded;
 use crate::store::App;
 
 /// Where tokens are introspected.

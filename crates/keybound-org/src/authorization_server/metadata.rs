@@ -11,7 +11,8 @@ use super::endpoint::Asked;
 use super::refusal::TokenRefusal;
 use super::scopes::USER_SCOPES;
 use super::{
-    AuthorizationServer, authorize, device, introspection, logout, pushed, revocation, token, user_info,
+    AuthorizationServer, authorize, device, grants, introspection, logout, pushed, revocation, token,
+    user_info,
 };
 use crate::okta_algorithms::OKTA_ALGORITHMS;
 use crate::store::{GrantType, TokenEndpointAuthMethod};
@@ -87,7 +88,7 @@ impl AuthorizationServer {
             "pushed_authorization_request_endpoint": self.url(pushed::PUSHED),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query", "fragment", "form_post"],
-            "grant_types_supported": token::GRANT_TYPES.map(GrantType::name),
+            "grant_types_supported": grants::GRANT_TYPES.map(GrantType::name),
             "subject_types_supported": ["public"],
             "scopes_supported": self.supported_scopes()?,
             "claims_supported": [

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::authorization_request::RequestRefusal;
 use super::endpoint::json_answer;
-use super::token::GRANT_TYPES;
+use super::grants::GRANT_TYPES;
 use crate::answer::RefusedBy;
 use crate::form::FormRefusal;
 use crate::store::{GrantType, Redeemed, StoreError, TokenEndpointAuthMethod};

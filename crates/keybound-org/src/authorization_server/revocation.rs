@@ -6,8 +6,8 @@ use http::header::CACHE_CONTROL;
 
 use super::AuthorizationServer;
 use super::endpoint::Asked;
+use super::grants::bounded;
 use super::refusal::TokenRefusal;
-use super::token::bounded;
 
 /// Where tokens are revoked.
 pub(super) const REVOKE: &str = "/revoke";

@@ -88,25 +88,6 @@ pub(crate) struct GivenRefreshToken<'a> {
     pub(crate) expires: NumericDate,
 }
 
-/// Why nothing was given.
-pub(crate) enum NotRedeemed {
-    /// It was used before, or what it stands for has ended. If it was used, all that was given for it has ended now.
-    UsedUp,
-    Store(StoreError),
-}
-
-impl From<StoreError> for NotRedeemed {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<rusqlite::Error> for NotRedeemed {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 impl Store {
     /// Keeps an authorization with the code that is given for it.
     pub(crate) fn keep_code(
@@ -182,34 +163,28 @@ impl Store {
         })
     }
 
-    /// Uses up what a token is given for, and keeps what is given. A refresh token may be used again within
-    /// `grace` of its first use: its answer may have been lost.
-    pub(crate) fn redeem(
-        &self,
-        redeemed: Redeemed<'_>,
-        given: &Given<'_>,
-        grace: Duration,
-        now: NumericDate,
-    ) -> Result<(), NotRedeemed> {
-        let is_good = self.write::<_, NotRedeemed>(|transaction| {
-            forget_what_is_over(transaction, now)?;
-            if is_ended(transaction, &given.authorization.id)? {
-                return Ok(false);
-            }
-            if !use_up(transaction, redeemed, grace, now)? {
-                end(transaction, &given.authorization.id, now)?;
-                return Ok(false);
-            }
-            keep(transaction, given, now)?;
-            Ok(true)
-        })?;
-        if is_good { Ok(()) } else { Err(NotRedeemed::UsedUp) }
-    }
-
     /// Ends an authorization: its refresh tokens are good for nothing, and its access tokens are revoked.
     pub(crate) fn end_authorization(&self, id: &str, now: NumericDate) -> Result<(), StoreError> {
         self.write(|transaction| end(transaction, id, now))
     }
+}
+
+/// Uses up what a token is given for, and keeps what is given; `false` if it was used before, or what it stands for has
+/// ended. A refresh token may be used again within `grace` of its first use: its answer may have been lost.
+pub(super) fn redeem(
+    transaction: &Transaction<'_>,
+    redeemed: Redeemed<'_>,
+    given: &Given<'_>,
+    grace: Duration,
+    now: NumericDate,
+) -> Result<bool, StoreError> {
+    forget_what_is_over(transaction, now)?;
+    let is_good =
+        !is_ended(transaction, &given.authorization.id)? && use_up(transaction, redeemed, grace, now)?;
+    if is_good {
+        keep(transaction, given, now)?;
+    }
+    Ok(is_good)
 }
 
 /// Ends what a user is signed in to, and all that was given for it.

@@ -2,8 +2,8 @@
 
 use keybound::NumericDate;
 use keybound::random::{Random, RandomUnavailable};
-use rusqlite::Row;
 use rusqlite::types::Value as Sql;
+use rusqlite::{Row, Transaction};
 use serde_json::{Value, json};
 
 use super::condition::{Condition, Property, is_member_name};
@@ -20,40 +20,47 @@ const MAX_TEXT_CHARACTERS: usize = 1_000;
 impl Store {
     /// Writes an event into the system log, as of now.
     pub fn log(&self, event: &Event, now: NumericDate, random: &dyn Random) -> Result<(), StoreError> {
-        let uuid = uuid(random)?;
-        let targets: Vec<_> = event.targets.iter().map(bounded).map(|target| target.json()).collect();
-        let actor = bounded(&event.actor);
-        self.write(|transaction| {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO events (uuid, published, event_type, severity, display_message, \
-                     outcome_result, outcome_reason, actor_id, actor_type, actor_alternate_id, \
-                     actor_display_name, targets, client_ip, client_user_agent, debug_data) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-                )?
-                .execute((
-                    uuid,
-                    column(now).saturating_mul(1_000),
-                    &event.event_type,
-                    event.severity.name(),
-                    &event.display_message,
-                    event.outcome.result.name(),
-                    event.outcome.reason.as_deref().map(cut),
-                    actor.id,
-                    &actor.kind,
-                    actor.alternate_id,
-                    actor.display_name,
-                    json!(targets).to_string(),
-                    event.client.ip.as_deref(),
-                    event.client.user_agent.as_deref().map(cut),
-                    Value::Object(event.debug_data.clone()).to_string(),
-                ))?;
-            transaction
-                .prepare_cached("DELETE FROM events WHERE number <= ?1")?
-                .execute([transaction.last_insert_rowid().saturating_sub(MAX_EVENTS)])?;
-            Ok(())
-        })
+        self.write(|transaction| write(transaction, event, now, random))
     }
+}
+
+/// Writes an event in a transaction.
+pub(super) fn write(
+    transaction: &Transaction<'_>,
+    event: &Event,
+    now: NumericDate,
+    random: &dyn Random,
+) -> Result<(), StoreError> {
+    let targets: Vec<_> = event.targets.iter().map(bounded).map(|target| target.json()).collect();
+    let actor = bounded(&event.actor);
+    transaction
+        .prepare_cached(
+            "INSERT INTO events (uuid, published, event_type, severity, display_message, \
+             outcome_result, outcome_reason, actor_id, actor_type, actor_alternate_id, \
+             actor_display_name, targets, client_ip, client_user_agent, debug_data) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        )?
+        .execute((
+            uuid(random)?,
+            column(now).saturating_mul(1_000),
+            &event.event_type,
+            event.severity.name(),
+            &event.display_message,
+            event.outcome.result.name(),
+            event.outcome.reason.as_deref().map(cut),
+            actor.id,
+            &actor.kind,
+            actor.alternate_id,
+            actor.display_name,
+            json!(targets).to_string(),
+            event.client.ip.as_deref(),
+            event.client.user_agent.as_deref().map(cut),
+            Value::Object(event.debug_data.clone()).to_string(),
+        ))?;
+    transaction
+        .prepare_cached("DELETE FROM events WHERE number <= ?1")?
+        .execute([transaction.last_insert_rowid().saturating_sub(MAX_EVENTS)])?;
+    Ok(())
 }
 
 /// An event as it stands in the log.

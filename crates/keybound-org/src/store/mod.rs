@@ -29,6 +29,7 @@ mod server_id;
 mod sessions;
 mod signing_keys;
 mod single_use;
+mod token_grants;
 mod users;
 
 use std::fs::{File, OpenOptions};
@@ -40,6 +41,7 @@ use std::time::Duration;
 
 use keybound::random::RandomUnavailable;
 use keybound::{KeyError, NumericDate};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub(crate) use apps::app_property;
@@ -54,7 +56,7 @@ pub use authorization_servers::{
     Identified, LifecycleStatus, Lifetimes, NewAuthorizationServer,
 };
 pub(crate) use authorization_servers::{PolicySettings, Ranked};
-pub(crate) use authorizations::{Authorization, Given, GivenRefreshToken, KeptCode, NotRedeemed, Redeemed};
+pub(crate) use authorizations::{Authorization, Given, GivenRefreshToken, KeptCode, Redeemed};
 #[cfg(test)]
 pub(crate) use condition::Property;
 pub(crate) use condition::{Condition, Properties, is_member_name};
@@ -72,6 +74,7 @@ pub use server_id::ServerId;
 pub(crate) use sessions::Session;
 pub(crate) use signing_keys::{KeptKey, KeyState};
 pub(crate) use single_use::Once;
+pub(crate) use token_grants::{NotGranted, TokenGrant};
 pub(crate) use users::{UserChangeError, user_filter_property, user_property};
 
 /// The database's name in the org's folder.
@@ -306,6 +309,8 @@ fn connect(file: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(file)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    // One plan for a statement, whatever it is asked for: without it SQLite plans anew with each other parameter.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // The log is handed to the operating system with each commit, which survives the process.
     connection.pragma_update(None, "synchronous", "NORMAL")?;

@@ -64,8 +64,9 @@ impl Kind {
 }
 
 /// Why a transaction ends without having recorded anything.
-enum NotRecorded {
-    UsedBefore(Kind),
+pub(super) enum NotRecorded {
+    /// The reason is the client's: one was used before.
+    UsedBefore(Refusal),
     Failed(StoreError),
 }
 
@@ -79,18 +80,27 @@ impl Store {
     /// Records all of these, or none of them if one was used before: a request that is refused for one
     /// does not use up the others.
     pub(crate) fn record_once(&self, all: &[Once], now: NumericDate) -> Result<(), Refusal> {
-        let recorded = self.write(|transaction| {
-            forget_expired(transaction, now)?;
-            all.iter().try_for_each(|once| record(transaction, once))
-        });
-        recorded.map_err(|reason| match reason {
-            NotRecorded::UsedBefore(kind) => kind.used_before(),
-            NotRecorded::Failed(error) => {
-                tracing::error!(%error, "cannot record what is used once");
-                Refusal::Replay(ReplayRefusal::Unavailable)
-            }
+        self.write(|transaction| record_all(transaction, all, now)).map_err(|reason| match reason {
+            NotRecorded::UsedBefore(refusal) => refusal,
+            NotRecorded::Failed(error) => unavailable(&error),
         })
     }
+}
+
+/// Records all of these in a transaction, which has to be undone if that fails.
+pub(super) fn record_all(
+    transaction: &Transaction<'_>,
+    all: &[Once],
+    now: NumericDate,
+) -> Result<(), NotRecorded> {
+    forget_expired(transaction, now)?;
+    all.iter().try_for_each(|once| record(transaction, once))
+}
+
+/// Whoever cannot record that something was used does not accept it.
+pub(super) fn unavailable(error: &StoreError) -> Refusal {
+    tracing::error!(%error, "cannot record what is used once");
+    Refusal::Replay(ReplayRefusal::Unavailable)
 }
 
 impl ReplayStore for Store {
@@ -115,7 +125,7 @@ fn record(transaction: &Transaction<'_>, once: &Once) -> Result<(), NotRecorded>
             .execute((once.kind.name(), once.digest, column(once.expires)))
     };
     match insert().map_err(StoreError::from)? {
-        0 => Err(NotRecorded::UsedBefore(once.kind)),
+        0 => Err(NotRecorded::UsedBefore(once.kind.used_before())),
         _ => Ok(()),
     }
 }
