@@ -3,7 +3,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Browser as Name, Builder, By } from 'selenium-webdriver';
+import { Browser as Name, Builder, By, until } from 'selenium-webdriver';
 import chrome from 'selenium-webdriver/chrome.js';
 
 // Both programs are named, and nothing is fetched in their place.
@@ -89,6 +89,12 @@ export class Chromium {
     return this.#toNextPage(
       By.xpath(`//button[@aria-label=${quoted} or (not(@aria-label) and normalize-space()=${quoted})]`),
     );
+  }
+
+  /** Clicks what a selector of CSS finds, and waits until another one finds something, on whatever page. */
+  async click(selector, awaited) {
+    await this.#driver.findElement(By.css(selector)).click();
+    await this.#driver.wait(until.elementLocated(By.css(awaited)), PATIENCE);
   }
 
   /** Opens what is folded away under a text. */

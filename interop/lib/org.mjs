@@ -56,6 +56,17 @@ export class Org {
     return clientId;
   }
 
+  /** Registers a single-page app; returns its client id. */
+  async createBrowserApp({ redirectUris, scopes = [] }) {
+    const { client_id: clientId } = await this.#workspace.json([
+      ...['org', 'app', 'create', '--data', this.#workspace.path('data'), '--label', `app ${++this.#apps}`],
+      ...['--type', 'browser', '--role', 'READ_ONLY_ADMIN'],
+      ...redirectUris.flatMap((uri) => ['--redirect-uri', uri, '--post-logout-redirect-uri', uri]),
+      ...scopes.flatMap((scope) => ['--scope', scope]),
+    ]);
+    return clientId;
+  }
+
   /** Adds an active user with a password; returns the id. */
   async createUser({ login, password }) {
     const response = await fetch(`${this.url}${USERS_PATH}?activate=true`, {

@@ -94,6 +94,8 @@ impl Verb {
     pub(crate) const fn logs(&self) -> Option<&'static str> {
         match self {
             Self::Guard(arguments) => arguments.logs(),
+            // What a developer wonders about who sees no more than that a request fails.
+            Self::Org(org::Verb::Start(_)) => Some("keybound_org=warn"),
             _ => None,
         }
     }

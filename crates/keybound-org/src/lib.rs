@@ -91,8 +91,9 @@
 //! - Passwords are kept as a hash, and go when a user is deactivated; one that arrives as a hash or by a hook counts as
 //!   there, and lets nobody in. No mail is sent, and the links of activation and reset lead nowhere.
 //! - A user is asked for leave where the request says so (`prompt=consent`) and for devices, and else not. With a
-//!   user's token the management API asks for the admin roles of the app, not for those of the user. Nothing is
-//!   answered for CORS.
+//!   user's token the management API asks for the admin roles of the app, not for those of the user.
+//! - Trusted Origins are for `CORS` and `REDIRECT`, and the second changes nothing here: users are sent to the URIs of
+//!   apps alone.
 //! - Of a custom authorization server the claims are texts and members of the user's profile, the rules are for all
 //!   users, and no scope asks for leave by itself; what else Okta has there is refused by name. One that is not active
 //!   answers 404. Its `default` has no other id.
@@ -113,6 +114,7 @@ mod background;
 mod certificate_authority;
 mod console;
 mod cookie;
+mod cors;
 mod event;
 mod faults;
 mod form;
@@ -136,6 +138,7 @@ mod timestamp;
 pub mod trace;
 mod unguessable;
 mod user;
+mod web_origin;
 mod wire_name;
 
 pub use background::Unfinished;
@@ -158,3 +161,4 @@ pub use store::{
     Secrets, Seeded, ServerId, Store, StoreError, TokenEndpointAuthMethod, UnknownAdminRole,
     refuse_of_others,
 };
+pub use web_origin::{NotAnOrigin, WebOrigin};

@@ -22,6 +22,7 @@ use crate::authorization_server::{
 use crate::background::{self, Unfinished};
 use crate::certificate_authority::{CertificateAuthority, CertificateError};
 use crate::console::Console;
+use crate::cors::{self, Cors};
 use crate::faults::{self, FaultList, Faults, Levers, OrgClock};
 use crate::management::{Management, operations};
 use crate::pages;
@@ -176,6 +177,9 @@ impl Folder {
     }
 }
 
+/// Who makes what the settings ask for, as Okta names itself.
+const SYSTEM: &str = "system";
+
 /// An org that has all it needs, and does not serve yet.
 struct Foundation {
     url: TargetUri,
@@ -211,6 +215,9 @@ impl Foundation {
                 Some((authority.server_config(now)?, authority.certificate_file().to_owned()))
             }
         };
+        for origin in &settings.trusted_origins {
+            store.trust(origin, SYSTEM, now, settings.random.as_ref())?;
+        }
         let admin_token = admin_token::generate(settings.random.as_ref())?;
         let certificate_file = tls.as_ref().map(|(_, file)| file.clone());
         let Served { routes, console, traces, faults } =
@@ -255,6 +262,12 @@ fn served(
     let admin_token = Arc::new(AdminTokenHash::of(admin_token));
     let servers = Arc::new(authorization_servers(&settings, url, store)?);
     let management = Arc::new(management(&servers, Arc::clone(&admin_token)));
+    let cors = Arc::new(Cors {
+        own: url.origin().to_owned(),
+        admin_token: Arc::clone(&admin_token),
+        store: store.clone(),
+        random: Arc::clone(random),
+    });
     let faults = Faults::new(fault_list, levers(&servers, Arc::clone(&right_clock)));
 
     let finish = middleware::from_fn_with_state(Arc::clone(random), answer::finish);
@@ -274,7 +287,9 @@ fn served(
         .merge(trace::routes(Arc::clone(&traces), Arc::clone(&admin_token)))
         .merge(faults::routes(faults.clone(), admin_token))
         .layer(finish)
-        .layer(middleware::from_fn_with_state(faults.clone(), faults::strike));
+        .layer(middleware::from_fn_with_state(faults.clone(), faults::strike))
+        // A page is to see what goes wrong on purpose too.
+        .layer(middleware::from_fn_with_state(cors, cors::share));
     if traces.are_recorded() {
         // Outermost: what is recorded is what the client sees, unless a fault cuts the connection below HTTP; the
         // answer names that fault.

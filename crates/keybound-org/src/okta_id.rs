@@ -17,6 +17,7 @@ pub(crate) enum IdKind {
     Group,
     RoleAssignment,
     ScopeGrant,
+    TrustedOrigin,
     User,
 }
 
@@ -34,6 +35,7 @@ impl IdKind {
             Self::Group => "00g",
             Self::RoleAssignment => "irb",
             Self::ScopeGrant => "oag",
+            Self::TrustedOrigin => "tos",
             Self::User => "00u",
         }
     }

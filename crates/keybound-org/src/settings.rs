@@ -9,6 +9,7 @@ use keybound::random::{OperatingSystem, Random};
 use keybound::{Clock, NoncePolicy, SigningKey, SystemClock};
 
 use crate::management::{EndpointGroup, OKTA_REQUESTS_PER_MINUTE};
+use crate::web_origin::WebOrigin;
 
 /// What a local org is made from. The default is safe and complete: https on a free loopback port, with
 /// data that ends with the org.
@@ -29,6 +30,9 @@ pub struct OrgSettings {
     pub requests_per_minute: u32,
     /// The same for groups that have a limit of their own; of two for one group the last counts.
     pub rate_limits: Vec<(EndpointGroup, u32)>,
+    /// Origins whose pages may ask the org from a browser, as Trusted Origins with the scope `CORS`; those of the redirect
+    /// URIs of apps in browsers may ask for tokens without that.
+    pub trusted_origins: Vec<WebOrigin>,
     /// How often the authorization servers renew their nonce, and how long they take one.
     pub nonces: NoncePolicy,
     /// How long a refresh token may be used again after it was used, since an answer may have been lost.
@@ -101,6 +105,7 @@ impl Default for OrgSettings {
             seed_users: SEED_USERS,
             requests_per_minute: OKTA_REQUESTS_PER_MINUTE,
             rate_limits: Vec::new(),
+            trusted_origins: Vec::new(),
             nonces: OKTA_NONCES,
             refresh_token_grace: REFRESH_TOKEN_GRACE,
             signing_keys_renewed_every: SIGNING_KEYS_RENEWED_EVERY,

@@ -66,6 +66,12 @@ const TABLE: &[(&str, &str, &[AdminRole])] = {
             "okta.authorizationServers.manage",
             &[Super],
         ),
+        ("GET /api/v1/trustedOrigins", "okta.trustedOrigins.read", &[Super, Org, ReadOnly]),
+        ("GET /api/v1/trustedOrigins/x", "okta.trustedOrigins.read", &[Super, Org, ReadOnly]),
+        ("POST /api/v1/trustedOrigins", "okta.trustedOrigins.manage", &[Super, Org]),
+        ("PUT /api/v1/trustedOrigins/x", "okta.trustedOrigins.manage", &[Super, Org]),
+        ("DELETE /api/v1/trustedOrigins/x", "okta.trustedOrigins.manage", &[Super, Org]),
+        ("POST /api/v1/trustedOrigins/x/lifecycle/activate", "okta.trustedOrigins.manage", &[Super, Org]),
         ("GET /api/v1/logs", "okta.logs.read", &[Super, Org, App, ReadOnly]),
     ]
 };

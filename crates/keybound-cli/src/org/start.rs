@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anstream::eprintln;
 use clap::Args;
-use keybound_org::{Data, LocalOrg, NoncePolicy, OrgSettings, Scheme, StartError};
+use keybound_org::{Data, LocalOrg, NoncePolicy, OrgSettings, Scheme, StartError, WebOrigin};
 use serde_json::json;
 
 use super::running::Announcement;
@@ -23,7 +23,8 @@ use crate::signals::Signals;
 Examples:
   keybound org start
   keybound org start --listen 127.0.0.1:8443 --data ./org
-  keybound org start --listen 127.0.0.1:8080 --http --data ./org")]
+  keybound org start --listen 127.0.0.1:8080 --http --data ./org
+  keybound org start --trusted-origin http://localhost:3000")]
 pub(crate) struct Start {
     /// Address to serve at; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
@@ -44,6 +45,10 @@ pub(crate) struct Start {
     /// Requests that the management API takes in a minute, before it answers 429.
     #[arg(long, value_name = "N", default_value_t = OrgSettings::default().requests_per_minute)]
     requests_per_minute: u32,
+    /// Origin whose pages may call the org from a browser; may be given several times. That of a redirect URI of an app in
+    /// a browser may ask for tokens without it.
+    #[arg(long = "trusted-origin", value_name = "ORIGIN")]
+    trusted_origins: Vec<WebOrigin>,
     /// How often the authorization servers renew their nonce, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..))]
     nonce_period: u64,
@@ -67,6 +72,7 @@ pub(super) fn run(arguments: &Start, output: Output) -> Outcome {
         data: arguments.data.clone().map_or(Data::Temporary, Data::Directory),
         seed_users: arguments.seed_users,
         requests_per_minute: arguments.requests_per_minute,
+        trusted_origins: arguments.trusted_origins.clone(),
         nonces: NoncePolicy {
             renewed_every: Duration::from_secs(arguments.nonce_period),
             accepted_for: Duration::from_secs(arguments.nonce_grace),

@@ -1,9 +1,11 @@
 //! Who the client is (RFC 6749 section 2.3): a key, a secret or nothing, as its app demands, and nothing else.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, ORIGIN};
 use keybound::assertion::{AssertionRefusal, CLIENT_ASSERTION_TYPE, UnverifiedAssertion, VerifiedAssertion};
 use keybound::proof::VerifiedProof;
 use keybound::{NumericDate, Secret};
@@ -30,7 +32,7 @@ enum Credentials<'f> {
     Assertion(&'f str),
     Basic { client_id: String, secret: Secret },
     Post { client_id: &'f str, secret: &'f str },
-    None { client_id: &'f str },
+    None { client_id: Cow<'f, str> },
 }
 
 impl AuthorizationServer {
@@ -49,9 +51,8 @@ impl AuthorizationServer {
                 (assertion.client_id().to_owned(), Some(assertion))
             }
             Credentials::Basic { client_id, .. } => (client_id.clone(), None),
-            Credentials::Post { client_id, .. } | Credentials::None { client_id } => {
-                ((*client_id).to_owned(), None)
-            }
+            Credentials::Post { client_id, .. } => ((*client_id).to_owned(), None),
+            Credentials::None { client_id } => (client_id.clone().into_owned(), None),
         };
         if form.get("client_id").is_some_and(|named| named != client_id) {
             return Err(TokenRefusal::ClientId);
@@ -106,6 +107,21 @@ impl Client {
     }
 }
 
+/// Refuses a page that shows what can be taken from a page: a credential of the client, or a code that any client could
+/// redeem. Only browsers say by whose page they are caused.
+pub(super) fn demand_pkce_of_pages(
+    headers: &HeaderMap,
+    grant_type: GrantType,
+    form: &Form,
+) -> Result<(), TokenRefusal> {
+    let is_refused = match grant_type {
+        GrantType::ClientCredentials => true,
+        GrantType::AuthorizationCode => form.get("code_verifier").is_none(),
+        _ => false,
+    };
+    if is_refused && headers.contains_key(ORIGIN) { Err(TokenRefusal::PageWithoutPkce) } else { Ok(()) }
+}
+
 impl<'f> Credentials<'f> {
     /// The credentials of a request, which come in one way only.
     fn of(form: &'f Form, headers: &HeaderMap) -> Result<Self, TokenRefusal> {
@@ -122,7 +138,10 @@ impl<'f> Credentials<'f> {
             (None, Some(_), true) => Err(TokenRefusal::TwoAuthenticationMethods),
             (None, secret, false) => {
                 let client_id = form.get("client_id").ok_or(TokenRefusal::NoClientId)?;
-                Ok(secret.map_or(Self::None { client_id }, |secret| Self::Post { client_id, secret }))
+                Ok(match secret {
+                    None => Self::None { client_id: client_id.into() },
+                    Some(secret) => Self::Post { client_id, secret },
+                })
             }
         }
     }
@@ -153,7 +172,8 @@ pub(crate) fn client_of_form(headers: &HeaderMap, body: &[u8]) -> Option<String>
             Some(UnverifiedAssertion::parse(assertion).ok()?.client_id().to_owned())
         }
         Credentials::Basic { client_id, .. } => Some(client_id),
-        Credentials::Post { client_id, .. } | Credentials::None { client_id } => Some(client_id.to_owned()),
+        Credentials::Post { client_id, .. } => Some(client_id.to_owned()),
+        Credentials::None { client_id } => Some(client_id.into_owned()),
     }
 }
 
@@ -162,7 +182,8 @@ fn is_secret_of(app: &App, secret: &str) -> bool {
     app.client_secret_hash.as_ref().is_some_and(|hash| hash.is_of(secret))
 }
 
-/// RFC 6749 section 2.3.1: both parts are form-encoded, and then go by RFC 7617.
+/// RFC 6749 section 2.3.1: both parts are form-encoded, and then go by RFC 7617. A client that has no secret may name
+/// itself so too: Okta's own in browsers does when it revokes a token.
 fn basic_credentials<'f>(headers: &HeaderMap) -> Result<Credentials<'f>, TokenRefusal> {
     let read = || {
         let mut fields = headers.get_all(AUTHORIZATION).iter();
@@ -172,11 +193,12 @@ fn basic_credentials<'f>(headers: &HeaderMap) -> Result<Credentials<'f>, TokenRe
             return None;
         }
         let decoded = Secret::new(String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?);
-        let (client_id, secret) = decoded.expose().split_once(':')?;
-        Some(Credentials::Basic {
-            client_id: form_decoded(client_id)?,
-            secret: Secret::new(form_decoded(secret)?),
-        })
+        let (client_id, secret) = decoded.expose().split_once(':').unwrap_or((decoded.expose(), ""));
+        let client_id = form_decoded(client_id)?;
+        if secret.is_empty() {
+            return Some(Credentials::None { client_id: client_id.into() });
+        }
+        Some(Credentials::Basic { client_id, secret: Secret::new(form_decoded(secret)?) })
     };
     read().ok_or(TokenRefusal::MalformedBasic)
 }
@@ -202,15 +224,19 @@ mod tests {
             ("0oa1:secret", Some(("0oa1", "secret"))),
             ("0oa1:p%3Aw+%2B%2525", Some(("0oa1", "p:w +%25"))),
             ("0oa1:a:b", Some(("0oa1", "a:b"))),
-            ("0oa1", None),
+            ("0oa1", Some(("0oa1", ""))),
+            ("0oa1:", Some(("0oa1", ""))),
             ("0oa1:a=b", None),
             (":", None),
+            (":secret", None),
+            ("", None),
         ] {
             let mut headers = HeaderMap::new();
             let field = format!("basic {}", STANDARD.encode(text));
             headers.insert(AUTHORIZATION, HeaderValue::from_str(&field).unwrap());
             let found = match basic_credentials(&headers) {
                 Ok(Credentials::Basic { client_id, secret }) => Some((client_id, secret.expose().to_owned())),
+                Ok(Credentials::None { client_id }) => Some((client_id.into_owned(), String::new())),
                 _ => None,
             };
             let found = found.as_ref().map(|(client_id, secret)| (client_id.as_str(), secret.as_str()));

@@ -72,7 +72,7 @@ impl AuthorizationServer {
 }
 
 /// The id of the custom server that a path belongs to, and its endpoint; no endpoint on the management API.
-fn parts(path: &str) -> (Option<&str>, Option<&str>) {
+pub(super) fn parts(path: &str) -> (Option<&str>, Option<&str>) {
     let Some(rest) = path.strip_prefix("/oauth2/") else {
         let is_api = path.starts_with("/api/v1/");
         return (None, if is_api { None } else { Some("") });

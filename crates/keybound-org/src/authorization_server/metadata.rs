@@ -32,7 +32,7 @@ const AUTHENTICATION_METHODS: [TokenEndpointAuthMethod; 4] = [
 ];
 
 /// The scopes of the management API, as far as it is here.
-const MANAGEMENT_SCOPES: [&str; 13] = [
+const MANAGEMENT_SCOPES: [&str; 15] = [
     "okta.appGrants.manage",
     "okta.appGrants.read",
     "okta.apps.manage",
@@ -44,6 +44,8 @@ const MANAGEMENT_SCOPES: [&str; 13] = [
     "okta.logs.read",
     "okta.roles.manage",
     "okta.roles.read",
+    "okta.trustedOrigins.manage",
+    "okta.trustedOrigins.read",
     "okta.users.manage",
     "okta.users.read",
 ];

@@ -45,6 +45,7 @@ use keybound::random::{Random, RandomUnavailable};
 use keybound::{Clock, NumericDate, TargetUri};
 use zeroize::Zeroizing;
 
+use crate::cors::Sharing;
 use crate::management::ApiError;
 use crate::okta_algorithms::OKTA_ALGORITHMS;
 use crate::protected_resource::proof_policy;
@@ -55,6 +56,7 @@ pub(crate) use client::client_of_form;
 pub(crate) use code_attempts::CodeAttempts;
 use endpoint::{Asked, Methods, served};
 pub(crate) use held_to::HeldTo;
+use held_to::parts;
 pub(crate) use introspection::claims_of;
 pub(crate) use issued_tokens::{IssuedTokens, unverified_jwt_id};
 pub(crate) use nonces::OrgNonces;
@@ -104,7 +106,7 @@ impl AuthorizationServers {
     pub(crate) fn routes(self: Arc<Self>) -> Router {
         let mut routes = Router::new();
         for base in [ORG_BASE, CUSTOM_BASE] {
-            for (name, methods, work) in ENDPOINTS {
+            for (name, methods, work, _) in ENDPOINTS {
                 routes = routes.route(&format!("{base}{name}"), served(*methods, *work));
             }
         }
@@ -150,20 +152,30 @@ impl AuthorizationServers {
     }
 }
 
-/// What every server serves, by the last part of its path.
-const ENDPOINTS: &[(&str, Methods, endpoint::Work)] = &[
-    (metadata::KEYS, Methods::Get, metadata::keys),
-    (token::TOKEN, Methods::Post, token::endpoint),
-    (introspection::INTROSPECT, Methods::Post, introspection::endpoint),
-    (revocation::REVOKE, Methods::Post, revocation::endpoint),
-    (authorize::AUTHORIZE, Methods::GetAndPost, authorize::endpoint),
-    (authorize::SIGN_IN, Methods::Post, authorize::sign_in),
-    (authorize::CONSENT, Methods::Post, authorize::consent),
-    (pushed::PUSHED, Methods::Post, pushed::endpoint),
-    (user_info::USER_INFO, Methods::GetAndPost, user_info::endpoint),
-    (logout::LOGOUT, Methods::GetAndPost, logout::endpoint),
-    (device::AUTHORIZE, Methods::Post, device::endpoint),
+/// What every server serves, by the last part of its path, and with whose pages it shares that.
+const ENDPOINTS: &[(&str, Methods, endpoint::Work, Sharing)] = &[
+    (metadata::KEYS, Methods::Get, metadata::keys, Sharing::All),
+    (token::TOKEN, Methods::Post, token::endpoint, Sharing::BrowserApps),
+    (introspection::INTROSPECT, Methods::Post, introspection::endpoint, Sharing::BrowserApps),
+    (revocation::REVOKE, Methods::Post, revocation::endpoint, Sharing::BrowserApps),
+    (authorize::AUTHORIZE, Methods::GetAndPost, authorize::endpoint, Sharing::None),
+    (authorize::SIGN_IN, Methods::Post, authorize::sign_in, Sharing::None),
+    (authorize::CONSENT, Methods::Post, authorize::consent, Sharing::None),
+    (pushed::PUSHED, Methods::Post, pushed::endpoint, Sharing::BrowserApps),
+    (user_info::USER_INFO, Methods::GetAndPost, user_info::endpoint, Sharing::BrowserApps),
+    (logout::LOGOUT, Methods::GetAndPost, logout::endpoint, Sharing::None),
+    (device::AUTHORIZE, Methods::Post, device::endpoint, Sharing::BrowserApps),
 ];
+
+/// With whose pages the servers share what is at a path.
+pub(crate) fn sharing(path: &str) -> Sharing {
+    if path.split('/').any(|segment| segment == ".well-known") {
+        return Sharing::All;
+    }
+    let (_, endpoint) = parts(path);
+    let known = ENDPOINTS.iter().find(|(name, ..)| Some(*name) == endpoint);
+    known.map_or(Sharing::None, |(.., sharing)| *sharing)
+}
 
 impl AuthorizationServer {
     fn now(&self) -> NumericDate {

@@ -54,6 +54,8 @@ pub(super) enum TokenRefusal {
         "Client authentication failed: client_id is not the sub of the client assertion, or the user of the Authorization field (RFC 7521 section 4.2)."
     )]
     ClientId,
+    #[error("Browser requests to the token endpoint must use Proof Key for Code Exchange.")]
+    PageWithoutPkce,
     #[error("The authorization code is invalid or has expired.")]
     Code,
     #[error("The 'redirect_uri' does not match the redirection URI used in the authorization request.")]
@@ -190,7 +192,8 @@ impl TokenRefusal {
             | Self::NoClientId
             | Self::UnknownClient
             | Self::ClientSecret
-            | Self::ClientId => (StatusCode::UNAUTHORIZED, "invalid_client"),
+            | Self::ClientId
+            | Self::PageWithoutPkce => (StatusCode::UNAUTHORIZED, "invalid_client"),
             Self::Code
             | Self::RedirectUri
             | Self::Pkce

@@ -16,7 +16,7 @@ use keybound::NumericDate;
 use keybound::proof::VerifiedProof;
 
 use super::AuthorizationServer;
-use super::client::Client;
+use super::client::{Client, demand_pkce_of_pages};
 use super::endpoint::Asked;
 use super::grants::{Grant, known_grant_type};
 use super::issue::Issued;
@@ -46,6 +46,7 @@ impl AuthorizationServer {
         let grant_type = known_grant_type(&form)?;
         let client = self.authenticated(&form, asked, TOKEN, now)?;
         client.may_use(grant_type)?;
+        demand_pkce_of_pages(&asked.head.headers, grant_type, &form)?;
         let proof = self.demanded_proof(asked, TOKEN, &client.app, now)?;
         let key = proof.as_ref().map(VerifiedProof::thumbprint);
         let grant = self.granted(grant_type, &form, &client, now)?;

@@ -2,7 +2,9 @@
 
 use axum::response::Redirect;
 
-use super::{Administrator, Console, apps, authorization_servers, faults, groups, logs, traces, users};
+use super::{
+    Administrator, Console, apps, authorization_servers, faults, groups, logs, traces, trusted_origins, users,
+};
 use crate::wire_name::wire_names;
 
 /// The navigation, from its beginning to its end.
@@ -11,6 +13,7 @@ pub(super) const NAVIGATION: &[Section] = &[
     users::SECTION,
     groups::SECTION,
     authorization_servers::SECTION,
+    trusted_origins::SECTION,
     logs::SECTION,
     traces::SECTION,
     faults::SECTION,
@@ -114,6 +117,11 @@ done! {
     RuleDeactivated = "rule-deactivated", "The rule is inactive: it is as if it were not there.";
     RuleDeleted = "rule-deleted", "The rule is deleted.";
     KeysRotated = "keys-rotated", "The next key signs from now on.";
+    TrustedOriginCreated = "trusted-origin-created", "The origin is added.";
+    TrustedOriginSaved = "trusted-origin-saved", "The origin is saved.";
+    TrustedOriginActivated = "trusted-origin-activated", "The origin is active.";
+    TrustedOriginDeactivated = "trusted-origin-deactivated", "The origin is inactive: it is not trusted.";
+    TrustedOriginDeleted = "trusted-origin-deleted", "The origin is deleted.";
     FaultAdded = "fault-added", "It was done as you asked; the list tells how often it strikes.";
     FaultRemoved = "fault-removed", "The fault is removed.";
     FaultsCleared = "faults-cleared", "All faults are removed.";

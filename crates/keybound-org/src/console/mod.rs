@@ -24,6 +24,7 @@ mod sessions;
 mod sign_in;
 mod sign_in_links;
 mod traces;
+mod trusted_origins;
 mod users;
 
 use std::path::PathBuf;
@@ -101,6 +102,7 @@ impl Console {
             .merge(users::routes())
             .merge(groups::routes())
             .merge(authorization_servers::routes())
+            .merge(trusted_origins::routes())
             .merge(logs::routes())
             .merge(traces::routes())
             .merge(faults::routes())

@@ -17,7 +17,7 @@ pub(super) struct Problem {
 }
 
 /// What pages call the fields that a problem can be about.
-const LABELS: [(&str, &str); 27] = [
+const LABELS: [(&str, &str); 29] = [
     ("label", "Name"),
     ("name", "Name"),
     ("description", "Description"),
@@ -45,6 +45,8 @@ const LABELS: [(&str, &str); 27] = [
     ("refreshTokenWindowMinutes", "Unused refresh token"),
     ("filter", "Filter"),
     ("search", "Search"),
+    ("origin", "Origin URL"),
+    ("scopes", "Type"),
 ];
 
 impl Problem {

@@ -58,6 +58,11 @@ impl<R> Permit<R> {
         self.caller.user.as_deref()
     }
 
+    /// The id of the holder.
+    pub(super) fn actor_id(&self) -> &str {
+        &self.caller.actor.id
+    }
+
     /// An app that has admin roles is changed by a super administrator alone: whoever registers a key of it
     /// could act as it.
     pub(super) fn to_change(&self, app: &App) -> Result<(), ApiError> {

@@ -67,8 +67,8 @@ impl ApiError {
         }
     }
 
-    /// The token is good, and whoever has it may not do this.
-    pub(super) fn no_permission(cause: impl Into<String>) -> Self {
+    /// Whoever asks may not do this.
+    pub(crate) fn no_permission(cause: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "E0000006", NO_PERMISSION).because(cause)
     }
 
@@ -309,11 +309,17 @@ impl From<StoreError> for ApiError {
             error @ StoreError::InvalidScope { .. } => Self::invalid("scopeId", [error.to_string()]),
             StoreError::UnknownServer { id } => Self::no_such("AuthorizationServer", &id),
             StoreError::GroupNameTaken
+            | StoreError::TrustedOriginNameTaken
             | StoreError::ServerNameTaken { .. }
             | StoreError::ScopeTaken { .. }
             | StoreError::ClaimTaken { .. } => {
                 let cause = "name: An object with this field already exists in the current organization";
                 Self::invalid("name", [cause.to_owned()])
+            }
+            StoreError::UnknownTrustedOrigin { id } => Self::no_such("TrustedOrigin", &id),
+            StoreError::TrustedOriginTaken => {
+                let cause = "origin: An object with this field already exists in the current organization";
+                Self::invalid("origin", [cause.to_owned()])
             }
             error @ StoreError::TokenLife => Self::invalid("actions.token", [error.to_string()]),
             error @ StoreError::TooManyOfServer { .. } => Self::invalid("name", [error.to_string()]),

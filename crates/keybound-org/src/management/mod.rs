@@ -1,5 +1,5 @@
-//! The management API: users, groups, apps, authorization servers and the system log under `/api/v1`, admin roles of
-//! apps under `/oauth2/v1/clients`.
+//! The management API: users, groups, apps, authorization servers, Trusted Origins and the system log under `/api/v1`,
+//! admin roles of apps under `/oauth2/v1/clients`.
 
 mod admission;
 mod app_body;
@@ -11,12 +11,15 @@ mod client_keys;
 mod client_roles;
 mod error;
 mod groups;
+mod lifecycle;
 mod logs;
+mod members;
 pub(crate) mod operations;
 mod page;
 mod rate_limit;
 mod right;
 mod scope_grants;
+mod trusted_origins;
 mod users;
 mod version;
 mod view;
@@ -35,6 +38,7 @@ use keybound::{Clock, TargetUri};
 
 use crate::admin_token::AdminTokenHash;
 use crate::authorization_server::IssuedTokens;
+use crate::paths::is_under;
 use crate::store::Store;
 
 pub(crate) use admission::Permit;
@@ -51,12 +55,18 @@ pub(crate) use page::ListRequest;
 pub use rate_limit::EndpointGroup;
 pub(crate) use rate_limit::{Allowance, OKTA_REQUESTS_PER_MINUTE};
 use rate_limit::{RateLimits, Turn};
+pub(crate) use trusted_origins::{TRUSTED_ORIGINS, TrustedOriginBody};
 pub(crate) use users::{FirstSteps, USERS, UserBody};
 
 /// Where the management API is.
 const PATH: &str = "/api/v1";
 /// Where clients are, which belong to it as well.
 const CLIENTS_PATH: &str = "/oauth2/v1/clients";
+
+/// Whether what is at a path belongs to the management API.
+pub(crate) fn is_at(path: &str) -> bool {
+    is_under(path, PATH) || is_under(path, CLIENTS_PATH)
+}
 
 /// The management API of one org.
 pub(crate) struct Management {
@@ -94,6 +104,7 @@ impl Management {
             .merge(client_keys::routes())
             .merge(scope_grants::routes())
             .merge(authorization_servers::routes())
+            .merge(trusted_origins::routes())
             .merge(logs::routes());
         Router::new().nest(PATH, finished(endpoints)).nest(CLIENTS_PATH, finished(client_roles::routes()))
     }

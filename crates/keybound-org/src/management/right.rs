@@ -57,6 +57,10 @@ rights! {
         of [Super, Org, App, ReadOnly];
     /// To create, change and delete them, and to rotate their keys.
     ManageAuthorizationServers: ["okta.authorizationServers.manage"] of [Super];
+    /// To see Trusted Origins.
+    ReadTrustedOrigins: ["okta.trustedOrigins.read", "okta.trustedOrigins.manage"] of [Super, Org, ReadOnly];
+    /// To create, change and delete Trusted Origins.
+    ManageTrustedOrigins: ["okta.trustedOrigins.manage"] of [Super, Org];
     /// To read the system log.
     ReadLogs: ["okta.logs.read"] of [Super, Org, App, ReadOnly];
 }

@@ -30,6 +30,7 @@ mod sessions;
 mod signing_keys;
 mod single_use;
 mod token_grants;
+mod trusted_origins;
 mod users;
 
 use std::fs::{File, OpenOptions};
@@ -75,6 +76,9 @@ pub(crate) use sessions::Session;
 pub(crate) use signing_keys::{KeptKey, KeyState};
 pub(crate) use single_use::Once;
 pub(crate) use token_grants::{NotGranted, TokenGrant};
+pub(crate) use trusted_origins::{
+    TrustedOrigin, TrustedOriginScope, TrustedOriginSettings, trusted_origin_property,
+};
 pub(crate) use users::{UserChangeError, user_filter_property, user_property};
 
 /// The database's name in the org's folder.
@@ -222,6 +226,18 @@ pub enum StoreError {
         /// How many there may be.
         limit: i64,
     },
+    /// No Trusted Origin has the id.
+    #[error("there is no Trusted Origin with the id `{id}`")]
+    UnknownTrustedOrigin {
+        /// The id.
+        id: String,
+    },
+    /// Another Trusted Origin has the name.
+    #[error("another Trusted Origin has this name")]
+    TrustedOriginNameTaken,
+    /// Another Trusted Origin is for the origin.
+    #[error("another Trusted Origin is for this origin")]
+    TrustedOriginTaken,
     /// Tokens would live for too short or too long.
     #[error(
         "an access token lives for five minutes at least and for a day at most; a refresh token that is not used for \

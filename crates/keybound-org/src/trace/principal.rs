@@ -78,7 +78,8 @@ fn of_credentials(headers: &HeaderMap) -> Option<Principal> {
     match scheme.to_ascii_lowercase().as_str() {
         "basic" => {
             let decoded = zeroize::Zeroizing::new(STANDARD.decode(credentials.trim()).ok()?);
-            let (user, _) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+            let decoded = std::str::from_utf8(&decoded).ok()?;
+            let user = decoded.split_once(':').map_or(decoded, |(user, _)| user);
             let (user, _) = form_urlencoded::parse(user.as_bytes()).next()?;
             Some(Principal::BasicUser(excerpt(&user, NAME)))
         }

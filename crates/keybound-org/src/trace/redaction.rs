@@ -14,10 +14,18 @@ use super::principal::is_form;
 use super::recording::RecordedBody;
 
 /// Header fields whose values are shown.
-const SHOWN_FIELDS: [&str; 35] = [
+const SHOWN_FIELDS: [&str; 43] = [
     "accept",
     "accept-encoding",
     "accept-language",
+    "access-control-allow-credentials",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "access-control-max-age",
+    "access-control-request-headers",
+    "access-control-request-method",
     "allow",
     "cache-control",
     "connection",
@@ -149,10 +157,12 @@ fn credentials(text: &str, is_client: IsClient<'_>) -> String {
         "dpop" | "bearer" => format!("{scheme} {}", jwt(rest)),
         "basic" => {
             let decoded = STANDARD.decode(rest.trim()).map(Zeroizing::new).unwrap_or_default();
-            let user = std::str::from_utf8(&decoded).ok().and_then(|decoded| decoded.split_once(':'));
-            match user {
-                Some((user, _)) if is_client(user) => format!("{scheme} {user}:{REMOVED}"),
-                _ => format!("{scheme} {REMOVED}"),
+            match std::str::from_utf8(&decoded).unwrap_or_default() {
+                user if is_client(user) => format!("{scheme} {user}"),
+                pair => match pair.split_once(':') {
+                    Some((user, _)) if is_client(user) => format!("{scheme} {user}:{REMOVED}"),
+                    _ => format!("{scheme} {REMOVED}"),
+                },
             }
         }
         "ssws" => format!("{scheme} {REMOVED}"),
@@ -265,6 +275,7 @@ mod tests {
             ("authorization", "DPoP e30.e30.s", "DPoP [removed: a JWT of 9 bytes]"),
             ("authorization", "Bearer s", "Bearer [removed: a text of 1 bytes]"),
             ("authorization", "Basic MG9hMTpz", "Basic 0oa1:[removed]"),
+            ("authorization", "Basic MG9hMQ==", "Basic 0oa1"),
             ("authorization", "Basic MG9hOTpz", "Basic [removed]"),
             ("authorization", "Basic s", "Basic [removed]"),
             ("authorization", "SSWS s", "SSWS [removed]"),

@@ -173,3 +173,25 @@ async fn a_client_that_is_not_who_it_says_is_told_nothing() {
     let refused = unknown.post(&test, "/introspect", &token, false).await;
     assert_eq!(refused.text("/error_description"), "Invalid value for 'client_id' parameter.");
 }
+
+#[tokio::test]
+async fn only_a_client_without_a_secret_may_name_itself_in_the_place_of_one() {
+    let test = TestOrg::start().await;
+    let native = people::native(&test);
+    let web = people::web(&test, TokenEndpointAuthMethod::ClientSecretBasic);
+    for (pair, status) in [
+        (native.client_id.clone(), 200),
+        (format!("{}:", native.client_id), 200),
+        (format!("{}:secret", native.client_id), 401),
+        (web.client_id.clone(), 401),
+        (format!("{}:", web.client_id), 401),
+        (format!("{}:{}", web.client_id, web.secret.clone().unwrap()), 200),
+        ("0oa1".to_owned(), 401),
+    ] {
+        let request = test.http.post(test.url("/oauth2/v1/revoke"));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = request.header("authorization", format!("Basic {}", people::standard_base64(&pair)));
+        let answer = test.send(request.body("token=x")).await;
+        assert_eq!(answer.status.as_u16(), status, "{pair}: {answer:?}");
+    }
+}

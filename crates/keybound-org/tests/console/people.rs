@@ -1,4 +1,4 @@
-//! Users, groups and the system log in the console; and what anybody may have written into them.
+//! Users, groups, Trusted Origins and the system log in the console; and what anybody may have written into them.
 
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -186,6 +186,8 @@ async fn hostile_text_is_text_in_every_page_that_shows_it() {
     let group = test.administer(Method::POST, "/api/v1/groups", Some(group)).await.text("/id").to_owned();
     let put = test.administer(Method::PUT, &format!("/api/v1/groups/{group}/users/{user}"), None).await;
     assert_eq!(put.status, StatusCode::NO_CONTENT);
+    let fields = [("name", HOSTILE), ("origin", "http://localhost:3000")];
+    let origin = path(&create(&mut browser, "trusted-origins", &fields).await);
     let created = create(&mut browser, "apps", &[("label", HOSTILE)]).await;
     let app = path(&created);
     let mut paths = vec![
@@ -195,6 +197,8 @@ async fn hostile_text_is_text_in_every_page_that_shows_it() {
         "/admin/users?search=profile.login+eq+%22e%40example.com%22".to_owned(),
         format!("/admin/users/{user}"),
         format!("/admin/groups/{group}"),
+        "/admin/trusted-origins".to_owned(),
+        origin,
     ];
     paths.extend(["", "/scopes", "/roles", "/program"].map(|tab| format!("{app}{tab}")));
     for (list, field) in [
@@ -219,6 +223,7 @@ async fn hostile_text_is_text_in_every_page_that_shows_it() {
             vec![("firstName", HOSTILE), ("lastName", HOSTILE), ("email", HOSTILE), ("login", HOSTILE)],
         ),
         ("/admin/groups/new", vec![("name", ""), ("description", HOSTILE)]),
+        ("/admin/trusted-origins/new", vec![("name", HOSTILE), ("origin", HOSTILE)]),
         ("/admin/apps/new", vec![("label", ""), ("application_type", "web"), ("redirect_uris", HOSTILE)]),
         (&*format!("{app}/keys"), vec![("jwks", HOSTILE)]),
         (&*format!("/admin/groups/{group}/members"), vec![("user", HOSTILE)]),
@@ -234,4 +239,54 @@ async fn hostile_text_is_text_in_every_page_that_shows_it() {
             shown.html
         );
     }
+}
+
+#[tokio::test]
+async fn an_origin_is_trusted_for_as_long_as_it_is_said_to_be() {
+    let test = TestOrg::start().await;
+    let mut browser = Browser::signed_in(&test).await;
+    let fields = [("name", "A site"), ("origin", " http://localhost:3000 "), ("redirect", "true")];
+    let origin = path(&create(&mut browser, "trusted-origins", &fields).await);
+    let id = origin.rsplit('/').next().unwrap();
+    let seen = async || {
+        let seen = test.administer(Method::GET, &format!("/api/v1/trustedOrigins/{id}"), None).await;
+        let scopes = seen.json["scopes"].as_array().unwrap().len();
+        (seen.text("/name").to_owned(), seen.text("/status").to_owned(), scopes)
+    };
+    // The form of a new one comes with CORS checked.
+    assert_eq!(seen().await, ("A site".to_owned(), "ACTIVE".to_owned(), 2));
+
+    let page = browser.open(&origin).await;
+    let saved = browser.submit(&page, &origin, &[("name", "Mine")]).await;
+    assert_eq!(saved.location(), format!("{origin}?done=trusted-origin-saved"));
+    assert_eq!(seen().await.0, "Mine");
+    for (name, value, problem) in [
+        ("origin", "http://localhost:3000/callback", "write http://localhost:3000."),
+        ("origin", "localhost", "Origin value is not valid."),
+        ("name", "", "The field cannot be left blank."),
+    ] {
+        let refused = browser.submit(&page, &origin, &[(name, value)]).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{name} {value}");
+        assert!(refused.html.contains(problem), "{value}: {}", refused.html);
+    }
+    let none = [
+        ("name", "None"),
+        ("origin", "http://localhost:4000"),
+        ("form_token", &page.form(&origin)["form_token"]),
+    ];
+    let refused = browser.post("/admin/trusted-origins/new", &none).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.html.contains("id=\"scopes-problem\""), "{}", refused.html);
+
+    for (step, status) in [("deactivate", "INACTIVE"), ("activate", "ACTIVE")] {
+        let page = browser.open(&origin).await;
+        let done = browser.submit(&page, &format!("{origin}/{step}"), &[]).await;
+        assert_eq!((path(&done), seen().await.1), (origin.clone(), status.to_owned()), "{step}");
+    }
+    let page = browser.open(&origin).await;
+    let gone = browser.submit(&page, &format!("{origin}/delete"), &[]).await;
+    assert_eq!(gone.location(), "/admin/trusted-origins?done=trusted-origin-deleted");
+    assert_eq!(browser.open(&origin).await.status, StatusCode::NOT_FOUND);
+    let list = browser.open("/admin/trusted-origins").await;
+    assert!(list.html.contains("There are no Trusted Origins"), "{}", list.html);
 }

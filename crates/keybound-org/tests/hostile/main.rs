@@ -29,7 +29,7 @@ use http::{Method, StatusCode};
 use keybound_org::{AdminRole, OrgSettings};
 use proptest::strategy::{BoxedStrategy, Strategy as _};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{READ, TestOrg};
 use tokio::runtime::Runtime;
 
@@ -133,6 +133,10 @@ async fn known(test: &TestOrg) -> Known {
             ids.extend(names.iter().map(|name| (*name, id.to_owned())));
         }
     }
+    let origin =
+        json!({ "name": "A site", "origin": "http://localhost:3000", "scopes": [{ "type": "CORS" }] });
+    let origin = test.administer(Method::POST, "/api/v1/trustedOrigins", Some(origin)).await;
+    ids.push(("trustedOriginId", origin.text("/id").to_owned()));
     let (mut served, mut not_served) = (Vec::new(), Vec::new());
     for operation in operations() {
         let (method, pattern) = operation;
@@ -142,6 +146,8 @@ async fn known(test: &TestOrg) -> Known {
         if is_served { &mut served } else { &mut not_served }.push(operation);
     }
     assert!(served.len() > 40 && not_served.len() > 400, "{served:?}");
+    let of_origins = served.iter().filter(|(_, pattern)| pattern.starts_with("/api/v1/trustedOrigins"));
+    assert_eq!(of_origins.count(), 7, "{served:?}");
     Known { served, not_served, ids }
 }
 

@@ -3,7 +3,6 @@
 mod claims;
 mod expression;
 mod keys;
-mod members;
 mod policies;
 mod rule_body;
 mod rules;
@@ -24,6 +23,8 @@ use super::Management;
 use super::admission::Permit;
 use super::body::JsonBody;
 use super::error::ApiError;
+use super::lifecycle::{link, link_lifecycle, status_after};
+use super::members::{self, Members};
 use super::page::{ListKind, ListRequest};
 use super::right::{ManageAuthorizationServers, ReadAuthorizationServers};
 use crate::background;
@@ -34,7 +35,6 @@ use crate::timestamp;
 pub(crate) use claims::{ACCESS_TOKEN, ClaimBody, ID_TOKEN};
 pub(crate) use expression::text as claim_expression;
 pub(crate) use keys::key_status;
-use members::Members;
 pub(crate) use policies::{ALL_CLIENTS, PolicyBody};
 pub(crate) use rule_body::{EVERY_SCOPE, RuleBody};
 pub(crate) use scopes::{NOT_PUBLISHED, PUBLISHED, ScopeBody, is_built_in};
@@ -178,15 +178,6 @@ async fn lifecycle(
     .await?
 }
 
-/// The status that a step of a lifecycle leads to.
-fn status_after(step: &str) -> Result<LifecycleStatus, ApiError> {
-    match step {
-        "activate" => Ok(LifecycleStatus::Active),
-        "deactivate" => Ok(LifecycleStatus::Inactive),
-        _ => Err(ApiError::no_such_path()),
-    }
-}
-
 impl Management {
     /// The page of authorization servers that is asked for.
     pub(crate) fn servers(&self, request: &ListRequest) -> Result<Page<CustomServer>, ApiError> {
@@ -313,22 +304,6 @@ impl Management {
         });
         link_lifecycle(&mut view, &url, server.status);
         Ok(view)
-    }
-}
-
-/// A link with the methods that it takes.
-fn link(href: &str, methods: &[&str]) -> Value {
-    json!({ "href": href, "hints": { "allow": methods } })
-}
-
-/// Links a view to the step that its thing can take.
-fn link_lifecycle(view: &mut Value, url: &str, status: LifecycleStatus) {
-    let step = match status {
-        LifecycleStatus::Active => "deactivate",
-        LifecycleStatus::Inactive => "activate",
-    };
-    if let Some(links) = view.get_mut("_links").and_then(Value::as_object_mut) {
-        links.insert(step.to_owned(), link(&format!("{url}/lifecycle/{step}"), &["POST"]));
     }
 }
 

@@ -18,8 +18,8 @@ use crate::store::{Store, StoreError, column};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// The org has users, groups, apps or authorization servers of its own.
-    #[error("the org has users, groups, apps or authorization servers already")]
+    /// The org has users, groups, apps, authorization servers or Trusted Origins of its own.
+    #[error("the org has users, groups, apps, authorization servers or Trusted Origins already")]
     NotEmpty,
     /// A line is not as it must be.
     #[error("line {line}: {problem}")]
@@ -123,7 +123,7 @@ pub enum LineProblem {
 
 impl Store {
     /// Reads what [`Store::export`] wrote, in one transaction; gives the number of records. The org must have no users,
-    /// groups, apps and authorization servers but those that every org has, which the file's take the place of.
+    /// groups, apps, authorization servers and Trusted Origins but those that every org has, which the file's take the place of.
     pub fn import(&self, mut from: impl BufRead, now: NumericDate) -> Result<u64, ImportError> {
         self.write(|transaction| {
             make_room(transaction)?;
@@ -161,6 +161,7 @@ fn make_room(transaction: &Transaction<'_>) -> Result<(), ImportError> {
         "authorization_servers WHERE id <> 'default'",
         "server_scopes",
         "server_claims",
+        "trusted_origins",
     ] {
         if transaction.prepare(&format!("SELECT 1 FROM {own}"))?.exists([])? {
             return Err(ImportError::NotEmpty);

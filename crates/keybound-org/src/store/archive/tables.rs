@@ -4,7 +4,9 @@ use keybound::{Algorithm, PrivateKey, SigningKey};
 use rusqlite::Transaction;
 use serde_json::{Map, Value};
 
-use crate::store::{StoreError, apps, authorization_servers, groups, is_scope, signing_keys, users};
+use crate::store::{
+    StoreError, apps, authorization_servers, groups, is_scope, signing_keys, trusted_origins, users,
+};
 
 /// The members of one line.
 pub(super) type Record = Map<String, Value>;
@@ -282,6 +284,27 @@ pub(super) const TABLES: &[Table] = &[
             let (policy, id) = (text(record, "policy"), text(record, "id"));
             let rule = authorization_servers::rule(transaction, policy, id)?;
             Ok(rule.is_some_and(|rule| rule.value.lifetimes.are_allowed()))
+        },
+    },
+    Table {
+        kind: "trustedOrigin",
+        name: "trusted_origins",
+        order: "number",
+        is_secret: false,
+        columns: &[
+            ID,
+            NAME,
+            column("origin", "origin", Text),
+            column("scopes", "scopes", List),
+            STATUS,
+            CREATED,
+            column("createdBy", "created_by", Text),
+            UPDATED,
+            column("lastUpdatedBy", "last_updated_by", Text),
+        ],
+        is_good: |transaction, record| {
+            let found = trusted_origins::find(transaction, "id", text(record, "id"))?;
+            Ok(found.is_some_and(|found| !found.settings.scopes.is_empty()))
         },
     },
     Table {

@@ -1,6 +1,6 @@
 //! The members of a body, looked at one by one, so that the answer names all that are not as they must be.
 
-use super::ApiError;
+use super::error::ApiError;
 use crate::store::LifecycleStatus;
 
 /// Characters of a name or another short text, at most.
