@@ -20,6 +20,7 @@ mod rate_limit;
 mod right;
 mod scope_grants;
 mod trusted_origins;
+mod user_lifecycle;
 mod users;
 mod version;
 mod view;
@@ -99,6 +100,7 @@ impl Management {
                 .with_state(Arc::clone(&self))
         };
         let endpoints = users::routes()
+            .merge(user_lifecycle::routes())
             .merge(groups::routes())
             .merge(apps::routes())
             .merge(client_keys::routes())

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::routing::get;
 use http::{HeaderMap, StatusCode};
-use keybound::random::jwt_id;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
@@ -18,7 +17,7 @@ use super::admission::Permit;
 use super::body::{self, JsonBody};
 use super::error::ApiError;
 use super::page::{ListKind, ListRequest};
-use super::right::{HelpUsers, ManageUsers, ReadUsers};
+use super::right::{ManageUsers, ReadUsers};
 use super::version::{Version, answer_with};
 use crate::background;
 use crate::event::EventObject;
@@ -30,20 +29,9 @@ use crate::store::{
 use crate::user::{InvalidMember, LifecycleStep, Profile, User, UserStatus};
 
 pub(super) fn routes() -> Router<Arc<Management>> {
-    let router = Router::new()
+    Router::new()
         .route("/users", get(list).post(create))
-        .route("/users/{user}", get(read).post(update).put(replace).delete(delete));
-    let manage = |step| move |permit, api, named, query| manage(step, permit, api, named, query);
-    let help = |step| move |permit, api, named, query| help(step, permit, api, named, query);
-    router
-        .route("/users/{user}/lifecycle/activate", post(manage(LifecycleStep::Activate)))
-        .route("/users/{user}/lifecycle/deactivate", post(manage(LifecycleStep::Deactivate)))
-        .route("/users/{user}/lifecycle/suspend", post(manage(LifecycleStep::Suspend)))
-        .route("/users/{user}/lifecycle/unsuspend", post(manage(LifecycleStep::Unsuspend)))
-        .route("/users/{user}/lifecycle/reactivate", post(manage(LifecycleStep::Reactivate)))
-        .route("/users/{user}/lifecycle/unlock", post(help(LifecycleStep::Unlock)))
-        .route("/users/{user}/lifecycle/reset_password", post(help(LifecycleStep::ResetPassword)))
-        .route("/users/{user}/lifecycle/expire_password", post(help(LifecycleStep::ExpirePassword)))
+        .route("/users/{user}", get(read).post(update).put(replace).delete(delete))
 }
 
 pub(crate) const USERS: ListKind = ListKind {
@@ -113,7 +101,7 @@ impl Credentials {
 }
 
 /// Whether a query has a parameter of this value.
-fn has(query: Option<&str>, name: &str, value: &str) -> bool {
+pub(super) fn has(query: Option<&str>, name: &str, value: &str) -> bool {
     let parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     parameters.into_iter().any(|(known, given)| known == name && given == value)
 }
@@ -270,28 +258,6 @@ async fn delete(
     .await?
 }
 
-/// `POST /api/v1/users/{id or login}/lifecycle/…`, where an administrator of users is needed.
-async fn manage(
-    step: LifecycleStep,
-    permit: Permit<ManageUsers>,
-    State(api): State<Arc<Management>>,
-    Named(name): Named<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    background::run(move || api.answer_step(step, &permit, &name, query.as_deref())).await?
-}
-
-/// The same where the help desk will do.
-async fn help(
-    step: LifecycleStep,
-    permit: Permit<HelpUsers>,
-    State(api): State<Arc<Management>>,
-    Named(name): Named<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    background::run(move || api.answer_step(step, &permit, &name, query.as_deref())).await?
-}
-
 impl Management {
     /// The page of users that is asked for.
     pub(crate) fn users(&self, request: &ListRequest) -> Result<Page<User>, ApiError> {
@@ -355,64 +321,6 @@ impl Management {
         };
         self.log(&event.to(target(&user)));
         Ok(user)
-    }
-
-    /// Takes a step of a user's lifecycle; gives the user as it then is.
-    pub(crate) fn take_step<R>(
-        &self,
-        step: LifecycleStep,
-        permit: &Permit<R>,
-        name: &str,
-    ) -> Result<User, ApiError> {
-        let now = self.clock.now();
-        let changed = self.store.change_user(name, NewPassword::None, |user| Ok(user.take(step, now)?));
-        let user = changed.map_err(|error| ApiError::not_changed(name, error))?;
-        let (event_type, message) = event_of(step);
-        self.log(&permit.event(event_type, message).to(target(&user)));
-        Ok(user)
-    }
-
-    fn answer_step<R>(
-        &self,
-        step: LifecycleStep,
-        permit: &Permit<R>,
-        name: &str,
-        query: Option<&str>,
-    ) -> Result<Response, ApiError> {
-        let user = self.take_step(step, permit, name)?;
-        if step == LifecycleStep::ExpirePassword {
-            return Ok(answer_with(&self.view(&user)));
-        }
-        // A mail is said to be sent unless the caller will bring the link to the user.
-        if !has(query, "sendEmail", "false") {
-            return Ok(Json(json!({})).into_response());
-        }
-        let token = jwt_id(self.random.as_ref())?;
-        let origin = self.url.origin();
-        let body = match (step, user.status) {
-            (LifecycleStep::ResetPassword, _) => {
-                json!({ "resetPasswordUrl": format!("{origin}/signin/reset-password/{token}") })
-            }
-            (LifecycleStep::Activate | LifecycleStep::Reactivate, UserStatus::Provisioned) => json!({
-                "activationUrl": format!("{origin}/welcome/{token}"),
-                "activationToken": token,
-            }),
-            _ => json!({}),
-        };
-        Ok(Json(body).into_response())
-    }
-}
-
-const fn event_of(step: LifecycleStep) -> (&'static str, &'static str) {
-    match step {
-        LifecycleStep::Activate => ("user.lifecycle.activate", "Activate Okta user"),
-        LifecycleStep::Deactivate => ("user.lifecycle.deactivate", "Deactivate Okta user"),
-        LifecycleStep::Suspend => ("user.lifecycle.suspend", "Suspend Okta user"),
-        LifecycleStep::Unsuspend => ("user.lifecycle.unsuspend", "Unsuspend Okta user"),
-        LifecycleStep::Reactivate => ("user.lifecycle.reactivate", "Reactivate Okta user"),
-        LifecycleStep::Unlock => ("user.account.unlock", "Unlock user account for Okta"),
-        LifecycleStep::ResetPassword => ("user.account.reset_password", "Reset user password for Okta"),
-        LifecycleStep::ExpirePassword => ("user.account.expire_password", "Expire user password for Okta"),
     }
 }
 
