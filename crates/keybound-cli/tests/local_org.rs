@@ -3,7 +3,8 @@
 mod support;
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -244,4 +245,31 @@ fn an_org_leaves_word_of_itself_for_other_verbs_and_takes_it_back_when_it_ends()
     assert_eq!(told["url"], org.url.as_str(), "what a killed org left is overwritten");
     assert_eq!(org.terminate().code(), Some(0));
     assert!(!file.exists());
+}
+
+#[test]
+fn pages_of_an_origin_that_is_trusted_from_the_start_may_call_and_of_others_the_log_tells() {
+    let workspace = Workspace::new();
+    let wrong =
+        workspace.run(&["org", "start", "--http", "--trusted-origin", "http://localhost:3000/callback"]);
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    assert!(wrong.stderr.contains("write http://localhost:3000"), "{wrong:?}");
+
+    let flags = ["--http", "--trusted-origin", "http://localhost:3000"];
+    let mut org = Org::start_with(&workspace, &flags);
+    let mut log = org.stderr();
+    for (origin, is_let) in [("http://localhost:3000", true), ("http://localhost:4000", false)] {
+        let mut page = TcpStream::connect(org.url.strip_prefix("http://").unwrap()).unwrap();
+        let request = "GET /api/v1/users HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+        write!(page, "{request}Origin: {origin}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        page.read_to_string(&mut answer).unwrap();
+        let field = format!("access-control-allow-origin: {origin}\r\n");
+        assert_eq!(answer.contains(&field), is_let, "{answer}");
+    }
+    drop(org);
+    let mut logged = String::new();
+    log.read_to_string(&mut logged).unwrap();
+    assert!(logged.contains("http://localhost:4000") && logged.contains("--trusted-origin"), "{logged}");
+    assert_eq!(logged.lines().count(), 1, "only what is refused: {logged}");
 }

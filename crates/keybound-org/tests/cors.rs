@@ -256,6 +256,15 @@ async fn a_refusal_says_what_to_do() {
         let cause = body["errorCauses"][0]["errorSummary"].as_str().unwrap();
         assert!(cause.starts_with(&format!("origin {origin}: ")) && cause.contains(told), "{cause}");
     }
+    let traces = test.administer(Method::GET, "/keybound/v1/traces", None).await;
+    let traced = traces.json["exchanges"].as_array().unwrap();
+    let preflights: Vec<_> = traced.iter().filter(|one| one["method"] == "OPTIONS").collect();
+    assert_eq!(preflights.len(), 4);
+    for exchange in preflights {
+        assert_eq!(exchange["findings"], json!([]), "no rule for tokens: {exchange}");
+        let verdict = &exchange["verdict"];
+        assert!(verdict["change"].as_str().unwrap().starts_with("Trust the origin"), "{verdict}");
+    }
     let long = "a".repeat(5_000);
     let refused = preflight(&test, "/api/v1/users", "GET", &long).await;
     assert!(refused.bytes().await.unwrap().len() < 1_000, "a hostile one is not repeated whole");

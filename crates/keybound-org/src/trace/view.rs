@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use keybound::Rule;
 use serde_json::Value;
 
@@ -91,11 +91,14 @@ pub(super) fn verdict(recording: &Recording) -> Verdict {
 
 /// What to change where no rule for tokens and proofs is broken, by the error code.
 fn other_change(recording: &Recording, status: StatusCode) -> Option<&'static str> {
+    if recording.method == Method::OPTIONS && status == StatusCode::FORBIDDEN {
+        return Some("Trust the origin that the page is from, or give the page's app a redirect URI there.");
+    }
     let answer: Value = serde_json::from_slice(&recording.answer_body.bytes).unwrap_or_default();
     let code = ["error", "errorCode"].into_iter().find_map(|name| answer.get(name)?.as_str());
     Some(match code.unwrap_or_default() {
         "invalid_client" => {
-            "Authenticate in the way that the app is set to (token_endpoint_auth_method), with its client id and a key or secret that is registered."
+            "Authenticate in the way that the app is set to (token_endpoint_auth_method), with its client id and a key or secret that is registered; a page shows a code_verifier (PKCE)."
         }
         "invalid_grant" => {
             "Ask the user again: a code is good once and for minutes, with the redirect_uri and code_verifier of its request; a refresh token is good once."

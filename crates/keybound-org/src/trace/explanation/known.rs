@@ -37,7 +37,12 @@ impl<'k> Known<'k> {
     ) -> Self {
         let is_success =
             recording.status.is_some_and(|status| !status.is_client_error() && !status.is_server_error());
-        let held_to = servers.held_to(recording.target.path(), recording.at).unwrap_or_else(|error| {
+        // A browser that asks whether a page may ask shows nothing, and is held to no rule for tokens.
+        let held_to = match recording.method {
+            Method::OPTIONS => Ok(None),
+            _ => servers.held_to(recording.target.path(), recording.at),
+        };
+        let held_to = held_to.unwrap_or_else(|error| {
             tracing::error!(%error, "a recorded request cannot be explained");
             None
         });
