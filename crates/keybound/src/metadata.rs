@@ -228,8 +228,12 @@ impl ServerMetadata {
 
     /// Whether the server takes clients that authenticate like this. A list that is left out is
     /// `client_secret_basic` alone (RFC 8414 section 2), which many that leave it out do not keep to: it
-    /// refuses nothing.
+    /// refuses nothing. Nor does one without `none`: a public client does not authenticate (RFC 6749 section 3.2.1),
+    /// and many servers that have such clients leave it out of how clients do.
     pub fn allow_client_authentication(&self, given: &ClientAuthentication) -> Result<(), NotSupported> {
+        if matches!(given, ClientAuthentication::None) {
+            return Ok(());
+        }
         let given = given.name();
         allowed(self.client_authentications.as_deref(), given)
             .map_err(|supported| NotSupported::ClientAuthentication { given, supported })
@@ -548,6 +552,11 @@ mod tests {
                 given: "client_secret_basic",
                 supported: vec!["private_key_jwt".to_owned()]
             })
+        );
+        assert_eq!(
+            metadata.allow_client_authentication(&ClientAuthentication::None),
+            Ok(()),
+            "a public client"
         );
         assert_eq!(
             metadata.allow_code_challenge(),
