@@ -75,7 +75,7 @@ impl<'a> MetadataDocument<'a> {
         if json.len() > MAX_METADATA_BYTES {
             return Err(MetadataError::TooLarge { found: json.len() });
         }
-        let metadata = Object::parse(json)?;
+        let metadata = Object::parse(json)?.without_nulls();
         let found = metadata.string("issuer")?;
         if found != issuer {
             return Err(MetadataError::WrongIssuer { found: excerpt(found, NAME) });
@@ -422,7 +422,9 @@ mod tests {
             Some("https://as.example/par")
         );
         assert!(metadata.requires_pushed_authorization_requests && metadata.names_itself_in_responses);
+        let nulls = r#","authorization_endpoint":null,"dpop_signing_alg_values_supported":null,"require_pushed_authorization_requests":null"#;
         let none = parse("").unwrap();
+        assert_eq!(parse(nulls).unwrap(), none);
         assert!(!none.requires_pushed_authorization_requests && !none.names_itself_in_responses);
         assert_eq!(none.token_endpoint(), Err(NotSupported::NoEndpoint("token_endpoint")));
         assert_eq!(none.authorization_endpoint(), Err(NotSupported::NoEndpoint("authorization_endpoint")));

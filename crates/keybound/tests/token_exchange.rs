@@ -231,6 +231,22 @@ fn without_a_key_a_bearer_token_is_asked_for() {
 }
 
 #[test]
+fn an_answer_may_have_its_lifetime_in_a_string_and_null_for_what_is_left_out() {
+    let key = dpop_key();
+    for (body, lifetime) in [
+        (r#"{"access_token":"t","token_type":"DPoP","expires_in":"60"}"#, Some(60)),
+        (r#"{"access_token":"t","token_type":"DPoP","expires_in":60.5}"#, Some(60)),
+        (r#"{"access_token":"t","token_type":"DPoP","expires_in":null,"scope":null}"#, None),
+        (r#"{"access_token":"t","token_type":"DPoP","refresh_token":null,"id_token":null}"#, None),
+    ] {
+        let token = run(&[(200, None, body)], Some(&key)).result.unwrap();
+        let expected = lifetime.map(|seconds| NOW.after(Duration::from_secs(seconds)));
+        assert_eq!((token.expires_at, token.scopes), (expected, None), "RFC 6749 section 5.1: {body}");
+        assert!(token.refresh_token.is_none() && token.id_token.is_none(), "{body}");
+    }
+}
+
+#[test]
 fn what_does_not_end_in_a_bound_token_is_an_error_that_says_why() {
     let refused = |status, error: &str, description: Option<&str>| ExchangeError::Refused {
         status: StatusCode::from_u16(status).unwrap(),
@@ -293,6 +309,19 @@ fn what_does_not_end_in_a_bound_token_is_an_error_that_says_why() {
             (200, None, r#"{"token_type":"DPoP"}"#),
             ExchangeError::Malformed(MemberError::Missing("access_token")),
             "no token",
+        ),
+        (
+            (200, None, r#"{"access_token":null,"token_type":"DPoP"}"#),
+            ExchangeError::Malformed(MemberError::Missing("access_token")),
+            "null for a token",
+        ),
+        (
+            (200, None, r#"{"access_token":"t","token_type":"DPoP","expires_in":"-1"}"#),
+            ExchangeError::Malformed(MemberError::WrongType {
+                name: "expires_in",
+                expected: "a number of seconds",
+            }),
+            "a lifetime that is none",
         ),
         (
             (200, None, r#"{"access_token":"t"}"#),
