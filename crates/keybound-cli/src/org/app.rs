@@ -168,7 +168,8 @@ fn client(arguments: &CreateApp, has_key: bool) -> ClientSettings {
         grant_types,
         response_types: vec![ResponseType::Code],
         token_endpoint_auth_method: method,
-        pkce_required: true,
+        // Okta too asks it of public clients alone, unless told otherwise.
+        pkce_required: method == M::None,
     }
 }
 
