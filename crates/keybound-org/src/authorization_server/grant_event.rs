@@ -41,7 +41,7 @@ impl AuthorizationServer {
         if granted.as_ref().is_err_and(TokenRefusal::is_polled) {
             return;
         }
-        let form = asked.form().ok();
+        let form = asked.token_form().ok();
         let find = |name: &str| form.as_ref().and_then(|form| form.get(name));
         let event = |token: Token| {
             let (event_type, message) = token.event(&self.id);
