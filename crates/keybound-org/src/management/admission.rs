@@ -14,7 +14,7 @@ use keybound::access_token::AccessTokenRefusal;
 use keybound::credentials::Credentials;
 use keybound::proof::AccessTokenHash;
 use keybound::resource::{ResourceRequest, Verified};
-use keybound::{NumericDate, Refusal};
+use keybound::{NumericDate, Refusal, Rule, TargetUri};
 
 use super::Management;
 use super::error::ApiError;
@@ -113,7 +113,11 @@ impl Management {
         let target = self.url.with_path(uri.path()).map_err(|_| ApiError::no_such_path())?;
         let request = ResourceRequest { method, target: &target, query: uri.query(), headers };
         let now = self.clock.now();
-        let verified = self.verified(&request, now)?;
+        let verified = self.verified(&request, now).or_else(|refusal| {
+            let spelled = spelled_as_by_java(&target).filter(|_| refusal.rule() == Rule::TargetUri);
+            let target = spelled.as_ref().ok_or(refusal)?;
+            self.verified(&ResourceRequest { target, ..request }, now)
+        })?;
         // The token's app must still be there and active.
         let client_id = verified.access_token().client_id.clone().unwrap_or_default();
         let revoked = || Refusal::from(AccessTokenRefusal::Revoked);
@@ -140,6 +144,28 @@ impl Management {
     }
 }
 
+/// The target as Okta's SDK for Java writes it into `htu`: with the characters that a path may have as they are,
+/// where the request has them percent-encoded (`/users/a%40example.com`). Both name one user here. None if there is
+/// nothing to decode.
+fn spelled_as_by_java(target: &TargetUri) -> Option<TargetUri> {
+    let path = target.path();
+    let mut decoded = String::with_capacity(path.len());
+    let mut pieces = path.split('%');
+    decoded.push_str(pieces.next()?);
+    for piece in pieces {
+        let (digits, rest) = piece.split_at_checked(2)?;
+        match u8::from_str_radix(digits, 16) {
+            Ok(byte) if IN_A_PATH.contains(&byte) => decoded.push(char::from(byte)),
+            _ => decoded.extend(["%", digits]),
+        }
+        decoded.push_str(rest);
+    }
+    (decoded != path).then(|| target.with_path(&decoded).ok()).flatten()
+}
+
+/// What may stand in a segment of a path without being encoded, and is not unreserved (RFC 3986 section 3.3).
+const IN_A_PATH: &[u8] = b"!$&'()*+,;=:@";
+
 /// The app must have a role that may.
 fn with_role<R: Right>(
     client_id: &str,
@@ -156,4 +182,25 @@ fn with_role<R: Right>(
         "the app has no admin role that may do this; assign one of {} to it",
         roles.join(", ")
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_target_is_decoded_what_a_path_may_have() {
+        for (path, expected) in [
+            ("/api/v1/users/a%40example.com", Some("/api/v1/users/a@example.com")),
+            ("/api/v1/users/a%2Bb%40x", Some("/api/v1/users/a+b@x")),
+            ("/api/v1/users/a%2Fb%40x%20%25", Some("/api/v1/users/a%2Fb@x%20%25")),
+            ("/api/v1/users/a@x", None),
+            ("/api/v1/users/a%2Fb%3Fc%23d%C3%A9", None),
+            ("/api/v1/users", None),
+        ] {
+            let target = TargetUri::parse(&format!("http://localhost{path}")).unwrap();
+            let found = spelled_as_by_java(&target);
+            assert_eq!(found.as_ref().map(TargetUri::path), expected, "{path}");
+        }
+    }
 }
