@@ -204,12 +204,29 @@ pub(crate) fn public_key(jwk: &Map<String, Value>) -> Result<PublicKey, String> 
     }
     // What Okta adds to a key when it shows it, and a client may send back.
     let is_of_key = |name: &str| !matches!(name, "id" | "status" | "created" | "lastUpdated" | "_links");
-    let jwk: Map<_, _> = jwk
+    let mut jwk: Map<_, _> = jwk
         .iter()
         .filter(|(name, value)| is_of_key(name) && !value.is_null())
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
+    if let Some(curve) = curve_left_out(&jwk) {
+        jwk.insert("crv".to_owned(), curve.into());
+    }
     PublicKey::from_jwk(Value::Object(jwk).to_string().as_bytes()).map_err(|error| format!("jwks: {error}"))
+}
+
+/// The curve of a key that does not name it: Terraform's provider sends such keys, and Okta takes them. It follows from
+/// the length of a coordinate (RFC 7518 section 6.2.1.2).
+fn curve_left_out(jwk: &Map<String, Value>) -> Option<&'static str> {
+    if jwk.get("kty")? != "EC" || jwk.contains_key("crv") {
+        return None;
+    }
+    match jwk.get("x")?.as_str()?.len() {
+        43 => Some("P-256"),
+        64 => Some("P-384"),
+        88 => Some("P-521"),
+        _ => None,
+    }
 }
 
 /// What is wrong with a body.

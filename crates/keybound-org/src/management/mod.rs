@@ -13,6 +13,7 @@ mod error;
 mod groups;
 mod logs;
 pub(crate) mod operations;
+mod org_metadata;
 mod page;
 mod rate_limit;
 mod right;
@@ -91,7 +92,10 @@ impl Management {
             .merge(scope_grants::routes())
             .merge(authorization_servers::routes())
             .merge(logs::routes());
-        Router::new().nest(PATH, finished(endpoints)).nest(CLIENTS_PATH, finished(client_roles::routes()))
+        Router::new()
+            .nest(PATH, finished(endpoints))
+            .nest(CLIENTS_PATH, finished(client_roles::routes()))
+            .merge(org_metadata::routes().with_state(Arc::clone(&self)))
     }
 
     /// The URL of a list: `users`, `groups`, …

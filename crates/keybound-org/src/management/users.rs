@@ -63,7 +63,7 @@ const PAGE_OF_MATCHES: usize = 10;
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct UserBody {
-    profile: Map<String, Value>,
+    profile: Option<Map<String, Value>>,
     credentials: Credentials,
     group_ids: Vec<String>,
 }
@@ -91,7 +91,7 @@ impl UserBody {
     /// A user with this profile and, if there is one, this password.
     pub(crate) fn new(profile: Map<String, Value>, password: Option<Zeroizing<String>>) -> Self {
         let password = Password { value: password, ..Password::default() };
-        Self { profile, credentials: Credentials { password }, ..Self::default() }
+        Self { profile: Some(profile), credentials: Credentials { password }, ..Self::default() }
     }
 }
 
@@ -113,7 +113,7 @@ impl Credentials {
 }
 
 /// Whether a query has a parameter of this value.
-fn has(query: Option<&str>, name: &str, value: &str) -> bool {
+pub(super) fn has(query: Option<&str>, name: &str, value: &str) -> bool {
     let parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     parameters.into_iter().any(|(known, given)| known == name && given == value)
 }
@@ -199,7 +199,8 @@ async fn update(
     background::run(move || change.answer(&api)).await?
 }
 
-/// `PUT /api/v1/users/{id or login}`: the profile is then what the body says, and nothing else.
+/// `PUT /api/v1/users/{id or login}`: the profile is then what the body says, and nothing else. Without one it stays, as
+/// it does where Okta's SDK for Go sets a password.
 async fn replace(
     permit: Permit<ManageUsers>,
     State(api): State<Arc<Management>>,
@@ -243,7 +244,8 @@ impl Change {
             if Version::of(&api.view(user)).is_stale_to(&headers) {
                 return Err(UserChangeError::Changed);
             }
-            user.update(profile(user, body.profile)?, has_password, now);
+            let new = body.profile.map(|members| profile(user, members)).transpose()?;
+            user.update(new.unwrap_or_else(|| user.profile.clone()), has_password, now);
             Ok(())
         });
         let user = changed.map_err(|error| ApiError::not_changed(&name, error))?;
@@ -312,7 +314,7 @@ impl Management {
         first: FirstSteps,
     ) -> Result<User, ApiError> {
         let has_password = body.credentials.has_password();
-        let profile = Profile::new(body.profile)?;
+        let profile = Profile::new(body.profile.unwrap_or_default())?;
         let password = body.credentials.hash(self)?;
         let now = self.clock.now();
         let id = okta_id::generate(IdKind::User, self.random.as_ref())?;

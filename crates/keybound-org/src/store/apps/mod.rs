@@ -43,6 +43,8 @@ pub struct NewApp {
     pub client: ClientSettings,
     /// The secret that it authenticates with, if it does so by one. Only a hash of it is kept.
     pub client_secret: Option<ClientSecret>,
+    /// Whether its clients are let in at once.
+    pub status: AppStatus,
 }
 
 impl Default for NewApp {
@@ -55,6 +57,7 @@ impl Default for NewApp {
             dpop_bound_access_tokens: true,
             client: ClientSettings::default(),
             client_secret: None,
+            status: AppStatus::Active,
         }
     }
 }
@@ -241,6 +244,7 @@ fn insert(
         (client_id, &new.label, new.dpop_bound_access_tokens, column(now)),
     )?;
     let mut app = find(transaction, client_id)?.ok_or_else(|| unknown(client_id))?;
+    app.status = new.status;
     app.client.clone_from(&new.client);
     app.client_secret_hash = new.client_secret.as_ref().map(ClientSecret::hash);
     app.last_updated = now;
