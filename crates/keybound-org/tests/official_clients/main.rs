@@ -16,6 +16,7 @@
 mod support;
 
 mod calls;
+mod models;
 mod raw;
 mod sdk;
 mod terraform;
