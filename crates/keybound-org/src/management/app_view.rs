@@ -35,7 +35,7 @@ impl Management {
             "response_types": response_types,
             "grant_types": grant_types,
             "application_type": client.application_type.name(),
-            "consent_method": "REQUIRED",
+            "consent_method": "TRUSTED",
             "issuer_mode": "DYNAMIC",
             "idp_initiated_login": { "mode": "DISABLED", "default_scope": [] },
             "wildcard_redirect": "DISABLED",
@@ -47,7 +47,7 @@ impl Management {
             let keys: Vec<_> = active.map(|key| self.client_key_view(&app.client_id, &key)).collect();
             members.insert("jwks".to_owned(), json!({ "keys": keys }));
         }
-        Ok(json!({
+        let mut view = json!({
             "id": app.client_id,
             "name": "oidc_client",
             "label": app.label,
@@ -74,7 +74,9 @@ impl Management {
                 "oauthClient": oauth,
             },
             "_links": self.app_links(app),
-        }))
+        });
+        self.store.presentation(&app.client_id)?.unwrap_or_default().show(&mut view);
+        Ok(view)
     }
 
     fn app_links(&self, app: &App) -> Value {

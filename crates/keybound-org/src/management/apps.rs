@@ -20,7 +20,9 @@ use super::users::has;
 use crate::background;
 use crate::event::EventObject;
 use crate::named::Named;
-use crate::store::{App, AppStatus, ClientSecret, Condition, NewApp, Page, Store, app_property};
+use crate::store::{
+    App, AppStatus, BesideSettings, ClientSecret, Condition, NewApp, Page, Store, app_property,
+};
 
 pub(super) fn routes() -> Router<Arc<Management>> {
     Router::new()
@@ -145,6 +147,7 @@ impl Management {
             client: settings.client,
             client_secret,
             status,
+            presentation: settings.presentation,
             ..NewApp::default()
         };
         let app = self.store.create_app(&new, self.clock.now(), self.random.as_ref())?;
@@ -182,7 +185,7 @@ impl Management {
             if let Some(secret) = &new_secret {
                 app.client_secret_hash = Some(secret.hash());
             }
-            Ok::<_, ApiError>(settings.keys)
+            Ok::<_, ApiError>(BesideSettings { keys: settings.keys, presentation: settings.presentation })
         })?;
         self.log(&permit.event("application.lifecycle.update", "Update application").to(target(&app)));
         Ok((app, new_secret))

@@ -118,10 +118,11 @@ fn service_app() -> Value {
             "userNameTemplate": {"template": "${source.login}", "type": "BUILT_IN"},
         },
         "settings": {
-            "notes": {},
+            "notes": {"admin": "Made by Terraform"},
             "oauthClient": {
                 "application_type": "service",
                 "consent_method": "TRUSTED",
+                "logo_uri": "https://a.example/logo.png",
                 "grant_types": ["client_credentials"],
                 "response_types": ["token"],
                 "issuer_mode": "ORG_URL",
@@ -142,6 +143,18 @@ async fn okta_app_oauth() {
     run.done(&format!("POST {app}/lifecycle/activate"), None).await;
     let read = run.done(&format!("GET {app}"), None).await;
     assert_eq!((&read["name"], &read["status"]), (&json!("oidc_client"), &json!("ACTIVE")));
+    // What it sent it compares with what it reads: a difference is one that it would mend for ever.
+    for (member, sent) in [
+        ("/visibility/hide/iOS", json!(true)),
+        ("/visibility/autoSubmitToolbar", json!(false)),
+        ("/accessibility/errorRedirectUrl", json!("")),
+        ("/settings/oauthClient/consent_method", json!("TRUSTED")),
+        ("/settings/oauthClient/issuer_mode", json!("ORG_URL")),
+        ("/settings/oauthClient/logo_uri", json!("https://a.example/logo.png")),
+        ("/settings/notes/admin", json!("Made by Terraform")),
+    ] {
+        assert_eq!((read.pointer(member), made.pointer(member)), (Some(&sent), Some(&sent)), "{member}");
+    }
     let key = &read["settings"]["oauthClient"]["jwks"]["keys"][0];
     assert_eq!((&key["kty"], &key["kid"], &key["crv"]), (&json!("EC"), &json!("one"), &json!("P-256")));
 

@@ -3,6 +3,7 @@
 mod client;
 mod grants;
 mod keys;
+mod presentation;
 mod roles;
 mod secret;
 
@@ -21,6 +22,8 @@ pub use client::{
 };
 pub use grants::ScopeGrant;
 pub use keys::{ClientKey, KeyStatus};
+pub use presentation::AppPresentation;
+pub(super) use presentation::is_kept as is_presentation_kept;
 pub use roles::{AdminRole, RoleAssignment, UnknownAdminRole};
 pub use secret::{ClientSecret, ClientSecretHash};
 
@@ -45,6 +48,8 @@ pub struct NewApp {
     pub client_secret: Option<ClientSecret>,
     /// Whether its clients are let in at once.
     pub status: AppStatus,
+    /// What is shown of it and decides nothing.
+    pub presentation: AppPresentation,
 }
 
 impl Default for NewApp {
@@ -58,6 +63,7 @@ impl Default for NewApp {
             client: ClientSettings::default(),
             client_secret: None,
             status: AppStatus::Active,
+            presentation: AppPresentation::default(),
         }
     }
 }
@@ -91,6 +97,15 @@ pub struct App {
     pub last_updated: NumericDate,
 }
 
+/// What an app has beside its settings, as far as it is changed.
+#[derive(Default)]
+pub(crate) struct BesideSettings {
+    /// The keys that take the place of all active ones.
+    pub(crate) keys: Option<Vec<PublicKey>>,
+    /// The members that take the place of those of before.
+    pub(crate) presentation: AppPresentation,
+}
+
 impl Store {
     /// Registers an app; gives it with its client id.
     pub fn create_app(&self, new: &NewApp, now: NumericDate, random: &dyn Random) -> Result<App, StoreError> {
@@ -98,6 +113,7 @@ impl Store {
         let client_id = okta_id::generate(IdKind::App, random)?;
         self.write(|transaction| {
             insert(transaction, &client_id, new, now)?;
+            presentation::keep(transaction, &client_id, &new.presentation)?;
             for key in &new.public_keys {
                 keys::insert(transaction, &client_id, key, now)?;
             }
@@ -135,22 +151,24 @@ impl Store {
         now: NumericDate,
         change: impl FnOnce(&mut App) -> Result<(), E>,
     ) -> Result<App, E> {
-        self.replace_app(client_id, now, |app| change(app).map(|()| None))
+        self.replace_app(client_id, now, |app| change(app).map(|()| BesideSettings::default()))
     }
 
-    /// Does what [`Store::change_app`] does, and puts the keys that `change` gives in the place of the app's.
+    /// Does what [`Store::change_app`] does, and puts what `change` gives in the place of what the app has.
     pub(crate) fn replace_app<E: From<StoreError>>(
         &self,
         client_id: &str,
         now: NumericDate,
-        change: impl FnOnce(&mut App) -> Result<Option<Vec<PublicKey>>, E>,
+        change: impl FnOnce(&mut App) -> Result<BesideSettings, E>,
     ) -> Result<App, E> {
         self.write(|transaction| {
             let mut app = find(transaction, client_id)?.ok_or_else(|| unknown(client_id))?;
-            if let Some(keys) = change(&mut app)? {
+            let BesideSettings { keys, presentation } = change(&mut app)?;
+            if let Some(keys) = keys {
                 keys::replace(transaction, client_id, &keys, now)?;
                 app.keys = keys::active(transaction, client_id)?;
             }
+            presentation::keep(transaction, client_id, &presentation)?;
             app.last_updated = now;
             update(transaction, &app)?;
             Ok(app)
