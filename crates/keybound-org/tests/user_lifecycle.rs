@@ -38,6 +38,52 @@ async fn step(test: &TestOrg, step: &str) -> (u16, Value) {
     (answer.status.as_u16(), answer.json)
 }
 
+/// Okta's words; what is refused leaves the password as it is, and a wrong old one counts as a failure to sign in.
+#[tokio::test]
+async fn who_knows_the_old_password_changes_it_and_that_is_no_sign_in() {
+    let test = TestOrg::start().await;
+    let user_id = create(&test, "").await["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/users/{LOGIN}/credentials/change_password");
+    let change = async |old: Value, new: Value| {
+        let body = json!({"oldPassword": old, "newPassword": new});
+        let answer = test.administer(Method::POST, &path, Some(body)).await;
+        (answer.status.as_u16(), answer.text("/errorCode").to_owned(), answer.json)
+    };
+    let (old, new) = (json!({"value": PASSWORD}), json!({"value": "another-password"}));
+    for (from, to, expected) in [
+        (json!({"value": "wrong-password"}), new.clone(), (403, "E0000014")),
+        (json!({}), new.clone(), (400, "E0000001")),
+        (json!({"hash": {}}), new.clone(), (400, "E0000001")),
+        (old.clone(), json!({}), (400, "E0000001")),
+        (old.clone(), json!({"value": "short"}), (400, "E0000001")),
+        (old.clone(), json!({"value": 5}), (400, "E0000003")),
+    ] {
+        let (status, code, json) = change(from, to).await;
+        assert_eq!((status, code.as_str()), expected, "{json}");
+        assert!(!json.to_string().contains(PASSWORD), "{json}");
+    }
+    assert_eq!(check(&test, LOGIN, PASSWORD), PasswordCheck::Right { user_id: user_id.clone() });
+    let read = async || test.administer(Method::GET, &format!("/api/v1/users/{LOGIN}"), None).await.json;
+    let before = read().await;
+    test.wait(60);
+    assert_eq!(step(&test, "expire_password").await.0, 200);
+    let (status, _, credentials) = change(old.clone(), new.clone()).await;
+    assert_eq!((status, &credentials["password"]), (200, &json!({})), "{credentials}");
+    let after = read().await;
+    assert_eq!((&after["status"], &after["lastLogin"]), (&json!("ACTIVE"), &before["lastLogin"]));
+    assert_ne!(after["passwordChanged"], before["passwordChanged"]);
+    assert_eq!(check(&test, LOGIN, "another-password"), PasswordCheck::Right { user_id });
+    for _ in 0..9 {
+        assert_eq!(change(old.clone(), new.clone()).await.0, 403);
+    }
+    let (status, _, json) = change(old, new).await;
+    assert_eq!(status, 403, "{json}");
+    assert_eq!(read().await["status"], "LOCKED_OUT", "as by wrong passwords at sign-in");
+    let nobody =
+        test.administer(Method::POST, "/api/v1/users/x/credentials/change_password", Some(json!({}))).await;
+    assert_eq!(nobody.status, StatusCode::NOT_FOUND);
+}
+
 #[tokio::test]
 async fn a_user_signs_in_with_the_password_and_is_locked_out_after_ten_failures() {
     let test = TestOrg::start().await;

@@ -9,6 +9,7 @@ mod authorization_servers;
 mod body;
 mod client_keys;
 mod client_roles;
+mod credentials;
 mod error;
 mod groups;
 mod logs;
@@ -86,6 +87,8 @@ impl Management {
                 .with_state(Arc::clone(&self))
         };
         let endpoints = users::routes()
+            .merge(credentials::routes())
+            .merge(client_roles::routes_of_users())
             .merge(groups::routes())
             .merge(apps::routes())
             .merge(client_keys::routes())

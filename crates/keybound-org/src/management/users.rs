@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 
 use super::Management;
 use super::admission::Permit;
-use super::body::{self, JsonBody};
+use super::body::JsonBody;
+use super::credentials::{Credentials, Password};
 use super::error::ApiError;
 use super::page::{ListKind, ListRequest};
 use super::right::{HelpUsers, ManageUsers, ReadUsers};
@@ -24,9 +25,7 @@ use crate::background;
 use crate::event::EventObject;
 use crate::named::Named;
 use crate::okta_id::{self, IdKind};
-use crate::store::{
-    NewPassword, Page, PasswordHash, Store, UserChangeError, user_filter_property, user_property,
-};
+use crate::store::{NewPassword, Page, Store, UserChangeError, user_filter_property, user_property};
 use crate::user::{InvalidMember, LifecycleStep, Profile, User, UserStatus};
 
 pub(super) fn routes() -> Router<Arc<Management>> {
@@ -68,47 +67,11 @@ pub(crate) struct UserBody {
     group_ids: Vec<String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Credentials {
-    password: Password,
-}
-
-/// A password: in the clear, or as a hash or by a hook of Okta's, which are of no use here.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Password {
-    #[serde(deserialize_with = "body::secret")]
-    value: Option<Zeroizing<String>>,
-    hash: Option<Value>,
-    hook: Option<Value>,
-}
-
-/// Characters of a password, as Okta's default policy has them.
-const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=72;
-
 impl UserBody {
     /// A user with this profile and, if there is one, this password.
     pub(crate) fn new(profile: Map<String, Value>, password: Option<Zeroizing<String>>) -> Self {
-        let password = Password { value: password, ..Password::default() };
-        Self { profile: Some(profile), credentials: Credentials { password }, ..Self::default() }
-    }
-}
-
-impl Credentials {
-    fn has_password(&self) -> bool {
-        let Password { value, hash, hook } = &self.password;
-        value.is_some() || hash.is_some() || hook.is_some()
-    }
-
-    /// The hash of a password that is given in the clear.
-    fn hash(&self, api: &Management) -> Result<Option<PasswordHash>, ApiError> {
-        let Some(password) = &self.password.value else { return Ok(None) };
-        if !PASSWORD_LENGTH.contains(&password.chars().count()) {
-            let problem = "Password requirements were not met. It must have 8 to 72 characters.";
-            return Err(vec![InvalidMember { name: "password", problem }].into());
-        }
-        Ok(Some(PasswordHash::of(password, api.random.as_ref())?))
+        let credentials = Credentials { password: Password::of(password) };
+        Self { profile: Some(profile), credentials, ..Self::default() }
     }
 }
 

@@ -81,6 +81,12 @@ async fn okta_user_and_okta_group_memberships() {
     let answered = run.done(&format!("PUT {user}"), Some(password)).await;
     assert_eq!((&answered["profile"], &answered["status"]), (&changed, &json!("ACTIVE")));
     assert_eq!(run.done(&format!("GET {user}"), None).await["profile"], changed);
+    // With `old_password` it is changed as the user would.
+    let both =
+        json!({"oldPassword": {"value": "a-good-password"}, "newPassword": {"value": "a-better-password"}});
+    let credentials = run.done(&format!("POST {user}/credentials/change_password"), Some(both)).await;
+    assert_eq!(credentials["provider"]["type"], "OKTA");
+    assert_eq!(run.done(&format!("GET {user}/roles"), None).await, json!([]), "the data source okta_user");
 
     let (group, _) = Run::create(&test, "/api/v1/groups", json!({"profile": {"name": "G"}})).await;
     let membership = format!("/api/v1/groups/{}/users/{}", group.id, run.id);
