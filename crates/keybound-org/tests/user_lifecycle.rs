@@ -11,9 +11,9 @@ mod support;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{Method, StatusCode};
 use keybound::NumericDate;
-use keybound_org::{PasswordCheck, SEEDED_PASSWORD};
+use keybound_org::{AdminRole, PasswordCheck, SEEDED_PASSWORD};
 use serde_json::{Value, json};
-use support::TestOrg;
+use support::{READ, TestOrg};
 
 const LOGIN: &str = "isaac.brock@example.com";
 const PASSWORD: &str = "tlpWENT2m-and-more";
@@ -190,7 +190,28 @@ async fn each_step_answers_with_what_the_user_goes_on_with() {
         assert!(link.text("/activationUrl").ends_with(link.text("/activationToken")), "{step}: {link:?}");
         assert!(!link.text("/activationToken").is_empty(), "{step}");
     }
-    assert_eq!(test.administer(Method::GET, "/api/v1/users/me", None).await.status, StatusCode::NOT_FOUND);
+}
+
+/// Terraform's provider asks with its API token who that is, and ends if it is nobody.
+#[tokio::test]
+async fn the_administrator_is_a_user_to_itself_and_to_nobody_else() {
+    let test = TestOrg::start().await;
+    let me = test.administer(Method::GET, "/api/v1/users/me", None).await;
+    assert_eq!((me.status, me.text("/status")), (StatusCode::OK, "ACTIVE"), "{me:?}");
+    for name in [me.text("/id"), me.text("/profile/login")] {
+        let found = test.administer(Method::GET, &format!("/api/v1/users/{name}"), None).await;
+        assert_eq!(found.status, StatusCode::NOT_FOUND, "{name} is in no list");
+    }
+    for line in ["POST /api/v1/users/me", "DELETE /api/v1/users/me", "GET /api/v1/users/me/groups"] {
+        let (method, path) = line.split_once(' ').unwrap();
+        let body = (method == "POST").then(|| json!({}));
+        let refused = test.administer(method.parse().unwrap(), path, body).await;
+        assert_eq!(refused.status, StatusCode::NOT_FOUND, "{line}");
+    }
+    let app = test.app(&[READ], &[AdminRole::Super]);
+    let token = test.token(&app, READ).await;
+    let nobody = test.call(&app, &token, Method::GET, "/api/v1/users/me").await;
+    assert_eq!(nobody.status, StatusCode::NOT_FOUND, "an app that calls for itself is no user");
 }
 
 #[tokio::test]

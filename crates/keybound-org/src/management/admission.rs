@@ -35,6 +35,8 @@ pub(crate) struct Permit<R> {
 
 struct Caller {
     actor: EventObject,
+    /// Whether it is whoever has the administrator's API token, or signed in at the console.
+    is_administrator: bool,
     /// The login of the user in whose name the app calls.
     user: Option<String>,
     is_super_administrator: bool,
@@ -43,7 +45,7 @@ struct Caller {
 impl Caller {
     fn administrator() -> Self {
         let actor = EventObject::new("SystemPrincipal", "administrator", "Administrator");
-        Self { actor, user: None, is_super_administrator: true }
+        Self { actor, is_administrator: true, user: None, is_super_administrator: true }
     }
 }
 
@@ -56,6 +58,11 @@ impl<R> Permit<R> {
     /// The login of the user in whose name the app calls, if it is a user's token.
     pub(super) fn user(&self) -> Option<&str> {
         self.caller.user.as_deref()
+    }
+
+    /// Whether it is the administrator's.
+    pub(super) fn is_administrators(&self) -> bool {
+        self.caller.is_administrator
     }
 
     /// An app that has admin roles is changed by a super administrator alone: whoever registers a key of it
@@ -175,7 +182,8 @@ fn with_role<R: Right>(
     if roles.iter().any(|role| R::ROLES.contains(role)) {
         tracing::debug!(client_id, "admitted");
         let actor = EventObject::new("PublicClientApp", client_id, label);
-        return Ok(Caller { actor, user, is_super_administrator: roles.contains(&AdminRole::Super) });
+        let is_super_administrator = roles.contains(&AdminRole::Super);
+        return Ok(Caller { actor, is_administrator: false, user, is_super_administrator });
     }
     let roles: Vec<_> = R::ROLES.iter().map(|role| role.name()).collect();
     Err(ApiError::no_permission(format!(

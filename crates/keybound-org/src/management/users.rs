@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{HeaderMap, StatusCode};
+use keybound::NumericDate;
 use keybound::random::jwt_id;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -129,8 +130,9 @@ pub(crate) enum FirstSteps {
     ActivateAndExpirePassword,
 }
 
-/// `GET /api/v1/users/{id, login or me}`: `me` is the user in whose name the app calls. Whoever calls for itself is
-/// nobody, and names no user by it.
+/// `GET /api/v1/users/{id, login or me}`: `me` is the user in whose name the app calls, or the administrator, who is in
+/// no list of users; Terraform's provider asks for it to see whether its API token is good. An app that calls for itself
+/// is nobody, and names no user by it.
 async fn read(
     permit: Permit<ReadUsers>,
     State(api): State<Arc<Management>>,
@@ -138,8 +140,11 @@ async fn read(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let name = if name == ME { permit.user().unwrap_or(ME) } else { &name };
-        let user = api.user(name)?;
+        let user = match name.as_str() {
+            ME if permit.is_administrators() => administrator()?,
+            ME => api.user(permit.user().unwrap_or(ME))?,
+            name => api.user(name)?,
+        };
         let view = api.view(&user);
         if Version::of(&view).is_known_to(&headers) {
             return Ok(StatusCode::NOT_MODIFIED.into_response());
@@ -147,6 +152,18 @@ async fn read(
         Ok(answer_with(&view))
     })
     .await?
+}
+
+/// The administrator as a user, who was there from the beginning.
+fn administrator() -> Result<User, ApiError> {
+    const LOGIN: &str = "administrator@keybound.example";
+    let members = [("firstName", "Local"), ("lastName", "Administrator"), ("email", LOGIN), ("login", LOGIN)];
+    let members = members.into_iter().map(|(name, text)| (name.to_owned(), text.into()));
+    let profile = Profile::new(members.collect())?;
+    let mut user =
+        User::staged("00uKeyboundAdmin0001".to_owned(), profile, true, NumericDate::from_seconds(0));
+    user.take(LifecycleStep::Activate, user.created)?;
+    Ok(user)
 }
 
 /// `POST /api/v1/users/{id or login}`: changes what is there, leaves the rest.

@@ -112,6 +112,7 @@ async fn people(test: &TestOrg, answers: &mut Answers) {
     test.administer(Method::DELETE, &format!("/api/v1/users/{}", id(&user)), None).await;
     answers.get(test, "User", &format!("/api/v1/users/{}", id(&user))).await;
     answers.get(test, "User", "/api/v1/users?limit=200").await;
+    answers.get(test, "User", "/api/v1/users/me").await;
     answers.post(test, "Group", "/api/v1/groups", json!({"profile": {"name": "No description"}})).await;
     answers.get(test, "Group", "/api/v1/groups").await;
 }

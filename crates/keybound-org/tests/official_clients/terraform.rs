@@ -4,6 +4,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::raw::send;
 use crate::support::{TestOrg, es256};
 
 /// A run of calls by the administrator; `{id}` stands for the id in the answer to the first.
@@ -37,6 +38,24 @@ impl<'t> Run<'t> {
     async fn gone(&self, path: &str) {
         assert_eq!(self.ask(&format!("GET {path}"), None).await.0, 404, "{path}");
     }
+}
+
+/// The provider is led to a local org by its setting `http_proxy`, which takes the place of the org's URL and is the proxy
+/// of its newer clients too: those send the whole URL in the first line, and credentials for a proxy (config.go,
+/// oktaV3SDKClient).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_as_to_a_proxy_is_answered() {
+    let test = TestOrg::start().await;
+    let authorization = format!("SSWS {}", test.org.admin_token());
+    let fields = [
+        ("User-Agent", "okta-sdk-golang/6.1.7 okta-terraform/6.0.0"),
+        ("Accept", "application/json"),
+        ("Authorization", authorization.as_str()),
+        ("Proxy-Authorization", "Basic Og=="),
+    ];
+    let line = format!("GET {}", test.url("/api/v1/users/me"));
+    let answer = send(&test, &line, &fields, "");
+    assert_eq!((answer.status, answer.text("/status").as_str()), (200, "ACTIVE"), "{answer:?}");
 }
 
 /// It asks once which API the org has. Without an answer it takes it for one with authentication policies, which it then
