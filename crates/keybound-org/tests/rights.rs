@@ -40,6 +40,12 @@ const TABLE: &[(&str, &str, &[AdminRole])] = {
         ("GET /api/v1/apps/x/credentials/jwks", "okta.apps.read", &[Super, Org, App, ReadOnly]),
         ("POST /api/v1/apps", "okta.apps.manage", &[Super, App]),
         ("POST /api/v1/apps/x/credentials/jwks", "okta.apps.manage", &[Super, App]),
+        (
+            "GET /api/v1/internal/apps/x/settings/oauth/idToken",
+            "okta.apps.read",
+            &[Super, Org, App, ReadOnly],
+        ),
+        ("POST /api/v1/internal/apps/x/settings/oauth/idToken", "okta.apps.manage", &[Super, App]),
         ("POST /api/v1/apps/x/lifecycle/activate", "okta.apps.manage", &[Super, App]),
         ("GET /api/v1/apps/x/grants", "okta.appGrants.read", &[Super, Org, App, ReadOnly]),
         ("POST /api/v1/apps/x/grants", "okta.appGrants.manage", &[Super]),

@@ -3,6 +3,7 @@
 
 mod admission;
 mod app_body;
+mod app_id_token;
 mod app_view;
 mod apps;
 mod authorization_servers;
@@ -91,6 +92,7 @@ impl Management {
             .merge(client_roles::routes_of_users())
             .merge(groups::routes())
             .merge(apps::routes())
+            .merge(app_id_token::routes())
             .merge(client_keys::routes())
             .merge(scope_grants::routes())
             .merge(authorization_servers::routes())

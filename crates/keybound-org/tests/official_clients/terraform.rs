@@ -183,6 +183,17 @@ async fn okta_app_oauth() {
     let key = &read["settings"]["oauthClient"]["jwks"]["keys"][0];
     assert_eq!((&key["kty"], &key["kid"], &key["crv"]), (&json!("EC"), &json!("one"), &json!("P-256")));
 
+    // With an API token it sets and reads the issuer of ID tokens apart, with a groups claim if there is one
+    // (sdk/app_oauth_group_claim.go).
+    let id_token = "/api/v1/internal/apps/{id}/settings/oauth/idToken";
+    run.done(&format!("POST {id_token}"), Some(json!({"issuerMode": "DYNAMIC"}))).await;
+    assert_eq!(run.done(&format!("GET {id_token}"), None).await, json!({"issuerMode": "DYNAMIC"}));
+    for refused in
+        [json!({"name": "groups", "value": ".*"}), json!({"issuerMode": "CUSTOM_URL"}), json!({"name": 5})]
+    {
+        assert_eq!(run.ask(&format!("POST {id_token}"), Some(refused)).await.0, 400);
+    }
+
     // It sends what it made again, with the client id that it has read.
     let mut changed = service_app();
     changed["label"] = json!("Renamed");
