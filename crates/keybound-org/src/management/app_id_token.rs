@@ -55,7 +55,8 @@ async fn read(
 ) -> Result<Response, ApiError> {
     background::run(move || {
         let app = api.app_view(&api.app(&id)?, None)?;
-        Ok(Json(json!({ "issuerMode": app["settings"]["oauthClient"]["issuer_mode"] })).into_response())
+        let issuer_mode = app.pointer("/settings/oauthClient/issuer_mode");
+        Ok(Json(json!({ "issuerMode": issuer_mode })).into_response())
     })
     .await?
 }

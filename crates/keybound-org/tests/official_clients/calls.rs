@@ -64,7 +64,7 @@ async fn a_proof_is_good_for_no_other_resource_however_it_is_spelled() {
 }
 
 /// .NET's proof for a request that is sent again after a 429 names the method as `Get` and the path alone
-/// (ApiClient.cs, ExecuteAsyncWithRetryHeadersAsync). It goes on because a 401 has it ask for another token and make a
+/// (`ApiClient.cs`, `ExecuteAsyncWithRetryHeadersAsync`). It goes on because a 401 has it ask for another token and make a
 /// right proof.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_wrong_proof_of_dotnet_after_a_429_is_refused_with_401() {
@@ -99,7 +99,7 @@ async fn pages_are_followed_by_links_of_which_go_keeps_path_and_query() {
 }
 
 /// Go, Java and .NET wait until `x-rate-limit-reset`, counted from `Date`; .NET fails where the field is missing, and Go
-/// where one of both cannot be read (Get429BackoffTime).
+/// where one of both cannot be read (`Get429BackoffTime`).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_429_says_when_to_go_on() {
     let settings = OrgSettings { requests_per_minute: 1, ..OrgSettings::default() };

@@ -1,5 +1,5 @@
 //! What Terraform's provider for Okta calls for a resource from its making to its end, with the bodies that it sends
-//! (okta/services/idaas/resource_okta_*.go), and what it reads of the answers.
+//! (`okta/services/idaas/resource_okta_*.go`), and what it reads of the answers.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ async fn a_request_as_to_a_proxy_is_answered() {
 }
 
 /// It asks once which API the org has. Without an answer it takes it for one with authentication policies, which it then
-/// looks for (config.go, IsClassicOrg; app_authentication_policy.go).
+/// looks for (`config.go`, `IsClassicOrg`; `app_authentication_policy.go`).
 #[tokio::test]
 async fn the_org_says_that_it_has_no_authentication_policies() {
     let test = TestOrg::start().await;
