@@ -137,6 +137,7 @@ fn create_app(arguments: &CreateApp, output: Output) -> Outcome {
         dpop_bound_access_tokens: arguments.dpop == Dpop::Required,
         client,
         client_secret: client_secret.clone(),
+        ..NewApp::default()
     };
     let app = Store::open(&arguments.data)?.create_app(&new, now(), &OperatingSystem)?;
     output.json(&match &client_secret {

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, ORIGIN};
+use http::request::Parts;
 use keybound::assertion::{AssertionRefusal, CLIENT_ASSERTION_TYPE, UnverifiedAssertion, VerifiedAssertion};
 use keybound::proof::VerifiedProof;
 use keybound::{NumericDate, Secret};
@@ -171,10 +172,10 @@ impl<'f> Credentials<'f> {
     }
 }
 
-/// The client that a request to an authorization server says it is of, by its header fields and its form.
-pub(crate) fn client_of_form(headers: &HeaderMap, body: &[u8]) -> Option<String> {
-    let form = Form::read(headers, body).ok()?;
-    match Credentials::of(&form, headers).ok()? {
+/// The client that a request to an authorization server says it is of, by its header fields and its parameters.
+pub(crate) fn client_of_request(head: &Parts, body: &[u8]) -> Option<String> {
+    let form = Form::of_token_request(&head.headers, body, head.uri.query()).ok()?;
+    match Credentials::of(&form, &head.headers).ok()? {
         Credentials::Assertion(assertion) => {
             Some(UnverifiedAssertion::parse(assertion).ok()?.client_id().to_owned())
         }
