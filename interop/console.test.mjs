@@ -242,4 +242,63 @@ describe('in the admin console over https, a developer', () => {
     await browser.press('Deactivate');
     assert.ok(await browser.has('details.sure'));
   });
+
+  test('makes an authorization server with a scope, a claim, a policy and a rule, and rotates its keys', async () => {
+    await browser.follow('Authorization servers');
+    await look('authorization-servers');
+    await browser.follow('Add authorization server');
+    await browser.type('Name', 'Orders');
+    await browser.type('Audience', ' ');
+    await browser.press('Save');
+    assert.match(await browser.text('#audiences-problem'), /cannot be left blank/);
+    await look('add-authorization-server-refused');
+    await browser.type('Audience', 'https://orders.example');
+    await browser.press('Save');
+    assert.equal(await browser.text('h1'), 'Orders');
+    await look('authorization-server');
+
+    await browser.follow('Scopes');
+    await look('no-scopes-of-its-own');
+    await browser.type('Name', 'orders.read');
+    await browser.check('Include in public metadata');
+    await browser.press('Add scope');
+    assert.ok((await browser.text('table')).includes('orders.read'));
+    await look('scopes-of-a-server');
+
+    await browser.follow('Claims');
+    await look('no-claims');
+    await browser.type('Name', 'department');
+    await browser.choose('Include in token type', 'Access token');
+    await browser.type('Value', 'user.department');
+    await browser.press('Add claim');
+    await look('claims');
+
+    await browser.follow('Access policies');
+    await look('no-access-policies');
+    await browser.type('Name', 'Everybody');
+    await browser.press('Add policy');
+    assert.match(await browser.text('[role=status]'), /before it has a rule/);
+    await browser.type('Name', 'Reads');
+    await browser.check('Authorization Code', false);
+    await browser.type('Access token lifetime, in minutes', 'soon');
+    await browser.press('Add rule');
+    await look('access-policy-rule-refused');
+    await browser.type('Access token lifetime, in minutes', '10');
+    await browser.press('Add rule');
+    assert.ok((await browser.text('table')).includes('10 minutes'));
+    await look('access-policy');
+    await browser.follow('Access policies');
+    await look('access-policies');
+
+    await browser.follow('Keys');
+    const key = await browser.text('tbody th code');
+    await browser.press('Rotate signing keys');
+    assert.equal(await browser.text('tbody th code'), key, 'it verifies what it has signed');
+    await look('signing-keys');
+    await browser.press('Deactivate');
+    await browser.unfold('Delete');
+    await look('delete-authorization-server');
+    await browser.press('Delete this authorization server');
+    assert.match(await browser.text('[role=status]'), /deleted/);
+  });
 });

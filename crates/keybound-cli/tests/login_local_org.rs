@@ -32,7 +32,8 @@ impl Place {
         let made = exchange("POST", &format!("{}{USERS}?activate=true", org.url), &fields, &user.to_string());
         assert!(made.starts_with("HTTP/1.1 200"), "{made}");
         let create = ["org", "app", "create", "--data", org.data(), "--label", "A desk", "--type", "native"];
-        let more = ["--redirect-uri", "http://127.0.0.1/callback", "--scope", SCOPE];
+        let more =
+            ["--redirect-uri", "http://127.0.0.1/callback", "--scope", SCOPE, "--role", "READ_ONLY_ADMIN"];
         let app = workspace.run(&[&create[..], &more].concat()).json();
         assert_eq!(app["client_secret"], Value::Null, "a native app can keep none");
         let client_id = app["client_id"].as_str().unwrap().to_owned();
@@ -137,4 +138,46 @@ fn an_app_is_registered_as_its_kind_needs() {
     assert_eq!(run(&["--type", "native"]).code, Some(0), "for devices alone");
     run(&["--type", "web"]).assert_usage();
     run(&["--scope", SCOPE]).assert_usage();
+}
+
+#[test]
+fn an_app_that_acts_for_users_has_no_role_unless_it_is_given_one() {
+    let workspace = Workspace::new();
+    workspace.run(&["keys", "new", "--out", "cc"]).json();
+    let redirect = ["--redirect-uri", "https://localhost:3000/"];
+    let service = ["--public-jwk", "cc_public_key.json", "--scope", SCOPE];
+    for (label, more, roles, why) in [
+        ("a", &service[..], &["READ_ONLY_ADMIN"][..], "what a service reads with"),
+        ("b", &[&service[..], &["--role", "USER_ADMIN"]].concat(), &["USER_ADMIN"], "in place of the usual"),
+        ("c", &["--type", "native", "--scope", SCOPE], &[], "an app on a user's device"),
+        ("d", &[&["--type", "web"], &redirect[..]].concat(), &[], "a server that acts for users"),
+        ("e", &[&["--type", "browser"], &redirect[..]].concat(), &[], "an app in a browser"),
+        ("f", &["--type", "native", "--role", "APP_ADMIN"], &["APP_ADMIN"], "as it was asked for"),
+    ] {
+        let create = ["org", "app", "create", "--data", "org-data", "--label", label];
+        workspace.run(&[&create[..], more].concat()).json();
+        let apps = workspace.run(&["org", "app", "list", "--data", "org-data"]).json();
+        let app = apps.as_array().unwrap().iter().find(|app| app["label"] == label).unwrap();
+        assert_eq!(app["roles"], json!(roles), "{why}");
+    }
+}
+
+#[test]
+fn an_app_is_granted_scopes_of_oktas_api_alone() {
+    let workspace = Workspace::new();
+    let create = ["org", "app", "create", "--data", "org-data", "--label", "x", "--type", "native"];
+    for (scope, complaint) in [
+        ("okta.user.read", "did you mean okta.users.read"),
+        ("okta.users.raed", "did you mean okta.users.read"),
+        ("okta.aliens.summon", "keybound operations"),
+        ("orders.read", "access policy"),
+        ("openid", "need no grant"),
+        ("okta.users.read okta.groups.read", "Okta has no scope of this name"),
+        ("", "okta."),
+    ] {
+        let refused = workspace.run(&[&create[..], &["--scope", scope]].concat());
+        refused.assert_usage();
+        assert!(refused.stderr.contains(complaint), "{scope}: {refused:?}");
+        assert!(!workspace.path("org-data").exists(), "{scope}");
+    }
 }

@@ -65,6 +65,15 @@ fn the_programs_own_calls_are_listed_shown_sent_again_exported_and_opened() {
 }
 
 #[test]
+fn as_many_requests_are_remembered_as_one_asks_for() {
+    for (remembered, told) in [("0", 0), ("2", 2), ("1000", 3)] {
+        let service = Service::start_with(&["--http", "--traces", remembered]);
+        assert_eq!(service.workspace.run(&["api", USERS]).code, Some(0));
+        assert_eq!(lines(&trace(&service, &["list"])).len(), told, "--traces {remembered}");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_trace_is_refused_and_what_cannot_be_shown_is_not_printed() {
     let service = Service::start();
     let workspace = &service.workspace;

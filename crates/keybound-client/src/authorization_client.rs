@@ -21,7 +21,7 @@ use crate::clock::{ClockOffset, Moment};
 use crate::rate_limit::{self, Wait};
 use crate::registration::ClientRegistration;
 use crate::renewal::LONGEST_PAUSE;
-use crate::servers::Servers;
+use crate::servers::{ServerTime, Servers};
 use crate::signing;
 use crate::system::System;
 use crate::token_metrics;
@@ -87,11 +87,11 @@ impl AuthorizationClient {
 
     /// [`token`](Self::token), with the times that belong to it.
     pub(crate) async fn exchange(&self, request: &TokenRequest) -> Result<Granted, TokenError> {
-        let was_corrected = self.servers.is_corrected(request.endpoint().target());
+        let made_by = self.servers.time(request.endpoint().target());
         match self.exchange_once(request).await {
             Err(refused)
                 if has_not_acted(&refused, request)
-                    && self.is_for_the_time(&refused, request.endpoint(), was_corrected) =>
+                    && self.is_for_the_time(&refused, request.endpoint(), made_by) =>
             {
                 debug!(%refused, "asking again by the right time for this server");
                 self.exchange_once(request).await
@@ -117,8 +117,8 @@ impl AuthorizationClient {
                 TokenError::Refused { refusal: error.into(), clock_offset: None, retry_after: None }
             })?;
         loop {
-            let (sent, server_time) = (self.system.moment(), self.now(endpoint));
-            let attempt = exchange.attempt(server_time, self.system.random.as_ref())?;
+            let (sent, made_by) = (self.system.moment(), self.servers.time(endpoint));
+            let attempt = exchange.attempt(made_by.now, self.system.random.as_ref())?;
             let answer = match self.send(attempt, endpoint, self.key()).await {
                 Err(TokenError::Transport(lost)) if is_passing(&lost) => {
                     let delay = exchange.unanswered().ok_or(lost)?;
@@ -131,10 +131,13 @@ impl AuthorizationClient {
                 Ok(Progress::AnswerChallenge) => {
                     debug!("answering a nonce challenge");
                     token_metrics::challenged();
+                    self.learn_time(endpoint, made_by, &answer, sent);
                 }
                 Ok(Progress::Wait(delay)) => self.system.timer.sleep(delay).await,
-                Ok(Progress::Granted(token)) => return Ok(Granted { token, sent, server_time }),
-                Err(refusal) => return Err(self.refused(refusal, endpoint, &answer, sent)),
+                Ok(Progress::Granted(token)) => {
+                    return Ok(Granted { token, sent, server_time: made_by.now });
+                }
+                Err(refusal) => return Err(self.refused(refusal, made_by, &answer, sent)),
             }
         }
     }
@@ -145,8 +148,9 @@ impl AuthorizationClient {
         pending: &PendingAuthorization,
         endpoint: &Endpoint,
     ) -> Result<PushedRequest, AuthorizationError> {
+        let made_by = self.servers.time(endpoint.target());
         match self.push_once(pending, endpoint).await {
-            Err(AuthorizationError::Token(refused)) if self.is_for_the_time(&refused, endpoint, false) => {
+            Err(AuthorizationError::Token(refused)) if self.is_for_the_time(&refused, endpoint, made_by) => {
                 self.push_once(pending, endpoint).await
             }
             outcome => outcome,
@@ -162,15 +166,18 @@ impl AuthorizationClient {
         let (client, nonce) = (self.registration.identity().clone(), self.servers.nonce(target));
         let mut exchange = pending.push(endpoint.clone(), client, self.proofs(), nonce)?;
         loop {
-            let sent = self.system.moment();
+            let (sent, made_by) = (self.system.moment(), self.servers.time(target));
             let attempt =
-                exchange.attempt(self.now(target), self.system.random.as_ref()).map_err(TokenError::from)?;
+                exchange.attempt(made_by.now, self.system.random.as_ref()).map_err(TokenError::from)?;
             let answer = self.send(attempt, target, self.key()).await?;
             match exchange.receive(&answer) {
-                Ok(PushProgress::AnswerChallenge) => debug!("answering a nonce challenge"),
+                Ok(PushProgress::AnswerChallenge) => {
+                    debug!("answering a nonce challenge");
+                    self.learn_time(target, made_by, &answer, sent);
+                }
                 Ok(PushProgress::Pushed(pushed)) => return Ok(pushed),
                 Err(PushError::Exchange(refusal)) => {
-                    return Err(self.refused(refusal, target, &answer, sent).into());
+                    return Err(self.refused(refusal, made_by, &answer, sent).into());
                 }
                 Err(unusable) => return Err(unusable.into()),
             }
@@ -182,9 +189,10 @@ impl AuthorizationClient {
         &self,
         request: &DeviceRequest,
     ) -> Result<DeviceAuthorization, AuthorizationError> {
+        let made_by = self.servers.time(request.endpoint.target());
         match self.authorize_device_once(request).await {
             Err(AuthorizationError::Token(refused))
-                if self.is_for_the_time(&refused, &request.endpoint, false) =>
+                if self.is_for_the_time(&refused, &request.endpoint, made_by) =>
             {
                 self.authorize_device_once(request).await
             }
@@ -198,12 +206,11 @@ impl AuthorizationClient {
     ) -> Result<DeviceAuthorization, AuthorizationError> {
         let target = request.endpoint.target();
         let mut exchange = DeviceExchange::new(request.clone());
-        let sent = self.system.moment();
-        let attempt =
-            exchange.attempt(self.now(target), self.system.random.as_ref()).map_err(TokenError::from)?;
+        let (sent, made_by) = (self.system.moment(), self.servers.time(target));
+        let attempt = exchange.attempt(made_by.now, self.system.random.as_ref()).map_err(TokenError::from)?;
         let answer = self.send(attempt, target, None).await?;
         exchange.receive(&answer).map_err(|error| match error {
-            DeviceError::Exchange(refusal) => self.refused(refusal, target, &answer, sent).into(),
+            DeviceError::Exchange(refusal) => self.refused(refusal, made_by, &answer, sent).into(),
             unusable => unusable.into(),
         })
     }
@@ -228,23 +235,43 @@ impl AuthorizationClient {
 
     /// The time at the server.
     pub(crate) fn now(&self, endpoint: &TargetUri) -> NumericDate {
-        self.servers.now(endpoint, self.system.clock.as_ref())
+        self.servers.time(endpoint).now
     }
 
-    /// What the server answered to a request of `sent`, with how far the local clock is off and how long the
-    /// server wants to be left alone.
+    /// How far the local clock is off, however little, by the answer to a request of `sent`.
+    fn measured(&self, answer: &Response<Bytes>, sent: Moment) -> Option<ClockOffset> {
+        let now = self.system.moment();
+        let took = now.elapsed.saturating_sub(sent.elapsed);
+        ClockOffset::of_answer_over(answer.headers(), now.date, took)
+    }
+
+    /// Goes by the time of a challenge from now on: a server whose clock was set may ask for a nonce first, and
+    /// then for an assertion or a proof of the right time.
+    fn learn_time(
+        &self,
+        endpoint: &TargetUri,
+        made_by: ServerTime,
+        challenge: &Response<Bytes>,
+        sent: Moment,
+    ) {
+        if let Some(offset) = self.measured(challenge, sent) {
+            self.servers.correct_clock(endpoint, made_by, offset);
+        }
+    }
+
+    /// What the server answered to a request of `sent` that was made by the time of `made_by`, with how far the local
+    /// clock is off and how long the server wants to be left alone.
     fn refused(
         &self,
         refusal: ExchangeError,
-        endpoint: &TargetUri,
+        made_by: ServerTime,
         answer: &Response<Bytes>,
         sent: Moment,
     ) -> TokenError {
-        let now = self.system.moment();
-        let took = now.elapsed.saturating_sub(sent.elapsed);
-        let clock_offset = ClockOffset::measure_over(answer.headers(), now.date, took)
+        let clock_offset = self
+            .measured(answer, sent)
             // An offset that the request took into account is not why it was refused.
-            .filter(|offset| !self.servers.is_known(endpoint, *offset));
+            .filter(|offset| !offset.is_tolerated() && !made_by.agrees_with(*offset));
         let is_busy =
             matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         let retry_after = match rate_limit::wait(answer.headers()) {
@@ -257,12 +284,12 @@ impl AuthorizationClient {
 
     /// Whether the time explains the refusal and is known better by now, so that it is worth asking again:
     /// either the clock could be corrected, or the request was made by a correction that the answer has ended.
-    fn is_for_the_time(&self, refused: &TokenError, endpoint: &Endpoint, was_corrected: bool) -> bool {
+    fn is_for_the_time(&self, refused: &TokenError, endpoint: &Endpoint, made_by: ServerTime) -> bool {
         let endpoint = endpoint.target();
         refused.may_be_for_the_time()
             && match refused.clock_offset() {
-                Some(offset) => self.servers.correct_clock(endpoint, offset),
-                None => was_corrected && !self.servers.is_corrected(endpoint),
+                Some(offset) => self.servers.correct_clock(endpoint, made_by, offset),
+                None => made_by.is_corrected() && !self.servers.is_corrected(endpoint),
             }
     }
 }

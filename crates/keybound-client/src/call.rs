@@ -22,6 +22,7 @@ use crate::pacing::{Pacer, Turn};
 use crate::rate_limit::{self, Wait};
 use crate::redirect::{Redirect, RedirectFault, Visited};
 use crate::retry::{self, Budget, is_idempotent};
+use crate::servers::ServerTime;
 use crate::signing;
 use crate::token::Token;
 use crate::token_source::TokenSource;
@@ -155,6 +156,9 @@ struct Answer<A> {
     response: Response<A>,
     /// The nonce that the attempt's proof had.
     nonce: Option<Nonce>,
+    /// The time that the attempt was made by.
+    made_by: ServerTime,
+    /// How far the local clock is off, however little, of an answer that may be about it.
     clock_offset: Option<ClockOffset>,
 }
 
@@ -249,8 +253,9 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         let last = |error: CallError| Fault::last(error.into());
         let servers = self.shared.tokens.servers();
         let nonce = self.challenged_with.take().or_else(|| servers.nonce(&self.target));
+        let made_by = servers.time(&self.target);
         let proof = match token.bound_to() {
-            Some(key) => Some(self.prove(key, token, nonce.as_ref()).await.map_err(last)?),
+            Some(key) => Some(self.prove(key, token, nonce.as_ref(), made_by).await.map_err(last)?),
             None => None,
         };
         let request = self.signed(token, proof).map_err(last)?;
@@ -269,7 +274,7 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         if let (Some(pacer), Some(turn)) = (&self.shared.pacer, &turn) {
             pacer.learn(turn, response.headers());
         }
-        Ok(Answer { clock_offset: self.clock_offset(&response, sent), response, nonce })
+        Ok(Answer { clock_offset: self.clock_offset(&response, sent), response, nonce, made_by })
     }
 
     /// The time since `moment`, by the stopwatch.
@@ -282,7 +287,7 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         let offset = || {
             let now = self.shared.tokens.system().moment();
             let took = now.elapsed.saturating_sub(sent.elapsed);
-            ClockOffset::measure_over(answer.headers(), now.date, took)
+            ClockOffset::of_answer_over(answer.headers(), now.date, took)
         };
         is_about_credentials(answer.status()).then(offset)?
     }
@@ -293,12 +298,12 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         key: &DpopKey,
         token: &Token,
         nonce: Option<&Nonce>,
+        made_by: ServerTime,
     ) -> Result<String, CallError> {
         let system = self.shared.tokens.system();
-        let now = self.shared.tokens.servers().now(&self.target, system.clock.as_ref());
         let (method, target, access_token) = (&self.request.method, &self.target, Some(token.hash()));
         let request = ProofRequest { method, target, access_token, nonce };
-        Ok(signing::prove(key, &request, now, system.random.as_ref()).await?)
+        Ok(signing::prove(key, &request, made_by.now, system.random.as_ref()).await?)
     }
 
     /// The request with the token and, where it is bound, its proof in the header (RFC 9449 section 7.1).
@@ -376,6 +381,10 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         let servers = self.shared.tokens.servers();
         let challenge = answer.challenge().unwrap_or_default();
         self.counted.challenged(challenge.error.as_deref());
+        // A server whose clock was set may ask for a nonce first, and then for a proof of the right time.
+        let is_for_the_time = answer
+            .clock_offset
+            .is_some_and(|offset| servers.correct_clock(&self.target, answer.made_by, offset));
         if challenge.is("use_dpop_nonce") {
             // The nonce of this very challenge, or a newer one that another call has learnt.
             let offered = newest_nonce(answer.response.headers()).or_else(|| servers.nonce(&self.target));
@@ -387,11 +396,8 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
                 Step::Return
             };
         }
-        if let Some(offset) = answer.clock_offset
-            && take(&mut self.patience.clock_corrections)
-            && servers.correct_clock(&self.target, offset)
-        {
-            debug!(%offset, "correcting the clock for this server");
+        if is_for_the_time && take(&mut self.patience.clock_corrections) {
+            debug!(offset = ?answer.clock_offset, "going by the right time for this server");
             return Step::Repeat("clock");
         }
         // A server that names no error may mean the token as well.
@@ -450,7 +456,8 @@ impl<A> Answer<A> {
 
     fn finished(self, body_spent: bool) -> Finished<A> {
         let challenge = is_about_credentials(self.response.status()).then(|| self.challenge()).flatten();
-        Finished { response: self.response, challenge, clock_offset: self.clock_offset, body_spent }
+        let clock_offset = self.clock_offset.filter(|offset| !offset.is_tolerated());
+        Finished { response: self.response, challenge, clock_offset, body_spent }
     }
 }
 

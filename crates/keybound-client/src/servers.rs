@@ -38,6 +38,26 @@ impl Server {
     }
 }
 
+/// The time at a server.
+#[derive(Clone, Copy)]
+pub(crate) struct ServerTime {
+    pub(crate) now: NumericDate,
+    /// What the local time was corrected by.
+    offset: Option<ClockOffset>,
+}
+
+impl ServerTime {
+    /// Whether a request that was made by this time took an offset of `measured` into account.
+    pub(crate) fn agrees_with(self, measured: ClockOffset) -> bool {
+        self.offset.map_or(measured.is_tolerated(), |offset| measured.is_close_to(offset))
+    }
+
+    /// Whether the local time was corrected.
+    pub(crate) fn is_corrected(self) -> bool {
+        self.offset.is_some()
+    }
+}
+
 /// The servers that a client has talked to, by origin.
 pub(crate) struct Servers {
     by_origin: Mutex<HashMap<String, Server>>,
@@ -91,10 +111,11 @@ impl Servers {
         nonces
     }
 
-    /// The time by the clock of the server of `target`, as far as it is known to differ from `clock`.
-    pub(crate) fn now(&self, target: &TargetUri, clock: &dyn Clock) -> NumericDate {
-        let now = clock.now();
-        self.offset(target, now).map_or(now, |offset| offset.server_time(now))
+    /// The time by the clock of the server of `target`, as far as it is known to differ from the local one.
+    pub(crate) fn time(&self, target: &TargetUri) -> ServerTime {
+        let now = self.clock.now();
+        let offset = self.offset(target, now);
+        ServerTime { now: offset.map_or(now, |offset| offset.server_time(now)), offset }
     }
 
     /// Whether the time for the server of `target` is corrected.
@@ -102,24 +123,22 @@ impl Servers {
         self.offset(target, self.clock.now()).is_some()
     }
 
-    /// Whether the time for the server of `target` is corrected by `offset` already, or nearly so.
-    pub(crate) fn is_known(&self, target: &TargetUri, offset: ClockOffset) -> bool {
-        self.offset(target, self.clock.now()).is_some_and(|known| offset.is_close_to(known))
-    }
-
-    /// Corrects the time for the server of `target` by `offset`, if it is one to correct and says
-    /// something new. Whether anything changed: then, and only then, it is worth asking again.
-    pub(crate) fn correct_clock(&self, target: &TargetUri, offset: ClockOffset) -> bool {
-        if offset.magnitude() > ClockOffset::CORRECTED {
+    /// Corrects the time for the server of `target` by `measured`, if that is one to correct; the request whose
+    /// answer it was measured from was made by the time of `made_by`. Whether the next one will be made by
+    /// another: then, and only then, it is worth asking again.
+    pub(crate) fn correct_clock(
+        &self,
+        target: &TargetUri,
+        made_by: ServerTime,
+        measured: ClockOffset,
+    ) -> bool {
+        if measured.magnitude() > ClockOffset::CORRECTED {
             return false;
         }
         let now = self.moment(self.clock.now());
-        let earlier = self.with_server(target.origin(), |server| {
-            let earlier = server.offset(now);
-            server.correction = Some(Correction { offset, measured: now });
-            earlier
-        });
-        !earlier.is_some_and(|earlier| offset.is_close_to(earlier)) && !offset.is_tolerated()
+        let correction = (!measured.is_tolerated()).then_some(Correction { offset: measured, measured: now });
+        self.with_server(target.origin(), |server| server.correction = correction);
+        !made_by.agrees_with(measured)
     }
 
     fn offset(&self, target: &TargetUri, now: NumericDate) -> Option<ClockOffset> {
@@ -234,16 +253,20 @@ mod tests {
     fn a_clock_is_corrected_within_bounds_and_once() {
         let measure = |local| ClockOffset::measure(&dated(), NumericDate::from_seconds(local)).unwrap();
         let ((servers, clock), tokens) = (with_set_clock(), target("https://as.example/token"));
-        let now = |target| servers.now(target, clock.as_ref()).seconds();
+        let now = |target| servers.time(target).now.seconds();
 
         let (day_ahead, beyond) = (DATE.1 + 86_400, DATE.1 + 86_401);
         clock.to(beyond, 0);
-        assert!(!servers.correct_clock(&tokens, measure(beyond)), "beyond what is corrected");
+        let made_by = servers.time(&tokens);
+        assert!(!servers.correct_clock(&tokens, made_by, measure(beyond)), "beyond what is corrected");
         assert_eq!(now(&tokens), beyond);
         clock.to(day_ahead, 0);
-        assert!(servers.correct_clock(&tokens, measure(day_ahead)));
+        let made_by = servers.time(&tokens);
+        assert!(servers.correct_clock(&tokens, made_by, measure(day_ahead)));
         assert_eq!(now(&tokens), DATE.1);
-        assert!(!servers.correct_clock(&tokens, measure(day_ahead + 2)), "nothing new");
+        assert!(servers.correct_clock(&tokens, made_by, measure(day_ahead)), "another request of that time");
+        let corrected = servers.time(&tokens);
+        assert!(!servers.correct_clock(&tokens, corrected, measure(day_ahead + 2)), "nothing new");
         assert_eq!(now(&target("https://rs.example/")), day_ahead, "another server");
     }
 
@@ -259,11 +282,11 @@ mod tests {
             let (servers, clock) = with_set_clock();
             clock.to(hour_ahead, 0);
             let offset = ClockOffset::measure(&dated(), NumericDate::from_seconds(hour_ahead)).unwrap();
-            assert!(servers.correct_clock(&tokens, offset));
+            assert!(servers.correct_clock(&tokens, servers.time(&tokens), offset));
             clock.to(set_to, elapsed);
             assert_eq!(servers.is_corrected(&tokens), corrected, "{why}");
             let expected = if corrected { set_to - 3600 } else { set_to };
-            assert_eq!(servers.now(&tokens, clock.as_ref()).seconds(), expected, "{why}");
+            assert_eq!(servers.time(&tokens).now.seconds(), expected, "{why}");
         }
     }
 
@@ -279,7 +302,7 @@ mod tests {
             let (servers, clock) = with_set_clock();
             clock.to(DATE.1 + 3600, 0);
             let offset = ClockOffset::measure(&dated(), clock.now()).unwrap();
-            assert!(servers.correct_clock(&tokens, offset));
+            assert!(servers.correct_clock(&tokens, servers.time(&tokens), offset));
             let field = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
             servers.learn_nonce(&tokens, &fields.into_iter().map(field).collect());
             assert_eq!(servers.is_corrected(&tokens), corrected, "{why}");

@@ -290,7 +290,7 @@ fn served(
         .layer(middleware::from_fn_with_state(faults.clone(), faults::strike))
         // A page is to see what goes wrong on purpose too.
         .layer(middleware::from_fn_with_state(cors, cors::share));
-    if *traces_remembered > 0 {
+    if traces.are_recorded() {
         // Outermost: what is recorded is what the client sees, unless a fault cuts the connection below HTTP; the
         // answer names that fault.
         routes = routes.layer(middleware::from_fn_with_state(Arc::clone(&traces), trace::record));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{Table, presets};
 use keybound::random::OperatingSystem;
+use keybound_okta::operations;
 use keybound_org::{
     AdminRole, App, ApplicationType, ClientSecret, ClientSettings, GrantType, NewApp, ResponseType, Store,
     StoreError, TokenEndpointAuthMethod,
@@ -15,6 +16,10 @@ use super::{now, open_existing};
 use crate::key_file;
 use crate::output::Output;
 use crate::report::Outcome;
+
+/// What every client may ask for (OpenID Connect Core sections 5.4 and 11), and Okta's own for the user's groups.
+const OPENID_CONNECT_SCOPES: [&str; 7] =
+    ["openid", "profile", "email", "address", "phone", "offline_access", "groups"];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -33,7 +38,10 @@ Examples:
   keybound org app create --data ./org --label site --type web --redirect-uri https://localhost:3000/callback
 
 A service app authenticates with its key, a web app with its key or, without one, with a secret that is printed once. A
-native app and one in a browser have neither.")]
+native app and one in a browser have neither.
+
+Only the scopes of Okta's own API are granted. Those of OpenID Connect need no grant, and those of a custom
+authorization server are allowed by its access policies.")]
 pub(crate) struct CreateApp {
     /// Folder of the org's data.
     #[arg(long, value_name = "DIR")]
@@ -54,15 +62,29 @@ pub(crate) struct CreateApp {
     /// Where the app's users may be sent after signing out; may be given several times.
     #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
     post_logout_redirect_uris: Vec<String>,
-    /// A scope to grant; may be given several times. Those of OpenID Connect need no grant.
+    /// A scope of Okta's API to grant; may be given several times.
     #[arg(long = "scope", value_name = "SCOPE", required_unless_present = "kind", required_if_eq("kind", "service"), value_parser = scope)]
     scopes: Vec<String>,
-    /// An admin role to assign; may be given several times.
-    #[arg(long = "role", value_name = "ROLE", default_value = "READ_ONLY_ADMIN")]
+    /// An admin role to assign; may be given several times [default: READ_ONLY_ADMIN for a service, none for others].
+    #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<AdminRole>,
     /// Whether token requests must carry a proof.
     #[arg(long, value_enum, default_value = "required")]
     dpop: Dpop,
+}
+
+impl CreateApp {
+    fn kind(&self) -> AppKind {
+        self.kind.unwrap_or(AppKind::Service)
+    }
+
+    /// Admin roles are what services act in; an app that acts for users has none unless it is given one.
+    fn roles_or_usual(&self) -> Vec<AdminRole> {
+        if self.roles.is_empty() && self.kind() == AppKind::Service {
+            return vec![AdminRole::ReadOnly];
+        }
+        self.roles.clone()
+    }
 }
 
 /// What an app runs as.
@@ -111,10 +133,11 @@ fn create_app(arguments: &CreateApp, output: Output) -> Outcome {
         label: arguments.label.clone(),
         public_keys: key.into_iter().collect(),
         scopes: arguments.scopes.clone(),
-        roles: arguments.roles.clone(),
+        roles: arguments.roles_or_usual(),
         dpop_bound_access_tokens: arguments.dpop == Dpop::Required,
         client,
         client_secret: client_secret.clone(),
+        ..NewApp::default()
     };
     let app = Store::open(&arguments.data)?.create_app(&new, now(), &OperatingSystem)?;
     output.json(&match &client_secret {
@@ -127,7 +150,7 @@ fn create_app(arguments: &CreateApp, output: Output) -> Outcome {
 fn client(arguments: &CreateApp, has_key: bool) -> ClientSettings {
     use GrantType as G;
     use TokenEndpointAuthMethod as M;
-    let (application_type, grant_types, method) = match arguments.kind.unwrap_or(AppKind::Service) {
+    let (application_type, grant_types, method) = match arguments.kind() {
         AppKind::Service => return ClientSettings::default(),
         AppKind::Web => {
             let method = if has_key { M::PrivateKeyJwt } else { M::ClientSecretBasic };
@@ -146,7 +169,8 @@ fn client(arguments: &CreateApp, has_key: bool) -> ClientSettings {
         grant_types,
         response_types: vec![ResponseType::Code],
         token_endpoint_auth_method: method,
-        pkce_required: true,
+        // Okta too asks it of public clients alone, unless told otherwise.
+        pkce_required: method == M::None,
     }
 }
 
@@ -195,12 +219,24 @@ fn label(text: &str) -> Result<String, &'static str> {
     if is_name { Ok(text.to_owned()) } else { Err("a label is a text without control characters") }
 }
 
-/// A scope-token (RFC 6749 section 3.3).
-fn scope(text: &str) -> Result<String, &'static str> {
-    let is_scope = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-    if !text.is_empty() && text.bytes().all(is_scope) {
-        Ok(text.to_owned())
-    } else {
-        Err("a scope is printable ASCII without spaces; give --scope once for each")
+/// A scope of Okta's API.
+fn scope(name: &str) -> Result<String, String> {
+    if operations::is_scope(name) {
+        return Ok(name.to_owned());
     }
+    if OPENID_CONNECT_SCOPES.contains(&name) {
+        return Err("the scopes of OpenID Connect need no grant; leave it out".to_owned());
+    }
+    if !name.starts_with("okta.") {
+        return Err(
+            "only scopes of Okta's API (okta.…) are granted to an app; one of a custom authorization server \
+             is allowed by an access policy of that server"
+                .to_owned(),
+        );
+    }
+    Err(match operations::nearest_scopes(name).as_slice() {
+        [] => "Okta has no scope of this name; `keybound operations` shows which scopes each operation needs"
+            .to_owned(),
+        near => format!("Okta has no scope of this name; did you mean {}?", near.join(" or ")),
+    })
 }

@@ -58,6 +58,9 @@ pub(crate) struct Start {
     /// For how long a refresh token may be used again, in seconds, since an answer may have been lost.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     refresh_token_grace: u64,
+    /// Requests that the live trace remembers, within 32 MiB; 0 records nothing.
+    #[arg(long, value_name = "N", default_value_t = OrgSettings::default().traces_remembered)]
+    traces: usize,
 }
 
 /// Serves until it is told to end: Ctrl-C, or SIGTERM.
@@ -75,6 +78,7 @@ pub(super) fn run(arguments: &Start, output: Output) -> Outcome {
             accepted_for: Duration::from_secs(arguments.nonce_grace),
         },
         refresh_token_grace: Duration::from_secs(arguments.refresh_token_grace),
+        traces_remembered: arguments.traces,
         ..OrgSettings::default()
     };
     let unable =

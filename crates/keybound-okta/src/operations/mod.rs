@@ -15,6 +15,7 @@
 //! ```
 
 mod request;
+mod scope_name;
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -22,6 +23,7 @@ use std::fmt;
 use http::Method;
 
 pub use request::{OperationError, OperationRequest};
+pub use scope_name::{is_scope, nearest_scopes};
 
 use crate::suggestion;
 

@@ -2,7 +2,9 @@
 
 use axum::response::Redirect;
 
-use super::{Administrator, Console, apps, faults, groups, logs, traces, trusted_origins, users};
+use super::{
+    Administrator, Console, apps, authorization_servers, faults, groups, logs, traces, trusted_origins, users,
+};
 use crate::wire_name::wire_names;
 
 /// The navigation, from its beginning to its end.
@@ -10,6 +12,7 @@ pub(super) const NAVIGATION: &[Section] = &[
     apps::SECTION,
     users::SECTION,
     groups::SECTION,
+    authorization_servers::SECTION,
     trusted_origins::SECTION,
     logs::SECTION,
     traces::SECTION,
@@ -96,6 +99,24 @@ done! {
     GroupDeleted = "group-deleted", "The group is deleted.";
     MemberAdded = "member-added", "The user is a member of the group.";
     MemberRemoved = "member-removed", "The user is no member of the group any more.";
+    ServerCreated = "server-created", "The authorization server is there. It gives no tokens before it has an access policy.";
+    ServerSaved = "server-saved", "The settings are saved.";
+    ServerActivated = "server-activated", "The authorization server is active.";
+    ServerDeactivated = "server-deactivated", "The authorization server is inactive: it is as if it were not there.";
+    ServerDeleted = "server-deleted", "The authorization server is deleted.";
+    ServerScopeAdded = "server-scope-added", "The scope is added.";
+    ServerScopeDeleted = "server-scope-deleted", "The scope is deleted.";
+    ClaimAdded = "claim-added", "The claim is added.";
+    ClaimDeleted = "claim-deleted", "The claim is deleted.";
+    PolicyCreated = "policy-created", "The access policy is there. It lets nobody have a token before it has a rule.";
+    PolicyActivated = "policy-activated", "The access policy is active.";
+    PolicyDeactivated = "policy-deactivated", "The access policy is inactive: it is as if it were not there.";
+    PolicyDeleted = "policy-deleted", "The access policy is deleted.";
+    RuleCreated = "rule-created", "The rule is added.";
+    RuleActivated = "rule-activated", "The rule is active.";
+    RuleDeactivated = "rule-deactivated", "The rule is inactive: it is as if it were not there.";
+    RuleDeleted = "rule-deleted", "The rule is deleted.";
+    KeysRotated = "keys-rotated", "The next key signs from now on.";
     TrustedOriginCreated = "trusted-origin-created", "The origin is added.";
     TrustedOriginSaved = "trusted-origin-saved", "The origin is saved.";
     TrustedOriginActivated = "trusted-origin-activated", "The origin is active.";

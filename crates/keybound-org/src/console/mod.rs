@@ -11,6 +11,7 @@
 mod administrator;
 mod apps;
 mod attempts;
+mod authorization_servers;
 mod failure;
 mod faults;
 mod frame;
@@ -100,6 +101,7 @@ impl Console {
             .merge(apps::routes())
             .merge(users::routes())
             .merge(groups::routes())
+            .merge(authorization_servers::routes())
             .merge(trusted_origins::routes())
             .merge(logs::routes())
             .merge(traces::routes())

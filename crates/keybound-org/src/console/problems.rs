@@ -17,7 +17,7 @@ pub(super) struct Problem {
 }
 
 /// What pages call the fields that a problem can be about.
-const LABELS: [(&str, &str); 19] = [
+const LABELS: [(&str, &str); 29] = [
     ("label", "Name"),
     ("name", "Name"),
     ("description", "Description"),
@@ -33,6 +33,16 @@ const LABELS: [(&str, &str); 19] = [
     ("login", "Username"),
     ("password", "Password"),
     ("user", "User"),
+    ("audiences", "Audience"),
+    ("claimType", "Token type"),
+    ("value", "Value"),
+    ("conditions.scopes", "Scopes"),
+    ("conditions.clients.include", "Clients"),
+    ("conditions.grantTypes.include", "Grant types"),
+    ("conditions.scopes.include", "Scopes"),
+    ("accessTokenLifetimeMinutes", "Access token lifetime"),
+    ("refreshTokenLifetimeMinutes", "Refresh token lifetime"),
+    ("refreshTokenWindowMinutes", "Unused refresh token"),
     ("filter", "Filter"),
     ("search", "Search"),
     ("origin", "Origin URL"),
@@ -90,7 +100,7 @@ impl Problems {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte))
 }
 
 /// The text with a capital letter and a full stop.

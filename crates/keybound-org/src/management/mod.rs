@@ -3,23 +3,27 @@
 
 mod admission;
 mod app_body;
+mod app_id_token;
 mod app_view;
 mod apps;
 mod authorization_servers;
 mod body;
 mod client_keys;
 mod client_roles;
+mod credentials;
 mod error;
 mod groups;
 mod lifecycle;
 mod logs;
 mod members;
 pub(crate) mod operations;
+mod org_metadata;
 mod page;
 mod rate_limit;
 mod right;
 mod scope_grants;
 mod trusted_origins;
+mod user_lifecycle;
 mod users;
 mod version;
 mod view;
@@ -44,6 +48,10 @@ use crate::store::Store;
 pub(crate) use admission::Permit;
 pub(crate) use app_body::{AppBody, public_key};
 pub(crate) use apps::APPS;
+pub(crate) use authorization_servers::{
+    ACCESS_TOKEN, ALL_CLIENTS, ClaimBody, EVERY_SCOPE, ID_TOKEN, NOT_PUBLISHED, PUBLISHED, PolicyBody,
+    RuleBody, SERVERS, ScopeBody, ServerBody, claim_expression, is_built_in, key_status,
+};
 pub(crate) use body::{is_json, of_members};
 pub(crate) use error::ApiError;
 pub(crate) use groups::{GROUPS, MEMBERS};
@@ -95,14 +103,21 @@ impl Management {
                 .with_state(Arc::clone(&self))
         };
         let endpoints = users::routes()
+            .merge(user_lifecycle::routes())
+            .merge(credentials::routes())
+            .merge(client_roles::routes_of_users())
             .merge(groups::routes())
             .merge(apps::routes())
+            .merge(app_id_token::routes())
             .merge(client_keys::routes())
             .merge(scope_grants::routes())
             .merge(authorization_servers::routes())
             .merge(trusted_origins::routes())
             .merge(logs::routes());
-        Router::new().nest(PATH, finished(endpoints)).nest(CLIENTS_PATH, finished(client_roles::routes()))
+        Router::new()
+            .nest(PATH, finished(endpoints))
+            .nest(CLIENTS_PATH, finished(client_roles::routes()))
+            .merge(org_metadata::routes().with_state(Arc::clone(&self)))
     }
 
     /// The URL of a list: `users`, `groups`, …

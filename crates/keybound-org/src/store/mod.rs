@@ -11,10 +11,13 @@ mod apps;
 mod archive;
 mod authorization_servers;
 mod authorizations;
+mod column;
 mod condition;
 mod device_requests;
 mod digest;
+mod error;
 mod events;
+mod files;
 mod groups;
 mod migrations;
 mod ownership;
@@ -33,24 +36,20 @@ mod token_grants;
 mod trusted_origins;
 mod users;
 
-use std::fs::{File, OpenOptions};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use keybound::random::RandomUnavailable;
-use keybound::{KeyError, NumericDate};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-pub(crate) use apps::app_property;
 pub use apps::{
-    AdminRole, App, AppStatus, ApplicationType, ClientKey, ClientSecret, ClientSecretHash, ClientSettings,
-    GrantType, KeyStatus, NewApp, ResponseType, RoleAssignment, ScopeGrant, TokenEndpointAuthMethod,
-    UnknownAdminRole,
+    AdminRole, App, AppPresentation, AppStatus, ApplicationType, ClientKey, ClientSecret, ClientSecretHash,
+    ClientSettings, GrantType, KeyStatus, NewApp, ResponseType, RoleAssignment, ScopeGrant,
+    TokenEndpointAuthMethod, UnknownAdminRole,
 };
+pub(crate) use apps::{BesideSettings, app_property};
 pub use archive::{ExportError, ImportError, LineProblem, Secrets};
 pub use authorization_servers::{
     AccessPolicy, AccessPolicyRule, ClaimSource, ClaimedToken, CustomClaim, CustomScope, CustomServer,
@@ -63,6 +62,7 @@ pub(crate) use condition::Property;
 pub(crate) use condition::{Condition, Properties, is_member_name};
 pub(crate) use device_requests::{DeviceAnswer, DeviceRequest};
 pub(crate) use digest::Digest;
+pub use error::StoreError;
 pub(crate) use events::{LoggedEvent, event_property};
 pub(crate) use groups::group_property;
 pub use ownership::refuse_of_others;
@@ -80,6 +80,9 @@ pub(crate) use trusted_origins::{
     TrustedOrigin, TrustedOriginScope, TrustedOriginSettings, trusted_origin_property,
 };
 pub(crate) use users::{UserChangeError, user_filter_property, user_property};
+
+use column::{column, date, duration, list, list_column, seconds};
+use files::{make_private_file, make_private_folder, wait_for_turn};
 
 /// The database's name in the org's folder.
 const FILE_NAME: &str = "org.sqlite3";
@@ -114,148 +117,6 @@ struct Shared {
     readers: Mutex<Vec<Connection>>,
     /// Passwords that are being checked.
     checks: AtomicUsize,
-}
-
-/// Why the store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The folder or the database file in it cannot be used.
-    #[error("the org's data in {} cannot be used: {source}; check that it is a folder you may write to", path.display())]
-    Folder {
-        /// The folder or file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// The folder or a file in it is another user's, or others can write to it.
-    #[error("the org's data in {} cannot be trusted: {why}; {next}", path.display())]
-    OfOthers {
-        /// The folder or file.
-        path: PathBuf,
-        /// Whose it is, or who can write to it.
-        why: String,
-        /// What to do.
-        next: String,
-    },
-    /// SQLite failed.
-    #[error("the org's database failed: {0}")]
-    Database(#[from] rusqlite::Error),
-    /// A later version of this program wrote the database.
-    #[error(
-        "the org's database has schema version {found}, and this program knows versions up to {known}; use the \
-         program that wrote it, or start with another data folder"
-    )]
-    FromNewerVersion {
-        /// The database's version.
-        found: u32,
-        /// The newest version that this program knows.
-        known: u32,
-    },
-    /// Something in the database is not what this program writes.
-    #[error("the org's database is damaged: {what}; start with another data folder")]
-    Damaged {
-        /// What is not as it must be.
-        what: &'static str,
-    },
-    /// No app has the client id.
-    #[error("no app has the client id `{client_id}`; `keybound org app list` shows those that are there")]
-    UnknownApp {
-        /// The client id.
-        client_id: String,
-    },
-    /// An app needs a key to authenticate with.
-    #[error("an app needs a public key to authenticate with, and none was given")]
-    NoKey,
-    /// An app that authenticates with a secret needs one.
-    #[error("an app that authenticates with a secret needs one, and none was given")]
-    NoSecret,
-    /// The app has as many keys as it may have.
-    #[error("the app has 50 keys, which is as many as Okta takes; delete one first")]
-    TooManyKeys,
-    /// The app has a key of that name already.
-    #[error("the app already has a key with the id `{key_id}`; give the new one another `kid`")]
-    KeyTaken {
-        /// The key's `kid`, or its thumbprint if it has none.
-        key_id: String,
-    },
-    /// The key is good, and of no use to authenticate to Okta with.
-    #[error(
-        "the public key `{key_id}` is of no use here: Okta takes RS256, RS384, RS512, ES256, ES384 and ES512"
-    )]
-    UnsupportedKey {
-        /// The key's `kid`, or its thumbprint if it has none.
-        key_id: String,
-    },
-    /// Not a scope.
-    #[error("`{scope}` is not a scope: it must be one word of printable ASCII, such as okta.users.read")]
-    InvalidScope {
-        /// What was given.
-        scope: String,
-    },
-    /// Another group has the name.
-    #[error("another group of the org has this name")]
-    GroupNameTaken,
-    /// No custom authorization server has the id.
-    #[error("there is no authorization server with the id `{id}`")]
-    UnknownServer {
-        /// The id.
-        id: String,
-    },
-    /// Another authorization server has the name.
-    #[error("another authorization server has the name `{name}`")]
-    ServerNameTaken {
-        /// The name.
-        name: String,
-    },
-    /// The authorization server has the scope.
-    #[error("the authorization server has the scope `{name}`")]
-    ScopeTaken {
-        /// The scope.
-        name: String,
-    },
-    /// The authorization server has a claim of this name for the token.
-    #[error("the authorization server has the claim `{name}` for this token")]
-    ClaimTaken {
-        /// The claim.
-        name: String,
-    },
-    /// The authorization server, or its policy, has as many scopes, claims, policies or rules as it may.
-    #[error("there are {limit} of them, and no more can be added")]
-    TooManyOfServer {
-        /// How many there may be.
-        limit: i64,
-    },
-    /// No Trusted Origin has the id.
-    #[error("there is no Trusted Origin with the id `{id}`")]
-    UnknownTrustedOrigin {
-        /// The id.
-        id: String,
-    },
-    /// Another Trusted Origin has the name.
-    #[error("another Trusted Origin has this name")]
-    TrustedOriginNameTaken,
-    /// Another Trusted Origin is for the origin.
-    #[error("another Trusted Origin is for this origin")]
-    TrustedOriginTaken,
-    /// Tokens would live for too short or too long.
-    #[error(
-        "an access token lives for five minutes at least and for a day at most; a refresh token that is not used for \
-         ten minutes to five years, and in all not shorter than that"
-    )]
-    TokenLife,
-    /// A client has more requests waiting than are kept.
-    #[error("the client has more requests waiting than are kept; try again when some have expired")]
-    TooManyWaiting,
-    /// Another user has the login.
-    #[error("another user of the org has this login")]
-    LoginTaken,
-    /// A key could not be made, read or written.
-    #[error("the org's signing key cannot be used: {0}")]
-    Key(#[from] KeyError),
-    /// No randomness to make an identifier or a secret with.
-    #[error(transparent)]
-    Random(#[from] RandomUnavailable),
 }
 
 impl Store {
@@ -342,40 +203,6 @@ fn use_write_ahead_log(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn make_private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// Waits until nobody else opens the database. SQLite itself does not wait where two change a new file to its
-/// write-ahead log at once.
-fn wait_for_turn(lock_file: &Path) -> io::Result<File> {
-    let file = private_file(OpenOptions::new().append(true).create(true), lock_file)?;
-    match file.lock() {
-        // Where files can't be locked, one takes the chance.
-        Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(error),
-        _ => Ok(file),
-    }
-}
-
-/// SQLite gives its log and index files the mode of the database.
-/// One that is there is not opened: closing it would end the locks that this process has on it.
-fn make_private_file(file: &Path) -> io::Result<()> {
-    match private_file(OpenOptions::new().append(true).create_new(true), file) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made.map(drop),
-    }
-}
-
-fn private_file(options: &mut OpenOptions, file: &Path) -> io::Result<File> {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options.open(file)
-}
-
 /// Gives the error `taken` where a row was not put because another has its name. Identifiers are random, and not the
 /// same twice.
 fn unless_taken(put: rusqlite::Result<usize>, taken: StoreError) -> Result<(), StoreError> {
@@ -387,26 +214,6 @@ fn unless_taken(put: rusqlite::Result<usize>, taken: StoreError) -> Result<(), S
             Err(if is_taken { taken } else { error.into() })
         }
     }
-}
-
-/// A date as it stands in a column.
-fn column(date: NumericDate) -> i64 {
-    i64::try_from(date.seconds()).unwrap_or(i64::MAX)
-}
-
-/// The date in a column.
-fn date(column: i64) -> NumericDate {
-    NumericDate::from_seconds(u64::try_from(column).unwrap_or_default())
-}
-
-/// A duration as it stands in a column.
-fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// The duration in a column.
-fn duration(column: i64) -> Duration {
-    Duration::from_secs(u64::try_from(column).unwrap_or_default())
 }
 
 /// Requests of one client that wait for a user, at most: whoever knows the id of a public client can make them.
@@ -427,15 +234,4 @@ fn room_for_another(
 /// Whether a text is one scope (RFC 6749 section 3.3).
 pub(crate) fn is_scope(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
-}
-
-/// A list as it stands in a column.
-fn list_column(list: &[String]) -> String {
-    serde_json::json!(list).to_string()
-}
-
-/// The list in a column.
-fn list(column: &str) -> Result<Vec<String>, StoreError> {
-    serde_json::from_str(column)
-        .map_err(|_| StoreError::Damaged { what: "a list is not a JSON array of strings" })
 }

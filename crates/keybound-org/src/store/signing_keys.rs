@@ -166,7 +166,9 @@ struct Made {
 }
 
 impl Made {
+    /// Makes a key, which takes a tenth of a second of a processor and more.
     fn new() -> Result<Self, StoreError> {
+        tracing::debug!("making a signing key");
         Self::of(&SigningKey::generate(Algorithm::RS256)?)
     }
 

@@ -45,6 +45,11 @@ impl Journal {
         }
     }
 
+    /// Whether anything that is added is remembered.
+    pub(super) const fn holds_any(&self) -> bool {
+        self.max_count > 0
+    }
+
     pub(super) fn add(&mut self, recording: Recording) {
         let bytes = recording.bytes();
         if bytes > self.max_bytes || self.max_count == 0 {

@@ -79,6 +79,11 @@ impl Traces {
         }
     }
 
+    /// Whether requests are recorded at all ([`crate::OrgSettings::traces_remembered`]).
+    pub fn are_recorded(&self) -> bool {
+        self.remembered().holds_any()
+    }
+
     /// The exchange of this number, explained; `None` if it was forgotten.
     pub fn exchange(&self, id: u64) -> Option<Exchange> {
         let recording = self.remembered().get(id)?;

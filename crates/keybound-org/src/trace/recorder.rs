@@ -208,3 +208,26 @@ impl HttpBody for CopiedAnswer {
         self.inner.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use crate::{LocalOrg, OrgSettings, Scheme};
+
+    /// Whoever wants a fast org, and looks at no traces, pays nothing for them.
+    #[tokio::test]
+    async fn nothing_is_even_begun_where_nothing_is_remembered() {
+        for (traces_remembered, begun) in [(0, 0), (1, 2)] {
+            let settings = OrgSettings { scheme: Scheme::Http, traces_remembered, ..OrgSettings::default() };
+            let org = LocalOrg::start(settings).await.unwrap();
+            let http = reqwest::Client::new();
+            for body in ["", "grant_type=client_credentials"] {
+                let url = format!("{}/oauth2/v1/token", org.url());
+                http.post(url).body(body).send().await.unwrap().bytes().await.unwrap();
+            }
+            let numbers = org.traces().last_id.load(Ordering::Relaxed);
+            assert_eq!(numbers, begun, "{traces_remembered} are remembered");
+        }
+    }
+}

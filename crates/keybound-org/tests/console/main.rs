@@ -13,6 +13,7 @@ mod support;
 
 mod access;
 mod applications;
+mod authorization_servers;
 mod browser;
 mod faults;
 mod people;

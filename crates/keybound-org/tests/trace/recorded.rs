@@ -82,6 +82,7 @@ async fn the_console_and_the_traces_themselves_are_not_recorded_and_nothing_is_i
     let test = TestOrg::start_with(OrgSettings { traces_remembered: 0, ..OrgSettings::default() }).await;
     test.get("/oauth2/v1/keys").await;
     assert_eq!(test.org.traces().exchanges(0, 10), []);
+    assert!(!test.org.traces().are_recorded());
 
     let test = TestOrg::start_with(OrgSettings { traces_remembered: 3, ..OrgSettings::default() }).await;
     for _ in 0..5 {

@@ -21,12 +21,13 @@ const SHOWN: usize = 12;
 
 #[derive(Template)]
 #[template(path = "console/traces/list.html")]
-struct Conversations {
+struct LiveTrace {
     frame: Frame,
     conversations: Vec<Conversation>,
+    are_recorded: bool,
 }
 
-impl Page for Conversations {
+impl Page for LiveTrace {
     const SCRIPTS: Scripts = Scripts::OfTheOrg;
 }
 
@@ -97,7 +98,8 @@ pub(super) async fn page(
         let ids = console.traces.conversations(SHOWN);
         let conversations = ids.into_iter().map(|id| console.conversation(id)).collect();
         let frame = console.frame(&administrator, SECTION);
-        Ok(Conversations { frame, conversations }.answer(StatusCode::OK, &[]))
+        let are_recorded = console.traces.are_recorded();
+        Ok(LiveTrace { frame, conversations, are_recorded }.answer(StatusCode::OK, &[]))
     })
     .await
 }

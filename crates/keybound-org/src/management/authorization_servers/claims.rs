@@ -52,7 +52,7 @@ const MAX_SCOPES: usize = 100;
 /// What a client sends of a claim.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct ClaimBody {
+pub(crate) struct ClaimBody {
     name: String,
     status: Option<String>,
     claim_type: String,
@@ -68,8 +68,10 @@ struct Conditions {
     scopes: Vec<String>,
 }
 
-const ACCESS_TOKEN: &str = "RESOURCE";
-const ID_TOKEN: &str = "IDENTITY";
+/// What says that access tokens have a claim.
+pub(crate) const ACCESS_TOKEN: &str = "RESOURCE";
+/// What says that ID tokens have a claim.
+pub(crate) const ID_TOKEN: &str = "IDENTITY";
 
 impl ClaimBody {
     /// The claim, if everything is as it must be.
@@ -115,7 +117,7 @@ async fn list(
     Named(server): Named<String>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let claims = api.store.list_claims(&api.custom_server(&server)?.id)?;
+        let claims = api.claims_of_server(&server)?;
         let claims: Vec<_> = claims.iter().map(|claim| api.claim_view(&server, claim)).collect();
         Ok(Json(claims).into_response())
     })
@@ -130,11 +132,8 @@ async fn create(
     JsonBody(body): JsonBody<ClaimBody>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let server = api.custom_server(&server)?;
-        let claim = api.store.add_claim(&server.id, &body.read()?, api.random.as_ref())?;
-        let event = permit.event("oauth2.claim.created", "Create OAuth claim");
-        api.log(&event.to(target(&server)).to(claim_target(&claim)));
-        Ok((StatusCode::CREATED, Json(api.claim_view(&server.id, &claim))).into_response())
+        let claim = api.add_claim(&permit, &server, body)?;
+        Ok((StatusCode::CREATED, Json(api.claim_view(&server, &claim))).into_response())
     })
     .await?
 }
@@ -178,16 +177,46 @@ async fn delete(
     Named((server, id)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let server = api.custom_server(&server)?;
-        let claim = api.store.delete_claim(&server.id, &id)?.ok_or_else(|| no_such_claim(&id))?;
-        let event = permit.event("oauth2.claim.deleted", "Delete OAuth claim");
-        api.log(&event.to(target(&server)).to(claim_target(&claim)));
+        api.delete_claim(&permit, &server, &id)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
 }
 
 impl Management {
+    /// The claims of a server, also those that are not active.
+    pub(crate) fn claims_of_server(&self, server: &str) -> Result<Vec<Identified<CustomClaim>>, ApiError> {
+        Ok(self.store.list_claims(&self.custom_server(server)?.id)?)
+    }
+
+    /// Puts another claim into the tokens of a server.
+    pub(crate) fn add_claim(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        server: &str,
+        body: ClaimBody,
+    ) -> Result<Identified<CustomClaim>, ApiError> {
+        let server = self.custom_server(server)?;
+        let claim = self.store.add_claim(&server.id, &body.read()?, self.random.as_ref())?;
+        let event = permit.event("oauth2.claim.created", "Create OAuth claim");
+        self.log(&event.to(target(&server)).to(claim_target(&claim)));
+        Ok(claim)
+    }
+
+    /// Takes a claim out of the tokens of a server.
+    pub(crate) fn delete_claim(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        server: &str,
+        id: &str,
+    ) -> Result<(), ApiError> {
+        let server = self.custom_server(server)?;
+        let claim = self.store.delete_claim(&server.id, id)?.ok_or_else(|| no_such_claim(id))?;
+        let event = permit.event("oauth2.claim.deleted", "Delete OAuth claim");
+        self.log(&event.to(target(&server)).to(claim_target(&claim)));
+        Ok(())
+    }
+
     fn claim_view(&self, server: &str, claim: &Identified<CustomClaim>) -> Value {
         let url = format!("{}/claims/{}", self.server_url(server), claim.id);
         let Identified { id, value, .. } = claim;

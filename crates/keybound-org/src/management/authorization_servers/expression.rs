@@ -17,7 +17,7 @@ pub(super) fn parse(expression: &str) -> Option<ClaimSource> {
 }
 
 /// The expression that says the same.
-pub(super) fn text(source: &ClaimSource) -> String {
+pub(crate) fn text(source: &ClaimSource) -> String {
     match source {
         ClaimSource::Profile(member) => format!("user.{member}"),
         ClaimSource::Text(text) if text.contains('"') => format!("'{text}'"),

@@ -35,11 +35,7 @@ async fn list(
     State(api): State<Arc<Management>>,
     Named(server): Named<String>,
 ) -> Result<Response, ApiError> {
-    background::run(move || {
-        let server = api.custom_server(&server)?;
-        Ok(Json(api.signing_key_views(&server.id)?).into_response())
-    })
-    .await?
+    background::run(move || Ok(Json(api.signing_key_views(&server)?).into_response())).await?
 }
 
 /// `GET …/credentials/keys/{kid}`.
@@ -49,7 +45,7 @@ async fn read(
     Named((server, key_id)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let keys = api.signing_key_views(&api.custom_server(&server)?.id)?;
+        let keys = api.signing_key_views(&server)?;
         let key = keys.into_iter().find(|key| key.get("kid").is_some_and(|kid| *kid == key_id));
         let key = key.ok_or_else(|| ApiError::no_such("AuthorizationServerJsonWebKey", &key_id))?;
         Ok(Json(key).into_response())
@@ -68,37 +64,57 @@ async fn rotate(
     members.only("use", body.r#use.as_deref(), &["sig"]);
     members.all_good(())?;
     background::run(move || {
-        let server = api.custom_server(&server)?;
-        api.tokens.keys.rotate(&ServerId::Custom(server.id.clone()), api.clock.now())?;
-        let event = permit.event("app.oauth2.as.key.rollover", "Rotate keys of OAuth authorization server");
-        api.log(&event.to(target(&server)));
-        Ok(Json(api.signing_key_views(&server.id)?).into_response())
+        api.rotate_keys_of_server(&permit, &server)?;
+        Ok(Json(api.signing_key_views(&server)?).into_response())
     })
     .await?
 }
 
 impl Management {
+    /// The keys of a server with what each is for, the one to come among them.
+    pub(crate) fn keys_of_server(&self, server: &str) -> Result<Vec<(KeyState, PublicKey)>, ApiError> {
+        let server = ServerId::Custom(self.custom_server(server)?.id);
+        Ok(self.tokens.keys.listed(&server, self.clock.now())?)
+    }
+
+    /// Has a server sign with its next key from now on.
+    pub(crate) fn rotate_keys_of_server(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        server: &str,
+    ) -> Result<(), ApiError> {
+        let server = self.custom_server(server)?;
+        self.tokens.keys.rotate(&ServerId::Custom(server.id.clone()), self.clock.now())?;
+        let event = permit.event("app.oauth2.as.key.rollover", "Rotate keys of OAuth authorization server");
+        self.log(&event.to(target(&server)));
+        Ok(())
+    }
+
     fn signing_key_views(&self, server: &str) -> Result<Vec<Value>, ApiError> {
-        let keys = self.tokens.keys.listed(&ServerId::Custom(server.to_owned()), self.clock.now())?;
+        let keys = self.keys_of_server(server)?;
         Ok(keys.iter().map(|(state, key)| self.signing_key_view(server, *state, key)).collect())
     }
 
     fn signing_key_view(&self, server: &str, state: KeyState, key: &PublicKey) -> Value {
-        let status = match state {
-            KeyState::Next => "NEXT",
-            KeyState::Active => "ACTIVE",
-            KeyState::Retired => "EXPIRED",
-        };
         let key_id = key.key_id().unwrap_or_default();
         let url = format!("{}/credentials/keys/{key_id}", self.server_url(server));
         let mut view: Map<String, Value> = serde_json::from_str(&key.jwk().to_json()).unwrap_or_default();
         for (member, value) in [
             ("use", json!("sig")),
-            ("status", json!(status)),
+            ("status", json!(key_status(state))),
             ("_links", json!({ "self": link(&url, &["GET"]) })),
         ] {
             view.insert(member.to_owned(), value);
         }
         Value::Object(view)
+    }
+}
+
+/// What Okta calls a state.
+pub(crate) const fn key_status(state: KeyState) -> &'static str {
+    match state {
+        KeyState::Next => "NEXT",
+        KeyState::Active => "ACTIVE",
+        KeyState::Retired => "EXPIRED",
     }
 }

@@ -30,8 +30,14 @@ use super::right::{ManageAuthorizationServers, ReadAuthorizationServers};
 use crate::background;
 use crate::event::EventObject;
 use crate::named::Named;
-use crate::store::{Condition, CustomServer, LifecycleStatus, NewAuthorizationServer, ServerId, Store};
+use crate::store::{Condition, CustomServer, LifecycleStatus, NewAuthorizationServer, Page, ServerId, Store};
 use crate::timestamp;
+pub(crate) use claims::{ACCESS_TOKEN, ClaimBody, ID_TOKEN};
+pub(crate) use expression::text as claim_expression;
+pub(crate) use keys::key_status;
+pub(crate) use policies::{ALL_CLIENTS, PolicyBody};
+pub(crate) use rule_body::{EVERY_SCOPE, RuleBody};
+pub(crate) use scopes::{NOT_PUBLISHED, PUBLISHED, ScopeBody, is_built_in};
 
 pub(super) fn routes() -> Router<Arc<Management>> {
     Router::new()
@@ -48,12 +54,13 @@ pub(super) fn routes() -> Router<Arc<Management>> {
         )
 }
 
-const SERVERS: ListKind = ListKind { default_limit: 200, largest_limit: 200, filter: None, search: None };
+pub(crate) const SERVERS: ListKind =
+    ListKind { default_limit: 200, largest_limit: 200, filter: None, search: None };
 
 /// What a client sends of an authorization server.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct ServerBody {
+pub(crate) struct ServerBody {
     name: String,
     description: String,
     audiences: Vec<String>,
@@ -100,8 +107,7 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let request = ListRequest::read(&query.unwrap_or_default(), &SERVERS)?;
     background::run(move || {
-        let condition = request.looked_for(Store::servers_beginning_with, Condition::always);
-        let page = api.store.authorization_servers(&request.listing(condition))?;
+        let page = api.servers(&request)?;
         let servers = page.items.iter().map(|server| api.server_view(server));
         let servers = servers.collect::<Result<Vec<_>, _>>()?;
         Ok(request.answer(&servers, &api.list_url("authorizationServers"), page.next()))
@@ -116,9 +122,7 @@ async fn create(
     JsonBody(body): JsonBody<ServerBody>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let new = body.read()?;
-        let server = api.store.create_authorization_server(&new, api.clock.now(), api.random.as_ref())?;
-        api.log(&permit.event("oauth2.as.created", "Create OAuth authorization server").to(target(&server)));
+        let server = api.create_server(&permit, body)?;
         Ok((StatusCode::CREATED, Json(api.server_view(&server)?)).into_response())
     })
     .await?
@@ -141,12 +145,7 @@ async fn replace(
     JsonBody(body): JsonBody<ServerBody>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let NewAuthorizationServer { name, description, audience } = body.read()?;
-        let server = api.store.change_authorization_server(&id, api.clock.now(), |server| {
-            (server.name, server.description, server.audience) = (name, description, audience);
-            Ok::<_, ApiError>(())
-        })?;
-        api.log(&permit.event("oauth2.as.updated", "Update OAuth authorization server").to(target(&server)));
+        let server = api.update_server(&permit, &id, body)?;
         Ok(Json(api.server_view(&server)?).into_response())
     })
     .await?
@@ -159,14 +158,7 @@ async fn delete(
     Named(id): Named<String>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let server = api.store.delete_authorization_server(&id)?;
-        if server.id == CustomServer::DEFAULT_ID {
-            return Err(ApiError::default_server_stays());
-        }
-        if server.status == LifecycleStatus::Active {
-            return Err(ApiError::server_is_active());
-        }
-        api.log(&permit.event("oauth2.as.deleted", "Delete OAuth authorization server").to(target(&server)));
+        api.delete_server(&permit, &id)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
@@ -179,24 +171,94 @@ async fn lifecycle(
     Named((id, step)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     let status = status_after(&step)?;
-    let (event_type, message) = match status {
-        LifecycleStatus::Active => ("oauth2.as.activated", "Activate OAuth authorization server"),
-        LifecycleStatus::Inactive => ("oauth2.as.deactivated", "Deactivate OAuth authorization server"),
-    };
     background::run(move || {
-        let server = api.store.change_authorization_server(&id, api.clock.now(), |server| {
-            server.status = status;
-            Ok::<_, ApiError>(())
-        })?;
-        api.log(&permit.event(event_type, message).to(target(&server)));
+        api.set_server_status(&permit, &id, status)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
 }
 
 impl Management {
+    /// The page of authorization servers that is asked for.
+    pub(crate) fn servers(&self, request: &ListRequest) -> Result<Page<CustomServer>, ApiError> {
+        let condition = request.looked_for(Store::servers_beginning_with, Condition::always);
+        Ok(self.store.authorization_servers(&request.listing(condition))?)
+    }
+
+    /// Makes an authorization server.
+    pub(crate) fn create_server(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        body: ServerBody,
+    ) -> Result<CustomServer, ApiError> {
+        let (now, random) = (self.clock.now(), self.random.as_ref());
+        let server = self.store.create_authorization_server(&body.read()?, now, random)?;
+        let event = permit.event("oauth2.as.created", "Create OAuth authorization server");
+        self.log(&event.to(target(&server)));
+        Ok(server)
+    }
+
+    /// Gives an authorization server another name, description and audience.
+    pub(crate) fn update_server(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        id: &str,
+        body: ServerBody,
+    ) -> Result<CustomServer, ApiError> {
+        let NewAuthorizationServer { name, description, audience } = body.read()?;
+        let server = self.store.change_authorization_server(id, self.clock.now(), |server| {
+            (server.name, server.description, server.audience) = (name, description, audience);
+            Ok::<_, ApiError>(())
+        })?;
+        let event = permit.event("oauth2.as.updated", "Update OAuth authorization server");
+        self.log(&event.to(target(&server)));
+        Ok(server)
+    }
+
+    /// Lets an authorization server answer, or not.
+    pub(crate) fn set_server_status(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        id: &str,
+        status: LifecycleStatus,
+    ) -> Result<(), ApiError> {
+        let (event_type, message) = match status {
+            LifecycleStatus::Active => ("oauth2.as.activated", "Activate OAuth authorization server"),
+            LifecycleStatus::Inactive => ("oauth2.as.deactivated", "Deactivate OAuth authorization server"),
+        };
+        let server = self.store.change_authorization_server(id, self.clock.now(), |server| {
+            server.status = status;
+            Ok::<_, ApiError>(())
+        })?;
+        self.log(&permit.event(event_type, message).to(target(&server)));
+        Ok(())
+    }
+
+    /// Deletes an authorization server that was deactivated, with all that belongs to it.
+    pub(crate) fn delete_server(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        id: &str,
+    ) -> Result<(), ApiError> {
+        let server = self.store.delete_authorization_server(id)?;
+        if server.id == CustomServer::DEFAULT_ID {
+            return Err(ApiError::default_server_stays());
+        }
+        if server.status == LifecycleStatus::Active {
+            return Err(ApiError::server_is_active());
+        }
+        let event = permit.event("oauth2.as.deleted", "Delete OAuth authorization server");
+        self.log(&event.to(target(&server)));
+        Ok(())
+    }
+
+    /// What the tokens of the authorization server of this id have as their issuer.
+    pub(crate) fn issuer_of_server(&self, id: &str) -> String {
+        format!("{}/oauth2/{id}", self.url.origin())
+    }
+
     /// The authorization server of this id, also one that is not active.
-    fn custom_server(&self, id: &str) -> Result<CustomServer, ApiError> {
+    pub(crate) fn custom_server(&self, id: &str) -> Result<CustomServer, ApiError> {
         self.store.authorization_server(id)?.ok_or_else(|| ApiError::no_such("AuthorizationServer", id))
     }
 
@@ -206,7 +268,7 @@ impl Management {
 
     fn server_view(&self, server: &CustomServer) -> Result<Value, ApiError> {
         let url = self.server_url(&server.id);
-        let issuer = format!("{}/oauth2/{}", self.url.origin(), server.id);
+        let issuer = self.issuer_of_server(&server.id);
         let mut signing = json!({ "rotationMode": "AUTO", "use": "sig" });
         let in_use = self.tokens.keys.in_use(&ServerId::Custom(server.id.clone()), self.clock.now())?;
         if let (Some(key), Some(signing)) = (in_use, signing.as_object_mut()) {

@@ -29,7 +29,7 @@ pub(super) fn routes() -> Router<Arc<Management>> {
 /// What a client sends of a policy.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct PolicyBody {
+pub(crate) struct PolicyBody {
     r#type: Option<String>,
     name: String,
     description: String,
@@ -52,7 +52,7 @@ struct Clients {
 const TYPE: &str = "OAUTH_AUTHORIZATION_POLICY";
 
 /// What stands for every client.
-const ALL_CLIENTS: &str = "ALL_CLIENTS";
+pub(crate) const ALL_CLIENTS: &str = "ALL_CLIENTS";
 
 /// Clients of a policy, at most.
 const MAX_CLIENTS: usize = 1_000;
@@ -82,7 +82,7 @@ async fn list(
     Named(server): Named<String>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let policies = api.store.policies(&api.custom_server(&server)?.id)?;
+        let policies = api.policies_of_server(&server)?;
         let policies: Vec<_> = policies.iter().map(|policy| api.policy_view(&server, policy)).collect();
         Ok(Json(policies).into_response())
     })
@@ -97,13 +97,8 @@ async fn create(
     JsonBody(body): JsonBody<PolicyBody>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let server = api.custom_server(&server)?;
-        let (settings, priority) = body.read()?;
-        let (now, random) = (api.clock.now(), api.random.as_ref());
-        let policy = api.store.create_policy(&server.id, &settings, priority, now, random)?;
-        let event = permit.event("policy.lifecycle.create", "Create policy");
-        api.log(&event.to(target(&server)).to(policy_target(&policy)));
-        Ok((StatusCode::CREATED, Json(api.policy_view(&server.id, &policy))).into_response())
+        let policy = api.create_policy(&permit, &server, body)?;
+        Ok((StatusCode::CREATED, Json(api.policy_view(&server, &policy))).into_response())
     })
     .await?
 }
@@ -147,10 +142,7 @@ async fn delete(
     Named((server, id)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let server = api.custom_server(&server)?;
-        let policy = api.store.delete_policy(&server.id, &id)?.ok_or_else(|| no_such_policy(&id))?;
-        let event = permit.event("policy.lifecycle.delete", "Delete policy");
-        api.log(&event.to(target(&server)).to(policy_target(&policy)));
+        api.delete_policy(&permit, &server, &id)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
@@ -163,23 +155,70 @@ async fn lifecycle(
     Named((server, id, step)): Named<(String, String, String)>,
 ) -> Result<Response, ApiError> {
     let status = status_after(&step)?;
-    let (event_type, message) = match status {
-        LifecycleStatus::Active => ("policy.lifecycle.activate", "Activate policy"),
-        LifecycleStatus::Inactive => ("policy.lifecycle.deactivate", "Deactivate policy"),
-    };
     background::run(move || {
-        let server = api.custom_server(&server)?;
-        let policy = api.store.set_policy_status(&server.id, &id, status, api.clock.now())?;
-        let policy = policy.ok_or_else(|| no_such_policy(&id))?;
-        api.log(&permit.event(event_type, message).to(target(&server)).to(policy_target(&policy)));
+        api.set_policy_status(&permit, &server, &id, status)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
 }
 
 impl Management {
+    /// The policies of a server in their order, also those that are not active.
+    pub(crate) fn policies_of_server(&self, server: &str) -> Result<Vec<Ranked<PolicySettings>>, ApiError> {
+        Ok(self.store.policies(&self.custom_server(server)?.id)?)
+    }
+
+    /// Makes a policy, which grants nothing before it has a rule.
+    pub(crate) fn create_policy(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        server: &str,
+        body: PolicyBody,
+    ) -> Result<Ranked<PolicySettings>, ApiError> {
+        let server = self.custom_server(server)?;
+        let (settings, priority) = body.read()?;
+        let (now, random) = (self.clock.now(), self.random.as_ref());
+        let policy = self.store.create_policy(&server.id, &settings, priority, now, random)?;
+        let event = permit.event("policy.lifecycle.create", "Create policy");
+        self.log(&event.to(target(&server)).to(policy_target(&policy)));
+        Ok(policy)
+    }
+
+    /// Lets a policy count, or not.
+    pub(crate) fn set_policy_status(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        server: &str,
+        id: &str,
+        status: LifecycleStatus,
+    ) -> Result<(), ApiError> {
+        let (event_type, message) = match status {
+            LifecycleStatus::Active => ("policy.lifecycle.activate", "Activate policy"),
+            LifecycleStatus::Inactive => ("policy.lifecycle.deactivate", "Deactivate policy"),
+        };
+        let server = self.custom_server(server)?;
+        let policy = self.store.set_policy_status(&server.id, id, status, self.clock.now())?;
+        let policy = policy.ok_or_else(|| no_such_policy(id))?;
+        self.log(&permit.event(event_type, message).to(target(&server)).to(policy_target(&policy)));
+        Ok(())
+    }
+
+    /// Deletes a policy with its rules.
+    pub(crate) fn delete_policy(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        server: &str,
+        id: &str,
+    ) -> Result<(), ApiError> {
+        let server = self.custom_server(server)?;
+        let policy = self.store.delete_policy(&server.id, id)?.ok_or_else(|| no_such_policy(id))?;
+        let event = permit.event("policy.lifecycle.delete", "Delete policy");
+        self.log(&event.to(target(&server)).to(policy_target(&policy)));
+        Ok(())
+    }
+
     /// The policy of this id, if a server has it.
-    pub(super) fn policy_of_server(
+    pub(crate) fn policy_of_server(
         &self,
         server: &str,
         id: &str,

@@ -16,14 +16,14 @@ pub(super) const TYPE: &str = "RESOURCE_ACCESS";
 pub(super) const EVERYONE: &str = "EVERYONE";
 
 /// What stands for every scope.
-pub(super) const EVERY_SCOPE: &str = "*";
+pub(crate) const EVERY_SCOPE: &str = "*";
 
 /// Scopes of a rule, at most.
 const MAX_SCOPES: usize = 1_000;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct RuleBody {
+pub(crate) struct RuleBody {
     r#type: Option<String>,
     name: String,
     priority: Option<u32>,

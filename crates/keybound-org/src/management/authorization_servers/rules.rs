@@ -34,9 +34,8 @@ async fn list(
     Named((server, policy)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let policy = api.policy_of_server(&server, &policy)?;
-        let rules = api.store.rules(&policy.id)?;
-        let rules: Vec<_> = rules.iter().map(|rule| api.rule_view(&server, &policy.id, rule)).collect();
+        let rules = api.rules_of_policy(&server, &policy)?;
+        let rules: Vec<_> = rules.iter().map(|rule| api.rule_view(&server, &policy, rule)).collect();
         Ok(Json(rules).into_response())
     })
     .await?
@@ -50,12 +49,8 @@ async fn create(
     JsonBody(body): JsonBody<RuleBody>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let policy = api.policy_of_server(&server, &policy)?;
-        let (rule, priority) = body.read()?;
-        let (now, random) = (api.clock.now(), api.random.as_ref());
-        let rule = api.store.create_rule(&policy.id, &rule, priority, now, random)?;
-        api.log_rule(permit.event("policy.rule.add", "Add policy rule"), &policy, &rule);
-        Ok((StatusCode::CREATED, Json(api.rule_view(&server, &policy.id, &rule))).into_response())
+        let rule = api.create_rule(&permit, (&server, &policy), body)?;
+        Ok((StatusCode::CREATED, Json(api.rule_view(&server, &policy, &rule))).into_response())
     })
     .await?
 }
@@ -99,9 +94,7 @@ async fn delete(
     Named((server, policy, id)): Named<(String, String, String)>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let policy = api.policy_of_server(&server, &policy)?;
-        let rule = api.store.delete_rule(&policy.id, &id)?.ok_or_else(|| no_such_rule(&id))?;
-        api.log_rule(permit.event("policy.rule.delete", "Delete policy rule"), &policy, &rule);
+        api.delete_rule(&permit, (&server, &policy), &id)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
@@ -114,21 +107,70 @@ async fn lifecycle(
     Named((server, policy, id, step)): Named<(String, String, String, String)>,
 ) -> Result<Response, ApiError> {
     let status = status_after(&step)?;
-    let (event_type, message) = match status {
-        LifecycleStatus::Active => ("policy.rule.activate", "Activate policy rule"),
-        LifecycleStatus::Inactive => ("policy.rule.deactivate", "Deactivate policy rule"),
-    };
     background::run(move || {
-        let policy = api.policy_of_server(&server, &policy)?;
-        let rule = api.store.set_rule_status(&policy.id, &id, status, api.clock.now())?;
-        let rule = rule.ok_or_else(|| no_such_rule(&id))?;
-        api.log_rule(permit.event(event_type, message), &policy, &rule);
+        api.set_rule_status(&permit, (&server, &policy), &id, status)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
 }
 
 impl Management {
+    /// The rules of a server's policy in their order, also those that are not active.
+    pub(crate) fn rules_of_policy(
+        &self,
+        server: &str,
+        policy: &str,
+    ) -> Result<Vec<Ranked<AccessPolicyRule>>, ApiError> {
+        Ok(self.store.rules(&self.policy_of_server(server, policy)?.id)?)
+    }
+
+    /// Makes a rule of a server's policy.
+    pub(crate) fn create_rule(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        (server, policy): (&str, &str),
+        body: RuleBody,
+    ) -> Result<Ranked<AccessPolicyRule>, ApiError> {
+        let policy = self.policy_of_server(server, policy)?;
+        let (rule, priority) = body.read()?;
+        let (now, random) = (self.clock.now(), self.random.as_ref());
+        let rule = self.store.create_rule(&policy.id, &rule, priority, now, random)?;
+        self.log_rule(permit.event("policy.rule.add", "Add policy rule"), &policy, &rule);
+        Ok(rule)
+    }
+
+    /// Lets a rule of a server's policy count, or not.
+    pub(crate) fn set_rule_status(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        (server, policy): (&str, &str),
+        id: &str,
+        status: LifecycleStatus,
+    ) -> Result<(), ApiError> {
+        let (event_type, message) = match status {
+            LifecycleStatus::Active => ("policy.rule.activate", "Activate policy rule"),
+            LifecycleStatus::Inactive => ("policy.rule.deactivate", "Deactivate policy rule"),
+        };
+        let policy = self.policy_of_server(server, policy)?;
+        let rule = self.store.set_rule_status(&policy.id, id, status, self.clock.now())?;
+        let rule = rule.ok_or_else(|| no_such_rule(id))?;
+        self.log_rule(permit.event(event_type, message), &policy, &rule);
+        Ok(())
+    }
+
+    /// Deletes a rule of a server's policy.
+    pub(crate) fn delete_rule(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        (server, policy): (&str, &str),
+        id: &str,
+    ) -> Result<(), ApiError> {
+        let policy = self.policy_of_server(server, policy)?;
+        let rule = self.store.delete_rule(&policy.id, id)?.ok_or_else(|| no_such_rule(id))?;
+        self.log_rule(permit.event("policy.rule.delete", "Delete policy rule"), &policy, &rule);
+        Ok(())
+    }
+
     fn log_rule(&self, event: Event, policy: &Ranked<PolicySettings>, rule: &Ranked<AccessPolicyRule>) {
         let rule = EventObject::new("PolicyRule", &rule.id, &rule.value.name);
         self.log(&event.to(policy_target(policy)).to(rule));

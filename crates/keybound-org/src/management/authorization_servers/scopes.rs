@@ -29,7 +29,7 @@ const SCOPES: ListKind = ListKind { default_limit: 200, largest_limit: 200, filt
 /// What a client sends of a scope.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct ScopeBody {
+pub(crate) struct ScopeBody {
     name: String,
     display_name: Option<String>,
     description: Option<String>,
@@ -39,8 +39,10 @@ struct ScopeBody {
     optional: bool,
 }
 
-const PUBLISHED: &str = "ALL_CLIENTS";
-const NOT_PUBLISHED: &str = "NO_CLIENTS";
+/// What says that the metadata names a scope.
+pub(crate) const PUBLISHED: &str = "ALL_CLIENTS";
+/// What says that it does not.
+pub(crate) const NOT_PUBLISHED: &str = "NO_CLIENTS";
 
 impl ScopeBody {
     /// The scope, if everything is as it must be.
@@ -105,11 +107,8 @@ async fn create(
     JsonBody(body): JsonBody<ScopeBody>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let server = api.custom_server(&server)?;
-        let scope = api.store.add_scope(&server.id, &body.read()?, api.random.as_ref())?;
-        let event = permit.event("oauth2.scope.created", "Create OAuth scope");
-        api.log(&event.to(target(&server)).to(scope_target(&scope)));
-        Ok((StatusCode::CREATED, Json(api.scope_view(&server.id, &scope))).into_response())
+        let scope = api.add_scope(&permit, &server, body)?;
+        Ok((StatusCode::CREATED, Json(api.scope_view(&server, &scope))).into_response())
     })
     .await?
 }
@@ -154,11 +153,7 @@ async fn delete(
     Named((server, id)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let server = api.custom_server(&server)?;
-        may_change(&id)?;
-        let scope = api.store.delete_scope(&server.id, &id)?.ok_or_else(|| no_such_scope(&id))?;
-        let event = permit.event("oauth2.scope.deleted", "Delete OAuth scope");
-        api.log(&event.to(target(&server)).to(scope_target(&scope)));
+        api.delete_scope(&permit, &server, &id)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
@@ -181,15 +176,49 @@ fn built_in() -> impl Iterator<Item = Identified<CustomScope>> {
     })
 }
 
+/// Whether a scope is one of OpenID Connect.
+pub(crate) fn is_built_in(scope: &Identified<CustomScope>) -> bool {
+    scope.number < 0
+}
+
 fn may_change(id: &str) -> Result<(), ApiError> {
     if built_in().any(|scope| scope.id == id) { Err(ApiError::scope_is_built_in()) } else { Ok(()) }
 }
 
 impl Management {
     /// All scopes of a server.
-    fn scopes_of_server(&self, server: &str) -> Result<Vec<Identified<CustomScope>>, ApiError> {
+    pub(crate) fn scopes_of_server(&self, server: &str) -> Result<Vec<Identified<CustomScope>>, ApiError> {
         let server = self.custom_server(server)?;
         Ok(built_in().chain(self.store.list_scopes(&server.id)?).collect())
+    }
+
+    /// Lets clients ask a server for another scope.
+    pub(crate) fn add_scope(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        server: &str,
+        body: ScopeBody,
+    ) -> Result<Identified<CustomScope>, ApiError> {
+        let server = self.custom_server(server)?;
+        let scope = self.store.add_scope(&server.id, &body.read()?, self.random.as_ref())?;
+        let event = permit.event("oauth2.scope.created", "Create OAuth scope");
+        self.log(&event.to(target(&server)).to(scope_target(&scope)));
+        Ok(scope)
+    }
+
+    /// Takes a scope away that is not one of OpenID Connect.
+    pub(crate) fn delete_scope(
+        &self,
+        permit: &Permit<ManageAuthorizationServers>,
+        server: &str,
+        id: &str,
+    ) -> Result<(), ApiError> {
+        let server = self.custom_server(server)?;
+        may_change(id)?;
+        let scope = self.store.delete_scope(&server.id, id)?.ok_or_else(|| no_such_scope(id))?;
+        let event = permit.event("oauth2.scope.deleted", "Delete OAuth scope");
+        self.log(&event.to(target(&server)).to(scope_target(&scope)));
+        Ok(())
     }
 
     fn scope_view(&self, server: &str, scope: &Identified<CustomScope>) -> Value {
@@ -200,7 +229,7 @@ impl Management {
             "name": value.name,
             "displayName": value.display_name,
             "description": value.description,
-            "system": scope.number < 0,
+            "system": is_built_in(scope),
             "metadataPublish": if value.is_published { PUBLISHED } else { NOT_PUBLISHED },
             "consent": "IMPLICIT",
             "default": value.is_default,
