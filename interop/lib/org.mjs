@@ -67,6 +67,15 @@ export class Org {
     return clientId;
   }
 
+  /** Registers a web app, which has a secret and no key and asks for Bearer tokens; returns its id and secret. */
+  async createWebApp({ redirectUri }) {
+    const { client_id: clientId, client_secret: clientSecret } = await this.#workspace.json([
+      ...['org', 'app', 'create', '--data', this.#workspace.path('data'), '--label', `app ${++this.#apps}`],
+      ...['--type', 'web', '--redirect-uri', redirectUri, '--dpop', 'off'],
+    ]);
+    return { clientId, clientSecret };
+  }
+
   /** Adds an active user with a password; returns the id. */
   async createUser({ login, password }) {
     const response = await fetch(`${this.url}${USERS_PATH}?activate=true`, {

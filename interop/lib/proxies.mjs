@@ -1,4 +1,4 @@
-// Servers that we did not write, each started on a port of its own by the settings in the documents.
+// Proxies that we did not write, each started on a port of its own by the settings in the documents.
 
 import { fileURLToPath } from 'node:url';
 import { filled, snippet } from './documented.mjs';
@@ -73,7 +73,7 @@ function withFilter(settings, filter) {
   return replaced;
 }
 
-async function serving(port, workspace, command, args) {
+export async function serving(port, workspace, command, args) {
   const child = workspace.startOther(command, args, { environment: { PATH } });
   const stop = () => endOf(child);
   try {

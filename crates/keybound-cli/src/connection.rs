@@ -107,6 +107,11 @@ impl Connection {
         Ok(login.map(|login| Caller::User(Box::new(settings), login)))
     }
 
+    /// Whether a Bearer token is asked for on the command line.
+    pub(crate) const fn asks_for_bearer(&self) -> bool {
+        self.no_dpop
+    }
+
     /// The settings of a client that a user lets act, by all sources.
     pub(crate) fn user_settings(&self) -> Outcome<UserSettings> {
         Ok(self.resolve(None, UserSettings::resolve)??)

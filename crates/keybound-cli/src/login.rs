@@ -70,6 +70,11 @@ pub(crate) struct WhichLogin {
 
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
     let settings = arguments.connection.user_settings()?;
+    if arguments.connection.asks_for_bearer() {
+        return Err(Failure::new(ExitCode::Usage, "a login is bound to a key always")
+            .because("its refresh token is kept in a file, and would be of use to whoever reads that")
+            .do_next("leave --no-dpop out; the server has to take proofs (RFC 9449)"));
+    }
     let Some(client_id) = settings.client_id.clone() else {
         return Err(Failure::new(ExitCode::Settings, "no client id is set")
             .do_next("give the client id of a native app: --client-id ID, or OKTA_CLIENT_ID"));

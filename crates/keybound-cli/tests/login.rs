@@ -352,6 +352,14 @@ fn what_a_server_refuses_is_told() {
 }
 
 #[test]
+fn a_login_without_a_key_is_refused() {
+    let place = Place::new(Script::default());
+    let refused = Ended::of(place.start_login(&["--no-browser", "--no-dpop"]));
+    refused.assert_failed(2, &["a login is bound to a key", "leave --no-dpop out"]);
+    assert!(place.server.asked("/token").is_empty() && place.files().is_empty());
+}
+
+#[test]
 fn an_id_token_that_does_not_hold_ends_the_login() {
     let place = Place::new(Script { mistakes_the_client: true, ..Script::default() });
     let refused = place.try_to_log_in();

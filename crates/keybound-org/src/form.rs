@@ -14,6 +14,24 @@ pub(crate) const MAX_FORM_BYTES: usize = 32 * 1024;
 /// Parameters of a form, at most; an authorization request has fifteen.
 const MAX_PARAMETERS: usize = 32;
 
+/// Parameters of a token request that may stand in its URL: Okta takes them there, and its SDKs for Go (version 2) and
+/// Java (before they knew DPoP) send them so, with an empty body.
+const TAKEN_FROM_QUERY: [&str; 5] =
+    ["client_assertion", "client_assertion_type", "client_id", "grant_type", "scope"];
+
+/// Parameters that must not stand in a URL, which is logged on its way (RFC 6749 section 2.3.1): whoever reads them could
+/// use them.
+const NEVER_IN_QUERY: [&str; 8] = [
+    "assertion",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "device_code",
+    "password",
+    "refresh_token",
+    "subject_token",
+];
+
 /// The parameters of a request. One without a value is as if it were not there (RFC 6749 section 3.2).
 #[derive(Clone)]
 pub(crate) struct Form {
@@ -35,6 +53,8 @@ pub(crate) enum FormRefusal {
     Repeated,
     #[error("The parameter {0} is missing.")]
     Missing(&'static str),
+    #[error("The parameter {0} is in the URL; it must be sent in the body (RFC 6749 section 2.3.1).")]
+    InQuery(&'static str),
 }
 
 impl Form {
@@ -44,6 +64,31 @@ impl Form {
             return Err(FormRefusal::ContentType);
         }
         Self::parse(body)
+    }
+
+    /// Reads a token request: the body and, of the query, the parameters that Okta takes from there. Each stands in one
+    /// of both. A request without a body need not say of what type that is.
+    pub(crate) fn of_token_request(
+        headers: &HeaderMap,
+        body: &[u8],
+        query: Option<&str>,
+    ) -> Result<Self, FormRefusal> {
+        let Some(query) = query else { return Self::read(headers, body) };
+        if body.len().saturating_add(query.len()) > MAX_FORM_BYTES {
+            return Err(FormRefusal::TooLarge);
+        }
+        let in_query = Self::of_query(query)?;
+        if let Some(secret) = NEVER_IN_QUERY.into_iter().find(|name| in_query.get(name).is_some()) {
+            return Err(FormRefusal::InQuery(secret));
+        }
+        let mut form = if body.is_empty() { Self::parse(body)? } else { Self::read(headers, body)? };
+        for name in TAKEN_FROM_QUERY {
+            let Some(value) = in_query.get(name) else { continue };
+            if form.parameters.insert(name.to_owned(), value.to_owned()).is_some() {
+                return Err(FormRefusal::Repeated);
+            }
+        }
+        Ok(form)
     }
 
     /// Reads the query of a request.
@@ -164,6 +209,37 @@ mod tests {
             let found = read(content_type, body);
             let found = found.as_ref().map(|form| form.get("scope"));
             assert_eq!(found, expected.as_ref().map(|scope| *scope), "{content_type} {body}");
+        }
+    }
+
+    #[test]
+    fn of_the_query_of_a_token_request_is_taken_what_okta_takes_from_there() {
+        use FormRefusal as R;
+        const FORM: &str = "application/x-www-form-urlencoded";
+        let large = format!("scope={}", "a".repeat(MAX_FORM_BYTES));
+        for (content_type, body, query, expected) in [
+            (FORM, "", Some("scope=a"), Ok(Some("a"))),
+            ("", "", Some("scope=a+b&client_assertion_type=urn:x"), Ok(Some("a b"))),
+            (FORM, "grant_type=x", Some("scope=a"), Ok(Some("a"))),
+            (FORM, "scope=a", Some(""), Ok(Some("a"))),
+            (FORM, "scope=a", Some("unknown=1&scope="), Ok(Some("a"))),
+            (FORM, "scope=", Some("scope=a"), Ok(Some("a"))),
+            (FORM, "", Some("client_secret="), Ok(None)),
+            (FORM, "scope=a", Some("scope=a"), Err(R::Repeated)),
+            (FORM, "", Some("scope=a&scope=a"), Err(R::Repeated)),
+            (FORM, "", Some("scope=%zz"), Err(R::Malformed)),
+            (FORM, "", Some("client_secret=s"), Err(R::InQuery("client_secret"))),
+            (FORM, "scope=a", Some("refresh_token=s"), Err(R::InQuery("refresh_token"))),
+            (FORM, "", Some("code%5Fverifier=s"), Err(R::InQuery("code_verifier"))),
+            ("application/json", "{}", Some("scope=a"), Err(R::ContentType)),
+            ("", "", None, Err(R::ContentType)),
+            (FORM, "", Some(&large), Err(R::TooLarge)),
+            (FORM, &large[..MAX_FORM_BYTES], Some("client_id=a"), Err(R::TooLarge)),
+        ] {
+            let headers = [(CONTENT_TYPE, HeaderValue::from_static(content_type))].into_iter().collect();
+            let found = Form::of_token_request(&headers, body.as_bytes(), query);
+            let found = found.as_ref().map(|form| form.get("scope"));
+            assert_eq!(found, expected.as_ref().map(|scope| *scope), "{body:.20} {query:.20?}");
         }
     }
 

@@ -154,11 +154,11 @@ pub use management::EndpointGroup;
 pub use search::{Expression, ExpressionError, Operand, Operator};
 pub use settings::{Data, OrgSettings, Scheme};
 pub use store::{
-    AccessPolicy, AccessPolicyRule, AdminRole, App, AppStatus, ApplicationType, ClaimSource, ClaimedToken,
-    ClientKey, ClientSecret, ClientSecretHash, ClientSettings, CustomClaim, CustomScope, CustomServer,
-    ExportError, GrantType, Identified, ImportError, KeyStatus, LifecycleStatus, Lifetimes, LineProblem,
-    NewApp, NewAuthorizationServer, PasswordCheck, ResponseType, RoleAssignment, SEEDED_PASSWORD, ScopeGrant,
-    Secrets, Seeded, ServerId, Store, StoreError, TokenEndpointAuthMethod, UnknownAdminRole,
-    refuse_of_others,
+    AccessPolicy, AccessPolicyRule, AdminRole, App, AppPresentation, AppStatus, ApplicationType, ClaimSource,
+    ClaimedToken, ClientKey, ClientSecret, ClientSecretHash, ClientSettings, CustomClaim, CustomScope,
+    CustomServer, ExportError, GrantType, Identified, ImportError, KeyStatus, LifecycleStatus, Lifetimes,
+    LineProblem, NewApp, NewAuthorizationServer, PasswordCheck, ResponseType, RoleAssignment,
+    SEEDED_PASSWORD, ScopeGrant, Secrets, Seeded, ServerId, Store, StoreError, TokenEndpointAuthMethod,
+    UnknownAdminRole, refuse_of_others,
 };
 pub use web_origin::{NotAnOrigin, WebOrigin};

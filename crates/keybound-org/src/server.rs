@@ -6,10 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server as HttpServer};
-use http::StatusCode;
+use http::header::HOST;
+use http::{StatusCode, Version};
 use rustls::ServerConfig;
 use tokio::task::JoinHandle;
 use tower_http::timeout::TimeoutLayer;
@@ -41,8 +45,9 @@ impl Server {
         tls: Option<ServerConfig>,
         routes: Router,
     ) -> io::Result<Self> {
-        let routes =
-            routes.layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT));
+        let routes = routes
+            .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+            .layer(middleware::from_fn(refuse_without_one_host));
         let handle = Handle::new();
         let server = axum_server::from_tcp(listener)?.handle(handle.clone());
         let task = match tls {
@@ -75,6 +80,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.handle.shutdown();
     }
+}
+
+/// RFC 9112 section 3.2: a request of HTTP/1.1 has one `Host` field, and one of HTTP/1.0 no second.
+async fn refuse_without_one_host(request: Request, next: Next) -> Response {
+    let fields = request.headers().get_all(HOST).iter().count();
+    if fields > 1 || (fields == 0 && request.version() == Version::HTTP_11) {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    next.run(request).await
 }
 
 /// Bounds what one connection can take of the server.

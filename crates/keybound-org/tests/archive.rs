@@ -11,10 +11,10 @@ use std::time::Duration;
 use keybound::random::OperatingSystem;
 use keybound::{Algorithm, NumericDate, Signer as _, SigningKey};
 use keybound_org::{
-    AccessPolicy, AccessPolicyRule, AdminRole, AppStatus, ClaimSource, ClaimedToken, ClientSecret,
-    ClientSettings, CustomClaim, CustomScope, GrantType, ImportError, LifecycleStatus, Lifetimes,
-    LineProblem, NewApp, NewAuthorizationServer, PasswordCheck, SEEDED_PASSWORD, Secrets, ServerId, Store,
-    StoreError, TokenEndpointAuthMethod,
+    AccessPolicy, AccessPolicyRule, AdminRole, AppPresentation, AppStatus, ClaimSource, ClaimedToken,
+    ClientSecret, ClientSettings, CustomClaim, CustomScope, GrantType, ImportError, LifecycleStatus,
+    Lifetimes, LineProblem, NewApp, NewAuthorizationServer, PasswordCheck, SEEDED_PASSWORD, Secrets,
+    ServerId, Store, StoreError, TokenEndpointAuthMethod,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -51,6 +51,7 @@ fn furnished() -> (TempDir, Store) {
         public_keys: vec![key.public_key().clone()],
         scopes: vec!["okta.users.read".to_owned()],
         roles: vec![AdminRole::ReadOnly],
+        presentation: AppPresentation::of(&json!({"settings": {"notes": {"admin": "☂"}}})).unwrap(),
         ..NewApp::default()
     };
     store.create_app(&app, NOW, &OperatingSystem).unwrap();
@@ -243,6 +244,11 @@ fn a_line_that_is_not_as_it_must_be_is_named_and_nothing_is_read() {
             "refers to something that no line before it describes",
         ),
         (set("clientKey", "jwk", json!({"kty": "oct", "k": "AA"})), "not one that an org can have"),
+        (
+            set("appPresentation", "members", json!({"visibility": {"hide": {"web": 1}}})),
+            "not one that an org can have",
+        ),
+        (set("appPresentation", "members", json!({"label": "x"})), "not one that an org can have"),
         (set("app", "clientSecretHash", json!("AA")), "the header says that there are none"),
         (set("app", "grantTypes", json!([7])), "`grantTypes` must be an array of strings"),
         (set("scopeGrant", "scope", json!("a b")), "not one that an org can have"),

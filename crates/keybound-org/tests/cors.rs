@@ -1,5 +1,5 @@
 //! Pages of other origins: for each kind of endpoint and each kind of origin, whether a browser may ask and read.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -257,8 +257,8 @@ async fn a_refusal_says_what_to_do() {
         assert!(cause.starts_with(&format!("origin {origin}: ")) && cause.contains(told), "{cause}");
     }
     let traces = test.administer(Method::GET, "/keybound/v1/traces", None).await;
-    let traced = traces.json["exchanges"].as_array().unwrap();
-    let preflights: Vec<_> = traced.iter().filter(|one| one["method"] == "OPTIONS").collect();
+    let exchanges = traces.json["exchanges"].as_array().unwrap();
+    let preflights: Vec<_> = exchanges.iter().filter(|one| one["method"] == "OPTIONS").collect();
     assert_eq!(preflights.len(), 4);
     for exchange in preflights {
         assert_eq!(exchange["findings"], json!([]), "no rule for tokens: {exchange}");

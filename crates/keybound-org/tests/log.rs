@@ -48,6 +48,13 @@ async fn no_secret_is_in_the_log() {
         let replayed = test.ask(&grant(MANAGE, &assertion), Some(&proof)).await;
         assert_eq!(replayed.text("/error"), "invalid_client");
     }
+    // As Okta's older SDKs ask: in the URL, which servers are used to log.
+    let in_url = app.assertion(&test).sign(&app.client_key);
+    let query = support::url_encoded(&grant(MANAGE, &in_url));
+    for (secret, error) in [("", "invalid_dpop_proof"), (PASSWORD, "invalid_request")] {
+        let url = format!("{}?{query}&client_secret={secret}", test.token_endpoint());
+        assert_eq!(test.send(test.http.post(url)).await.text("/error"), error);
+    }
     let call_proof = app.call_proof(&test, &Method::GET, "/api/v1/users", token).sign(&app.dpop_key);
     for scheme in ["DPoP", "DPoP", "Bearer", "SSWS"] {
         let call = test.http.get(test.url("/api/v1/users")).header("dpop", &call_proof);
@@ -80,7 +87,7 @@ async fn no_secret_is_in_the_log() {
     ] {
         assert!(log.contains(line), "{line} is in the log:\n{log}");
     }
-    for secret in [token, &assertion, &proof, &call_proof, test.org.admin_token(), PASSWORD] {
+    for secret in [token, &assertion, &in_url, &proof, &call_proof, test.org.admin_token(), PASSWORD] {
         // A token is told by its signature too.
         let end = secret.rsplit('.').next().unwrap();
         assert!(!log.contains(end), "a secret is in the log:\n{log}");

@@ -140,5 +140,5 @@ fn a_database_of_a_later_version_is_left_alone() {
     let database = rusqlite::Connection::open(folder.path().join("org.sqlite3")).unwrap();
     database.pragma_update(None, "user_version", 99).unwrap();
     let error = Store::open(folder.path()).err().unwrap();
-    assert!(matches!(error, StoreError::FromNewerVersion { found: 99, known: 4 }), "{error}");
+    assert!(matches!(error, StoreError::FromNewerVersion { found: 99, .. }), "{error}");
 }

@@ -270,14 +270,23 @@ async fn a_grant_or_a_scope_that_the_app_does_not_have_is_refused_in_oktas_words
 #[tokio::test]
 async fn a_client_that_does_not_authenticate_with_a_key_is_invalid() {
     const METHOD: &str = "private_key_jwt and nothing else";
-    let cases: [Case; 5] = [
+    let cases: [Case; 3] = [
         ("no assertion type", |r| r.without("client_assertion_type"), METHOD),
         ("another assertion type", |r| r.with("client_assertion_type", "urn:x"), METHOD),
-        ("a secret too", |r| r.with("client_secret", "s"), METHOD),
-        ("Basic too", |r| r.field(AUTHORIZATION, "Basic YTpi"), METHOD),
         ("another client_id", |r| r.with("client_id", "0oa1"), "client_id is not the sub"),
     ];
     assert_refused(401, "invalid_client", cases).await;
+}
+
+#[tokio::test]
+async fn a_client_that_authenticates_twice_is_refused() {
+    // RFC 6749 section 5.2: "utilizes more than one mechanism for authenticating the client".
+    const TWICE: &str = "Cannot supply multiple client credentials";
+    let cases: [Case; 2] = [
+        ("a secret too", |r| r.with("client_secret", "s"), TWICE),
+        ("Basic too", |r| r.field(AUTHORIZATION, "Basic YTpi"), TWICE),
+    ];
+    assert_refused(400, "invalid_request", cases).await;
 }
 
 #[tokio::test]

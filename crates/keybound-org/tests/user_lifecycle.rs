@@ -11,9 +11,9 @@ mod support;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{Method, StatusCode};
 use keybound::NumericDate;
-use keybound_org::{PasswordCheck, SEEDED_PASSWORD};
+use keybound_org::{AdminRole, PasswordCheck, SEEDED_PASSWORD};
 use serde_json::{Value, json};
-use support::TestOrg;
+use support::{READ, TestOrg};
 
 const LOGIN: &str = "isaac.brock@example.com";
 const PASSWORD: &str = "tlpWENT2m-and-more";
@@ -36,6 +36,52 @@ async fn step(test: &TestOrg, step: &str) -> (u16, Value) {
     let path = format!("/api/v1/users/{LOGIN}/lifecycle/{step}");
     let answer = test.administer(Method::POST, &path, None).await;
     (answer.status.as_u16(), answer.json)
+}
+
+/// Okta's words; what is refused leaves the password as it is, and a wrong old one counts as a failure to sign in.
+#[tokio::test]
+async fn who_knows_the_old_password_changes_it_and_that_is_no_sign_in() {
+    let test = TestOrg::start().await;
+    let user_id = create(&test, "").await["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/users/{LOGIN}/credentials/change_password");
+    let change = async |old: Value, new: Value| {
+        let body = json!({"oldPassword": old, "newPassword": new});
+        let answer = test.administer(Method::POST, &path, Some(body)).await;
+        (answer.status.as_u16(), answer.text("/errorCode").to_owned(), answer.json)
+    };
+    let (old, new) = (json!({"value": PASSWORD}), json!({"value": "another-password"}));
+    for (from, to, expected) in [
+        (json!({"value": "wrong-password"}), new.clone(), (403, "E0000014")),
+        (json!({}), new.clone(), (400, "E0000001")),
+        (json!({"hash": {}}), new.clone(), (400, "E0000001")),
+        (old.clone(), json!({}), (400, "E0000001")),
+        (old.clone(), json!({"value": "short"}), (400, "E0000001")),
+        (old.clone(), json!({"value": 5}), (400, "E0000003")),
+    ] {
+        let (status, code, json) = change(from, to).await;
+        assert_eq!((status, code.as_str()), expected, "{json}");
+        assert!(!json.to_string().contains(PASSWORD), "{json}");
+    }
+    assert_eq!(check(&test, LOGIN, PASSWORD), PasswordCheck::Right { user_id: user_id.clone() });
+    let read = async || test.administer(Method::GET, &format!("/api/v1/users/{LOGIN}"), None).await.json;
+    let before = read().await;
+    test.wait(60);
+    assert_eq!(step(&test, "expire_password").await.0, 200);
+    let (status, _, credentials) = change(old.clone(), new.clone()).await;
+    assert_eq!((status, &credentials["password"]), (200, &json!({})), "{credentials}");
+    let after = read().await;
+    assert_eq!((&after["status"], &after["lastLogin"]), (&json!("ACTIVE"), &before["lastLogin"]));
+    assert_ne!(after["passwordChanged"], before["passwordChanged"]);
+    assert_eq!(check(&test, LOGIN, "another-password"), PasswordCheck::Right { user_id });
+    for _ in 0..9 {
+        assert_eq!(change(old.clone(), new.clone()).await.0, 403);
+    }
+    let (status, _, json) = change(old, new).await;
+    assert_eq!(status, 403, "{json}");
+    assert_eq!(read().await["status"], "LOCKED_OUT", "as by wrong passwords at sign-in");
+    let nobody =
+        test.administer(Method::POST, "/api/v1/users/x/credentials/change_password", Some(json!({}))).await;
+    assert_eq!(nobody.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -144,7 +190,28 @@ async fn each_step_answers_with_what_the_user_goes_on_with() {
         assert!(link.text("/activationUrl").ends_with(link.text("/activationToken")), "{step}: {link:?}");
         assert!(!link.text("/activationToken").is_empty(), "{step}");
     }
-    assert_eq!(test.administer(Method::GET, "/api/v1/users/me", None).await.status, StatusCode::NOT_FOUND);
+}
+
+/// Terraform's provider asks with its API token who that is, and ends if it is nobody.
+#[tokio::test]
+async fn the_administrator_is_a_user_to_itself_and_to_nobody_else() {
+    let test = TestOrg::start().await;
+    let me = test.administer(Method::GET, "/api/v1/users/me", None).await;
+    assert_eq!((me.status, me.text("/status")), (StatusCode::OK, "ACTIVE"), "{me:?}");
+    for name in [me.text("/id"), me.text("/profile/login")] {
+        let found = test.administer(Method::GET, &format!("/api/v1/users/{name}"), None).await;
+        assert_eq!(found.status, StatusCode::NOT_FOUND, "{name} is in no list");
+    }
+    for line in ["POST /api/v1/users/me", "DELETE /api/v1/users/me", "GET /api/v1/users/me/groups"] {
+        let (method, path) = line.split_once(' ').unwrap();
+        let body = (method == "POST").then(|| json!({}));
+        let refused = test.administer(method.parse().unwrap(), path, body).await;
+        assert_eq!(refused.status, StatusCode::NOT_FOUND, "{line}");
+    }
+    let app = test.app(&[READ], &[AdminRole::Super]);
+    let token = test.token(&app, READ).await;
+    let nobody = test.call(&app, &token, Method::GET, "/api/v1/users/me").await;
+    assert_eq!(nobody.status, StatusCode::NOT_FOUND, "an app that calls for itself is no user");
 }
 
 #[tokio::test]

@@ -146,13 +146,13 @@ impl DeviceExchange {
 impl DeviceAuthorization {
     /// Reads the answer to a request of the time `now`.
     pub fn parse(json: &[u8], now: NumericDate) -> Result<Self, DeviceError> {
-        let answer = Object::parse(json)?;
+        let answer = Object::parse(json)?.without_nulls();
         let is_shown = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
         let device_code =
             code(&answer, "device_code", MAX_DEVICE_CODE_BYTES, |byte| byte.is_ascii_graphic())?;
         let user_code = code(&answer, "user_code", MAX_USER_CODE_BYTES, is_shown)?;
-        let lifetime = seconds(&answer, "expires_in")?.ok_or(MemberError::Missing("expires_in"))?;
-        let interval = seconds(&answer, "interval")?.unwrap_or(DEFAULT_INTERVAL);
+        let lifetime = answer.optional_duration("expires_in")?.ok_or(MemberError::Missing("expires_in"))?;
+        let interval = answer.optional_duration("interval")?.unwrap_or(DEFAULT_INTERVAL);
         Ok(Self {
             grant: DeviceGrant {
                 device_code: Secret::new(device_code),
@@ -227,10 +227,6 @@ fn code<'a>(
     Ok(code)
 }
 
-fn seconds(answer: &Object<'_>, name: &'static str) -> Result<Option<Duration>, MemberError> {
-    Ok(answer.optional_date(name)?.map(|seconds| Duration::from_secs(seconds.seconds())))
-}
-
 fn uri(answer: &Object<'_>, name: &'static str) -> Result<Option<Endpoint>, DeviceError> {
     let Some(text) = answer.optional_string(name)? else { return Ok(None) };
     Endpoint::parse(text).map(Some).map_err(|reason| DeviceError::Uri { name, reason })
@@ -284,8 +280,7 @@ mod tests {
             format!(r#"{{"device_code":"d","user_code":"A","verification_uri":"https://as.example",{more}}}"#)
         };
         let (fine, not_secure) = ("https://as.example/d", EndpointError::NotSecure);
-        let wrong =
-            |name| Member(MemberError::WrongType { name, expected: "a number of seconds since 1970" });
+        let wrong = |name| Member(MemberError::WrongType { name, expected: "a number of seconds" });
         for (json, refusal, why) in [
             (code("", fine), Code { name: "device_code" }, "an empty device code"),
             (code("a b", fine), Code { name: "device_code" }, "a space in the device code"),
@@ -304,7 +299,7 @@ mod tests {
                 "the same with the code in it",
             ),
             (with(r#""interval":5"#), Member(MemberError::Missing("expires_in")), "no end: section 3.2"),
-            (with(r#""expires_in":"60""#), wrong("expires_in"), "a string"),
+            (with(r#""expires_in":"a minute""#), wrong("expires_in"), "a string"),
             (with(r#""expires_in":60,"interval":-1"#), wrong("interval"), "an interval before zero"),
         ] {
             let refused = DeviceAuthorization::parse(json.as_bytes(), NOW).map(drop);

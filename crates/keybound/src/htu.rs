@@ -10,12 +10,13 @@
 //! that goes over the wire.
 
 use std::fmt::{self, Write as _};
+use std::hash::{Hash, Hasher};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Bytes of a URI, at most: what common servers take for a whole request line.
 pub const MAX_TARGET_URI_BYTES: usize = 8 * 1024;
 
-/// An absolute `http` or `https` URI without query and fragment, in normal form.
+/// An absolute `http` or `https` URI without query and fragment, in normal form; two are equal if that is.
 ///
 /// ```
 /// use keybound::TargetUri;
@@ -23,12 +24,15 @@ pub const MAX_TARGET_URI_BYTES: usize = 8 * 1024;
 /// let a = TargetUri::parse("HTTPS://Example.com:443/%7Eme/../api?page=2#top")?;
 /// assert_eq!(a.as_str(), "https://example.com/api");
 /// assert_eq!(a.origin(), "https://example.com");
+/// assert_eq!(a.as_sent(), "https://example.com/%7Eme/../api");
 /// # Ok::<(), keybound::TargetUriError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct TargetUri {
     text: String,
     origin_bytes: usize,
+    /// The URI with its path as it was written, where that is not the normal form.
+    as_written: Option<Box<str>>,
 }
 
 /// Why a text is not a target URI that can be compared.
@@ -75,9 +79,7 @@ impl TargetUri {
         text.push_str(scheme.name);
         text.push_str("://");
         push_authority(&mut text, authority, scheme.default_port)?;
-        let origin_bytes = text.len();
-        push_path(&mut text, path)?;
-        Ok(Self { text, origin_bytes })
+        Self::at(text, path)
     }
 
     /// The target at `path` (starting with `/`; a query is dropped) of this URI's origin.
@@ -94,13 +96,30 @@ impl TargetUri {
         let path = legal(path)?.split(['?', '#']).next().unwrap_or_default();
         let mut text = String::with_capacity(self.origin_bytes + path.len());
         text.push_str(self.origin());
-        push_path(&mut text, path)?;
-        Ok(Self { text, origin_bytes: self.origin_bytes })
+        Self::at(text, path)
     }
 
-    /// The normal form: what stands in a proof's `htu`.
+    /// The target at `path`, which is written behind `origin`.
+    fn at(origin: String, path: &str) -> Result<Self, TargetUriError> {
+        let origin_bytes = origin.len();
+        let mut text = origin;
+        push_path(&mut text, path)?;
+        let (origin, normal) = text.split_at(origin_bytes);
+        let as_written = (!path.is_empty() && path != normal).then(|| [origin, path].concat().into());
+        Ok(Self { text, origin_bytes, as_written })
+    }
+
+    /// The normal form: what targets are compared by.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The normal form, but for the path, which is as it was written: what stands in a proof's `htu`.
+    ///
+    /// That is the request's own target (RFC 9449 section 4.2). Servers need not know that `/%7Eme` and `/~me` are
+    /// one path, as normalising is only recommended to them (section 4.3).
+    pub fn as_sent(&self) -> &str {
+        self.as_written.as_deref().unwrap_or(&self.text)
     }
 
     /// Scheme, host and, unless it is the default, port: `https://host:port`. Nonces belong to an origin
@@ -128,6 +147,20 @@ impl TargetUri {
     /// The path in normal form; starts with `/`.
     pub fn path(&self) -> &str {
         self.text.get(self.origin_bytes..).unwrap_or_default()
+    }
+}
+
+impl PartialEq for TargetUri {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for TargetUri {}
+
+impl Hash for TargetUri {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 
@@ -394,6 +427,22 @@ mod tests {
         assert_eq!(base.with_path(&format!("{longest}a")), Err(TargetUriError::TooLong));
         assert_eq!(base.origin(), "https://localhost:8443");
         assert_eq!(base.path(), "/");
+    }
+
+    #[test]
+    fn what_is_sent_keeps_its_path_as_it_was_written() {
+        for (uri, sent) in [
+            ("HTTPS://Example.com:443/a/b?c#d", "https://example.com/a/b"),
+            ("https://example.com?c", "https://example.com/"),
+            ("https://example.com/%7Eme/%c3%bc?c", "https://example.com/%7Eme/%c3%bc"),
+            ("https://example.com/a/../b/.", "https://example.com/a/../b/."),
+        ] {
+            let target = TargetUri::parse(uri).unwrap();
+            assert_eq!(target.as_sent(), sent, "RFC 9449 section 4.2, {uri}");
+            assert_eq!(TargetUri::parse(sent).unwrap(), target, "RFC 9449 section 4.3, check 9, {uri}");
+        }
+        let base = TargetUri::parse("https://example.com/%7Eother").unwrap();
+        assert_eq!(base.with_path("/%7Eme?c").unwrap().as_sent(), "https://example.com/%7Eme");
     }
 
     proptest! {

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
@@ -80,6 +81,13 @@ impl<'a> Object<'a> {
         serde_json::from_slice(text).map_err(|error| NotStrictJson { reason: error.to_string() })
     }
 
+    /// The same without the members that are `null`. In the answer of a server they say as much as if they were left out,
+    /// and many servers write one for what they have no value of.
+    pub(crate) fn without_nulls(mut self) -> Self {
+        self.members.retain(|(_, value)| *value != Value::Null);
+        self
+    }
+
     /// The member's value.
     pub fn get(&self, name: &str) -> Option<&Value<'a>> {
         self.members.iter().find(|(member, _)| member == name).map(|(_, value)| value)
@@ -117,20 +125,21 @@ impl<'a> Object<'a> {
     /// A date, if the member is there: a number of seconds, whose fraction is dropped
     /// (RFC 7519 section 2 allows one). Dates before 1970 are refused.
     pub fn optional_date(&self, name: &'static str) -> Result<Option<NumericDate>, MemberError> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Value::Unsigned(seconds)) => Ok(Some(NumericDate::from_seconds(*seconds))),
-            Some(Value::Number(seconds)) if (0.0..=MAX_EXACT_SECONDS).contains(seconds) => {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "bounded by the guard"
-                )]
-                let whole = seconds.floor() as u64;
-                Ok(Some(NumericDate::from_seconds(whole)))
-            }
-            Some(_) => Err(MemberError::WrongType { name, expected: "a number of seconds since 1970" }),
-        }
+        let wrong = MemberError::WrongType { name, expected: "a number of seconds since 1970" };
+        let Some(value) = self.get(name) else { return Ok(None) };
+        value.whole_seconds().map(NumericDate::from_seconds).map(Some).ok_or(wrong)
+    }
+
+    /// How long, if the member is there: a number of seconds, whose fraction is dropped. Digits in a string are taken too:
+    /// RFC 6749 section 5.1 has a number, and servers that are in wide use do not.
+    pub(crate) fn optional_duration(&self, name: &'static str) -> Result<Option<Duration>, MemberError> {
+        let seconds = match self.get(name) {
+            None => return Ok(None),
+            Some(Value::String(text)) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+            Some(value) => value.whole_seconds(),
+        };
+        let wrong = MemberError::WrongType { name, expected: "a number of seconds" };
+        seconds.map(Duration::from_secs).map(Some).ok_or(wrong)
     }
 
     /// An object that must be there.
@@ -169,6 +178,23 @@ impl Value<'_> {
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A number that is not negative, without its fraction.
+    fn whole_seconds(&self) -> Option<u64> {
+        match self {
+            Value::Unsigned(seconds) => Some(*seconds),
+            Value::Number(seconds) if (0.0..=MAX_EXACT_SECONDS).contains(seconds) => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "bounded by the guard"
+                )]
+                let whole = seconds.floor() as u64;
+                Some(whole)
+            }
             _ => None,
         }
     }
@@ -341,8 +367,7 @@ mod tests {
 
     #[test]
     fn members_are_read_by_their_type() {
-        let text =
-            br#"{"s":"x","d":12,"f":12.9,"n":-1,"big":1e300,"o":{"k":null},"l":["a","b"],"m":["a",1]}"#;
+        let text = br#"{"s":"x","d":12,"f":12.9,"n":-1,"big":1e300,"o":{"k":null}}"#;
         let object = Object::parse(text).unwrap();
         assert_eq!(object.string("s"), Ok("x"));
         assert_eq!(object.string("t"), Err(MemberError::Missing("t")));
@@ -353,6 +378,17 @@ mod tests {
             assert!(matches!(object.date(name), Err(MemberError::WrongType { .. })), "{name}");
         }
         assert!(object.object("o").unwrap().contains("k"));
+        let text = br#"{"n":12.9,"s":"12","e":"","m":"-1","w":" 1","h":"99999999999999999999","z":null}"#;
+        let object = Object::parse(text).unwrap();
+        for name in ["n", "s"] {
+            assert_eq!(object.optional_duration(name), Ok(Some(Duration::from_secs(12))), "{name}");
+        }
+        for name in ["e", "m", "w", "h", "z"] {
+            let wrong = MemberError::WrongType { name, expected: "a number of seconds" };
+            assert_eq!(object.optional_duration(name), Err(wrong), "{name}");
+        }
+        assert!(object.contains("z") && !object.without_nulls().contains("z"));
+        let object = Object::parse(br#"{"l":["a","b"],"m":["a",1]}"#).unwrap();
         assert_eq!(object.optional_strings("l"), Ok(Some(vec!["a", "b"])));
         assert!(object.optional_strings("m").is_err());
     }

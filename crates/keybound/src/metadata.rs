@@ -75,7 +75,7 @@ impl<'a> MetadataDocument<'a> {
         if json.len() > MAX_METADATA_BYTES {
             return Err(MetadataError::TooLarge { found: json.len() });
         }
-        let metadata = Object::parse(json)?;
+        let metadata = Object::parse(json)?.without_nulls();
         let found = metadata.string("issuer")?;
         if found != issuer {
             return Err(MetadataError::WrongIssuer { found: excerpt(found, NAME) });
@@ -228,8 +228,12 @@ impl ServerMetadata {
 
     /// Whether the server takes clients that authenticate like this. A list that is left out is
     /// `client_secret_basic` alone (RFC 8414 section 2), which many that leave it out do not keep to: it
-    /// refuses nothing.
+    /// refuses nothing. Nor does one without `none`: a public client does not authenticate (RFC 6749 section 3.2.1),
+    /// and many servers that have such clients leave it out of how clients do.
     pub fn allow_client_authentication(&self, given: &ClientAuthentication) -> Result<(), NotSupported> {
+        if matches!(given, ClientAuthentication::None) {
+            return Ok(());
+        }
         let given = given.name();
         allowed(self.client_authentications.as_deref(), given)
             .map_err(|supported| NotSupported::ClientAuthentication { given, supported })
@@ -418,7 +422,9 @@ mod tests {
             Some("https://as.example/par")
         );
         assert!(metadata.requires_pushed_authorization_requests && metadata.names_itself_in_responses);
+        let nulls = r#","authorization_endpoint":null,"dpop_signing_alg_values_supported":null,"require_pushed_authorization_requests":null"#;
         let none = parse("").unwrap();
+        assert_eq!(parse(nulls).unwrap(), none);
         assert!(!none.requires_pushed_authorization_requests && !none.names_itself_in_responses);
         assert_eq!(none.token_endpoint(), Err(NotSupported::NoEndpoint("token_endpoint")));
         assert_eq!(none.authorization_endpoint(), Err(NotSupported::NoEndpoint("authorization_endpoint")));
@@ -548,6 +554,11 @@ mod tests {
                 given: "client_secret_basic",
                 supported: vec!["private_key_jwt".to_owned()]
             })
+        );
+        assert_eq!(
+            metadata.allow_client_authentication(&ClientAuthentication::None),
+            Ok(()),
+            "a public client"
         );
         assert_eq!(
             metadata.allow_code_challenge(),

@@ -231,6 +231,31 @@ fn without_a_key_a_bearer_token_is_asked_for() {
 }
 
 #[test]
+fn an_answer_may_have_its_lifetime_in_a_string_and_null_for_what_is_left_out() {
+    let key = dpop_key();
+    for (body, lifetime) in [
+        (r#"{"access_token":"t","token_type":"DPoP","expires_in":"60"}"#, Some(60)),
+        (r#"{"access_token":"t","token_type":"DPoP","expires_in":60.5}"#, Some(60)),
+        (r#"{"access_token":"t","token_type":"DPoP","expires_in":null,"scope":null}"#, None),
+        (r#"{"access_token":"t","token_type":"DPoP","refresh_token":null,"id_token":null}"#, None),
+    ] {
+        let token = run(&[(200, None, body)], Some(&key)).result.unwrap();
+        let expected = lifetime.map(|seconds| NOW.after(Duration::from_secs(seconds)));
+        assert_eq!((token.expires_at, token.scopes), (expected, None), "RFC 6749 section 5.1: {body}");
+        assert!(token.refresh_token.is_none() && token.id_token.is_none(), "{body}");
+    }
+    let wrong = MemberError::WrongType { name: "expires_in", expected: "a number of seconds" };
+    for (body, expected) in [
+        (r#"{"access_token":null,"token_type":"DPoP"}"#, MemberError::Missing("access_token")),
+        (r#"{"access_token":"t","token_type":null}"#, MemberError::Missing("token_type")),
+        (r#"{"access_token":"t","token_type":"DPoP","expires_in":"-1"}"#, wrong),
+    ] {
+        let error = run(&[(200, None, body)], Some(&key)).result.unwrap_err();
+        assert_eq!(error, ExchangeError::Malformed(expected), "{body}");
+    }
+}
+
+#[test]
 fn what_does_not_end_in_a_bound_token_is_an_error_that_says_why() {
     let refused = |status, error: &str, description: Option<&str>| ExchangeError::Refused {
         status: StatusCode::from_u16(status).unwrap(),

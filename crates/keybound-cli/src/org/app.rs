@@ -137,6 +137,7 @@ fn create_app(arguments: &CreateApp, output: Output) -> Outcome {
         dpop_bound_access_tokens: arguments.dpop == Dpop::Required,
         client,
         client_secret: client_secret.clone(),
+        ..NewApp::default()
     };
     let app = Store::open(&arguments.data)?.create_app(&new, now(), &OperatingSystem)?;
     output.json(&match &client_secret {
@@ -168,7 +169,8 @@ fn client(arguments: &CreateApp, has_key: bool) -> ClientSettings {
         grant_types,
         response_types: vec![ResponseType::Code],
         token_endpoint_auth_method: method,
-        pkce_required: true,
+        // Okta too asks it of public clients alone, unless told otherwise.
+        pkce_required: method == M::None,
     }
 }
 

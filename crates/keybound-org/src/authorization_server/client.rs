@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, ORIGIN};
+use http::request::Parts;
 use keybound::assertion::{AssertionRefusal, CLIENT_ASSERTION_TYPE, UnverifiedAssertion, VerifiedAssertion};
 use keybound::proof::VerifiedProof;
 use keybound::{NumericDate, Secret};
@@ -64,7 +65,7 @@ impl AuthorizationServer {
                 None => TokenRefusal::UnknownClient,
             });
         };
-        if app.client.token_endpoint_auth_method != credentials.method() {
+        if !credentials.are_of(app.client.token_endpoint_auth_method) {
             return Err(TokenRefusal::AuthenticationMethod(app.client.token_endpoint_auth_method));
         }
         if !credentials.secret().is_none_or(|secret| is_secret_of(&app, secret)) {
@@ -128,14 +129,16 @@ impl<'f> Credentials<'f> {
         let assertion = form.get("client_assertion").or(form.get("client_assertion_type"));
         let basic = headers.contains_key(AUTHORIZATION);
         match (assertion, form.get("client_secret"), basic) {
+            (Some(_), Some(_), _) | (Some(_), _, true) | (_, Some(_), true) => {
+                Err(TokenRefusal::TwoAuthenticationMethods)
+            }
             (Some(_), None, false) if form.get("client_assertion_type") == Some(CLIENT_ASSERTION_TYPE) => {
                 Ok(Self::Assertion(form.require("client_assertion")?))
             }
-            (Some(_), _, _) => {
+            (Some(_), None, false) => {
                 Err(TokenRefusal::AuthenticationMethod(TokenEndpointAuthMethod::PrivateKeyJwt))
             }
             (None, None, true) => basic_credentials(headers),
-            (None, Some(_), true) => Err(TokenRefusal::TwoAuthenticationMethods),
             (None, secret, false) => {
                 let client_id = form.get("client_id").ok_or(TokenRefusal::NoClientId)?;
                 Ok(match secret {
@@ -144,6 +147,11 @@ impl<'f> Credentials<'f> {
                 })
             }
         }
+    }
+
+    /// Whether the app's method is shown, or a secret in the other one of its two places, as Okta takes it.
+    fn are_of(&self, method: TokenEndpointAuthMethod) -> bool {
+        self.method() == method || (self.method().uses_secret() && method.uses_secret())
     }
 
     const fn method(&self) -> TokenEndpointAuthMethod {
@@ -164,10 +172,10 @@ impl<'f> Credentials<'f> {
     }
 }
 
-/// The client that a request to an authorization server says it is of, by its header fields and its form.
-pub(crate) fn client_of_form(headers: &HeaderMap, body: &[u8]) -> Option<String> {
-    let form = Form::read(headers, body).ok()?;
-    match Credentials::of(&form, headers).ok()? {
+/// The client that a request to an authorization server says it is of, by its header fields and its parameters.
+pub(crate) fn client_of_request(head: &Parts, body: &[u8]) -> Option<String> {
+    let form = Form::of_token_request(&head.headers, body, head.uri.query()).ok()?;
+    match Credentials::of(&form, &head.headers).ok()? {
         Credentials::Assertion(assertion) => {
             Some(UnverifiedAssertion::parse(assertion).ok()?.client_id().to_owned())
         }

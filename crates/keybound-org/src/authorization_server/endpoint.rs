@@ -42,6 +42,12 @@ impl Asked {
         Form::read(&self.head.headers, self.body.as_ref().ok_or(FormRefusal::TooLarge)?)
     }
 
+    /// The parameters of a token request.
+    pub(super) fn token_form(&self) -> Result<Form, FormRefusal> {
+        let body = self.body.as_ref().ok_or(FormRefusal::TooLarge)?;
+        Form::of_token_request(&self.head.headers, body, self.head.uri.query())
+    }
+
     /// The parameters of a request that may be sent in both ways: in the body of a POST, in the query else.
     pub(super) fn parameters(&self) -> Result<Form, FormRefusal> {
         if self.head.method == Method::POST {

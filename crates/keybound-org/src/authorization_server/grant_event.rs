@@ -57,7 +57,7 @@ impl AuthorizationServer {
         if refusal.is_polled() {
             return;
         }
-        let form = asked.form().ok();
+        let form = asked.token_form().ok();
         let find = |name: &str| form.as_ref().and_then(|form| form.get(name));
         let client = self.claimed_client(find("client_assertion"), find("client_id"));
         let grant_type = bounded(find("grant_type").unwrap_or_default());

@@ -52,7 +52,7 @@ use crate::protected_resource::proof_policy;
 use crate::store::{App, LifecycleStatus, ServerId, Store};
 use crate::unguessable;
 
-pub(crate) use client::client_of_form;
+pub(crate) use client::client_of_request;
 pub(crate) use code_attempts::CodeAttempts;
 use endpoint::{Asked, Methods, served};
 pub(crate) use held_to::HeldTo;

@@ -37,7 +37,10 @@ pub(super) enum TokenRefusal {
     GrantNotAllowed { configured: String },
     #[error("Client authentication failed: the app authenticates with {} and nothing else.", .0.name())]
     AuthenticationMethod(TokenEndpointAuthMethod),
-    #[error("Client authentication failed: it was tried in two ways at once (RFC 6749 section 2.3).")]
+    #[error(
+        "Cannot supply multiple client credentials: the Authorization field, client_secret and client_assertion are \
+         alternatives (RFC 6749 section 2.3)."
+    )]
     TwoAuthenticationMethods,
     #[error(
         "Client authentication failed: the Authorization field is not Basic with a form-encoded client id and secret \
@@ -183,11 +186,12 @@ impl TokenRefusal {
         let bad_request = |error| (StatusCode::BAD_REQUEST, error);
         match self {
             Self::Form(FormRefusal::TooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),
-            Self::Form(_) | Self::NoTarget(_) => bad_request("invalid_request"),
+            Self::Form(_) | Self::NoTarget(_) | Self::TwoAuthenticationMethods => {
+                bad_request("invalid_request")
+            }
             Self::GrantType => bad_request("unsupported_grant_type"),
             Self::GrantNotAllowed { .. } => bad_request("unauthorized_client"),
             Self::AuthenticationMethod(_)
-            | Self::TwoAuthenticationMethods
             | Self::MalformedBasic
             | Self::NoClientId
             | Self::UnknownClient

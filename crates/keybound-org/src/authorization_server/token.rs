@@ -42,7 +42,7 @@ impl AuthorizationServer {
     /// A token request from its first check to its token.
     fn grant(&self, asked: &Asked) -> Result<Issued, TokenRefusal> {
         let now = self.now();
-        let form = asked.form()?;
+        let form = asked.token_form()?;
         let grant_type = known_grant_type(&form)?;
         let client = self.authenticated(&form, asked, TOKEN, now)?;
         client.may_use(grant_type)?;

@@ -17,7 +17,7 @@ use super::fault_id::FaultId;
 use super::list::Asked;
 use super::{Faults, answers, replay};
 use crate::answer;
-use crate::authorization_server::{claims_of, client_of_form};
+use crate::authorization_server::{claims_of, client_of_request};
 use crate::background;
 use crate::event::Event;
 use crate::management::ApiError;
@@ -126,7 +126,7 @@ impl Faults {
             let refused = ApiError::body_too_large(MAX_BODY_BYTES);
             return Err(self.finished(refused, &head.method, head.uri.path()));
         };
-        let client_id = client_of_form(&head.headers, &body);
+        let client_id = client_of_request(&head, &body);
         Ok((Request::from_parts(head, Body::from(body)), client_id))
     }
 }

@@ -14,7 +14,7 @@ use keybound::access_token::AccessTokenRefusal;
 use keybound::credentials::Credentials;
 use keybound::proof::AccessTokenHash;
 use keybound::resource::{ResourceRequest, Verified};
-use keybound::{NumericDate, Refusal};
+use keybound::{NumericDate, Refusal, Rule, TargetUri};
 
 use super::Management;
 use super::error::ApiError;
@@ -35,6 +35,8 @@ pub(crate) struct Permit<R> {
 
 struct Caller {
     actor: EventObject,
+    /// Whether it is whoever has the administrator's API token, or signed in at the console.
+    is_administrator: bool,
     /// The login of the user in whose name the app calls.
     user: Option<String>,
     is_super_administrator: bool,
@@ -43,7 +45,7 @@ struct Caller {
 impl Caller {
     fn administrator() -> Self {
         let actor = EventObject::new("SystemPrincipal", "administrator", "Administrator");
-        Self { actor, user: None, is_super_administrator: true }
+        Self { actor, is_administrator: true, user: None, is_super_administrator: true }
     }
 }
 
@@ -61,6 +63,11 @@ impl<R> Permit<R> {
     /// The id of the holder.
     pub(super) fn actor_id(&self) -> &str {
         &self.caller.actor.id
+    }
+
+    /// Whether it is the administrator's.
+    pub(super) fn is_administrators(&self) -> bool {
+        self.caller.is_administrator
     }
 
     /// An app that has admin roles is changed by a super administrator alone: whoever registers a key of it
@@ -118,7 +125,11 @@ impl Management {
         let target = self.url.with_path(uri.path()).map_err(|_| ApiError::no_such_path())?;
         let request = ResourceRequest { method, target: &target, query: uri.query(), headers };
         let now = self.clock.now();
-        let verified = self.verified(&request, now)?;
+        let verified = self.verified(&request, now).or_else(|refusal| {
+            let spelled = spelled_as_by_java(&target).filter(|_| refusal.rule() == Rule::TargetUri);
+            let target = spelled.as_ref().ok_or(refusal)?;
+            self.verified(&ResourceRequest { target, ..request }, now)
+        })?;
         // The token's app must still be there and active.
         let client_id = verified.access_token().client_id.clone().unwrap_or_default();
         let revoked = || Refusal::from(AccessTokenRefusal::Revoked);
@@ -145,6 +156,28 @@ impl Management {
     }
 }
 
+/// The target as Okta's SDK for Java writes it into `htu`: with the characters that a path may have as they are,
+/// where the request has them percent-encoded (`/users/a%40example.com`). Both name one user here. None if there is
+/// nothing to decode.
+fn spelled_as_by_java(target: &TargetUri) -> Option<TargetUri> {
+    let path = target.path();
+    let mut decoded = String::with_capacity(path.len());
+    let mut pieces = path.split('%');
+    decoded.push_str(pieces.next()?);
+    for piece in pieces {
+        let (digits, rest) = piece.split_at_checked(2)?;
+        match u8::from_str_radix(digits, 16) {
+            Ok(byte) if IN_A_PATH.contains(&byte) => decoded.push(char::from(byte)),
+            _ => decoded.extend(["%", digits]),
+        }
+        decoded.push_str(rest);
+    }
+    (decoded != path).then(|| target.with_path(&decoded).ok()).flatten()
+}
+
+/// What may stand in a segment of a path without being encoded, and is not unreserved (RFC 3986 section 3.3).
+const IN_A_PATH: &[u8] = b"!$&'()*+,;=:@";
+
 /// The app must have a role that may.
 fn with_role<R: Right>(
     client_id: &str,
@@ -154,11 +187,33 @@ fn with_role<R: Right>(
     if roles.iter().any(|role| R::ROLES.contains(role)) {
         tracing::debug!(client_id, "admitted");
         let actor = EventObject::new("PublicClientApp", client_id, label);
-        return Ok(Caller { actor, user, is_super_administrator: roles.contains(&AdminRole::Super) });
+        let is_super_administrator = roles.contains(&AdminRole::Super);
+        return Ok(Caller { actor, is_administrator: false, user, is_super_administrator });
     }
     let roles: Vec<_> = R::ROLES.iter().map(|role| role.name()).collect();
     Err(ApiError::no_permission(format!(
         "the app has no admin role that may do this; assign one of {} to it",
         roles.join(", ")
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_target_is_decoded_what_a_path_may_have() {
+        for (path, expected) in [
+            ("/api/v1/users/a%40example.com", Some("/api/v1/users/a@example.com")),
+            ("/api/v1/users/a%2Bb%40x", Some("/api/v1/users/a+b@x")),
+            ("/api/v1/users/a%2Fb%40x%20%25", Some("/api/v1/users/a%2Fb@x%20%25")),
+            ("/api/v1/users/a@x", None),
+            ("/api/v1/users/a%2Fb%3Fc%23d%C3%A9", None),
+            ("/api/v1/users", None),
+        ] {
+            let target = TargetUri::parse(&format!("http://localhost{path}")).unwrap();
+            let found = spelled_as_by_java(&target);
+            assert_eq!(found.as_ref().map(TargetUri::path), expected, "{path}");
+        }
+    }
 }

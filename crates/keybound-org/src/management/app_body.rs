@@ -9,20 +9,38 @@ use super::body;
 use super::error::ApiError;
 use crate::authorization_server::is_redirect_uri;
 use crate::store::{
-    ApplicationType, ClientSecret, ClientSettings, GrantType, ResponseType, TokenEndpointAuthMethod,
+    AppPresentation, ApplicationType, ClientSecret, ClientSettings, GrantType, ResponseType,
+    TokenEndpointAuthMethod,
 };
 
-/// An app as Okta's API has it. What this org has no use for is not looked at.
+/// An app as Okta's API has it. What this org has no use for is kept to be shown, if it is one of a list, and else not
+/// looked at.
+#[derive(Deserialize)]
+#[serde(try_from = "Value")]
+pub(crate) struct AppBody {
+    settings: Members,
+    presentation: Result<AppPresentation, Vec<String>>,
+    keeps_label: bool,
+}
+
+impl TryFrom<Value> for AppBody {
+    type Error = serde_json::Error;
+
+    fn try_from(app: Value) -> Result<Self, Self::Error> {
+        let presentation = AppPresentation::of(&app);
+        Ok(Self { settings: serde_json::from_value(app)?, presentation, keeps_label: false })
+    }
+}
+
+/// The members that mean something here.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct AppBody {
+struct Members {
     name: Option<String>,
     label: Option<String>,
     sign_on_mode: Option<String>,
     credentials: Credentials,
     settings: Settings,
-    #[serde(skip)]
-    keeps_label: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -75,6 +93,8 @@ pub(super) struct AppSettings {
     pub(super) keys: Option<Vec<PublicKey>>,
     /// The secret that the body brings, if it does.
     pub(super) client_secret: Option<ClientSecret>,
+    /// What the body says that decides nothing.
+    pub(super) presentation: AppPresentation,
 }
 
 /// What an app has of which the body says nothing.
@@ -92,7 +112,7 @@ const MAX_LABEL_CHARACTERS: usize = 100;
 impl AppBody {
     /// What a new app of the body's type has, as Okta has it: API Services apps have DPoP on.
     pub(super) fn of_new_app(&self) -> Present {
-        let oauth = &self.settings.oauth_client;
+        let oauth = &self.settings.settings.oauth_client;
         let application_type = oauth.application_type.as_deref().and_then(ApplicationType::of_name);
         let application_type = application_type.unwrap_or(ApplicationType::Web);
         let is_service = application_type == ApplicationType::Service;
@@ -130,21 +150,26 @@ impl AppBody {
 
     /// The app that the body makes of what is present. All that is wrong is told at once.
     pub(super) fn read(self, present: Present) -> Result<AppSettings, ApiError> {
+        let Self { settings: members, presentation, keeps_label } = self;
         let mut causes = Causes::default();
+        let presentation = presentation.unwrap_or_else(|refused| {
+            causes.0.extend(refused);
+            AppPresentation::default()
+        });
         causes.unless(
-            self.name.as_deref().is_none_or(|name| name == "oidc_client"),
+            members.name.as_deref().is_none_or(|name| name == "oidc_client"),
             "name: this org has apps of the name oidc_client alone",
         );
         causes.unless(
-            self.sign_on_mode.as_deref().is_none_or(|mode| mode == "OPENID_CONNECT"),
+            members.sign_on_mode.as_deref().is_none_or(|mode| mode == "OPENID_CONNECT"),
             "signOnMode: this org has apps of the mode OPENID_CONNECT alone",
         );
-        let label = if self.keeps_label { Some(present.label) } else { self.label };
+        let label = if keeps_label { Some(present.label) } else { members.label };
         let label = label.unwrap_or_default().trim().to_owned();
         causes.unless(!label.is_empty(), "label: The field cannot be left blank");
         causes.unless(label.chars().count() <= MAX_LABEL_CHARACTERS, "label: The field is too long");
 
-        let (credentials, oauth) = (self.credentials.oauth_client, self.settings.oauth_client);
+        let (credentials, oauth) = (members.credentials.oauth_client, members.settings.oauth_client);
         causes.unless(
             credentials.client_id.is_none() || credentials.client_id == present.client_id,
             "client_id: this org names its clients itself; leave it out",
@@ -191,6 +216,7 @@ impl AppBody {
                 .unwrap_or(present.dpop_bound_access_tokens),
             keys,
             client_secret: client_secret.flatten(),
+            presentation,
         })
     }
 }
@@ -204,12 +230,29 @@ pub(crate) fn public_key(jwk: &Map<String, Value>) -> Result<PublicKey, String> 
     }
     // What Okta adds to a key when it shows it, and a client may send back.
     let is_of_key = |name: &str| !matches!(name, "id" | "status" | "created" | "lastUpdated" | "_links");
-    let jwk: Map<_, _> = jwk
+    let mut jwk: Map<_, _> = jwk
         .iter()
         .filter(|(name, value)| is_of_key(name) && !value.is_null())
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
+    if let Some(curve) = curve_left_out(&jwk) {
+        jwk.insert("crv".to_owned(), curve.into());
+    }
     PublicKey::from_jwk(Value::Object(jwk).to_string().as_bytes()).map_err(|error| format!("jwks: {error}"))
+}
+
+/// The curve of a key that does not name it: Terraform's provider sends such keys, and Okta takes them. It follows from
+/// the length of a coordinate (RFC 7518 section 6.2.1.2).
+fn curve_left_out(jwk: &Map<String, Value>) -> Option<&'static str> {
+    if jwk.get("kty")? != "EC" || jwk.contains_key("crv") {
+        return None;
+    }
+    match jwk.get("x")?.as_str()?.len() {
+        43 => Some("P-256"),
+        64 => Some("P-384"),
+        88 => Some("P-521"),
+        _ => None,
+    }
 }
 
 /// What is wrong with a body.

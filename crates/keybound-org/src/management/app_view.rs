@@ -1,8 +1,10 @@
 //! An app, and what belongs to it, as the management API shows it.
 
+use keybound::Algorithm;
 use serde_json::{Map, Value, json};
 
-use super::Management;
+use super::{ApiError, Management};
+use crate::okta_algorithms::OKTA_ALGORITHMS;
 use crate::store::{App, AppStatus, ClientKey, ClientSecret, KeyStatus, RoleAssignment, ScopeGrant};
 use crate::timestamp;
 
@@ -12,7 +14,7 @@ impl Management {
     }
 
     /// An app; with its secret if it was made just now.
-    pub(super) fn app_view(&self, app: &App, secret: Option<&ClientSecret>) -> Value {
+    pub(super) fn app_view(&self, app: &App, secret: Option<&ClientSecret>) -> Result<Value, ApiError> {
         let client = &app.client;
         let response_types: Vec<_> = client.response_types.iter().map(|one| one.name()).collect();
         let grant_types: Vec<_> = client.grant_types.iter().map(|one| one.name()).collect();
@@ -33,17 +35,19 @@ impl Management {
             "response_types": response_types,
             "grant_types": grant_types,
             "application_type": client.application_type.name(),
-            "consent_method": "REQUIRED",
+            "consent_method": "TRUSTED",
             "issuer_mode": "DYNAMIC",
             "idp_initiated_login": { "mode": "DISABLED", "default_scope": [] },
             "wildcard_redirect": "DISABLED",
             "dpop_bound_access_tokens": app.dpop_bound_access_tokens,
         });
         if let (false, Some(members)) = (app.keys.keys().is_empty(), oauth.as_object_mut()) {
-            let keys: Vec<_> = app.keys.keys().iter().map(|key| members_of(&key.jwk().to_json())).collect();
+            let keys = self.store.keys_of(&app.client_id)?.unwrap_or_default().into_iter();
+            let active = keys.filter(|key| key.status == KeyStatus::Active);
+            let keys: Vec<_> = active.map(|key| self.client_key_view(&app.client_id, &key)).collect();
             members.insert("jwks".to_owned(), json!({ "keys": keys }));
         }
-        json!({
+        let mut view = json!({
             "id": app.client_id,
             "name": "oidc_client",
             "label": app.label,
@@ -70,7 +74,9 @@ impl Management {
                 "oauthClient": oauth,
             },
             "_links": self.app_links(app),
-        })
+        });
+        self.store.presentation(&app.client_id)?.unwrap_or_default().show(&mut view);
+        Ok(view)
     }
 
     fn app_links(&self, app: &App) -> Value {
@@ -94,6 +100,10 @@ impl Management {
         let mut view = Map::new();
         view.insert("id".to_owned(), key.id.as_str().into());
         view.extend(members_of(&key.key.jwk().to_json()));
+        // Okta's SDK for Go refuses an answer without them.
+        let algorithm = OKTA_ALGORITHMS.into_iter().find(|algorithm| key.key.allow(*algorithm).is_ok());
+        view.entry("alg").or_insert_with(|| algorithm.map(Algorithm::name).into());
+        view.entry("use").or_insert_with(|| "sig".into());
         view.extend([
             ("status".to_owned(), key.status.name().into()),
             ("created".to_owned(), timestamp::text(key.created).into()),

@@ -16,10 +16,13 @@ use super::body::JsonBody;
 use super::error::ApiError;
 use super::page::{ListKind, ListRequest};
 use super::right::{ManageApps, ReadApps};
+use super::users::has;
 use crate::background;
 use crate::event::EventObject;
 use crate::named::Named;
-use crate::store::{App, AppStatus, ClientSecret, Condition, NewApp, Page, Store, app_property};
+use crate::store::{
+    App, AppStatus, BesideSettings, ClientSecret, Condition, NewApp, Page, Store, app_property,
+};
 
 pub(super) fn routes() -> Router<Arc<Management>> {
     Router::new()
@@ -40,21 +43,25 @@ async fn list(
     let request = ListRequest::read(&query.unwrap_or_default(), &APPS)?;
     background::run(move || {
         let page = api.apps(&request)?;
-        let apps: Vec<_> = page.items.iter().map(|app| api.app_view(app, None)).collect();
-        Ok(request.answer(&apps, &api.list_url("apps"), page.next()))
+        let apps: Result<Vec<_>, _> = page.items.iter().map(|app| api.app_view(app, None)).collect();
+        Ok(request.answer(&apps?, &api.list_url("apps"), page.next()))
     })
     .await?
 }
 
-/// `POST /api/v1/apps`: the one answer that shows the client's secret, if it has one.
+/// `POST /api/v1/apps`: the one answer that shows the client's secret, if it has one. With `activate=false` nobody is let
+/// in before the app is activated.
 async fn create(
     permit: Permit<ManageApps>,
     State(api): State<Arc<Management>>,
+    RawQuery(query): RawQuery,
     JsonBody(body): JsonBody<AppBody>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let (app, secret) = api.create_app(&permit, body)?;
-        Ok(Json(api.app_view(&app, secret.as_ref())).into_response())
+        let is_staged = has(query.as_deref(), "activate", "false");
+        let status = if is_staged { AppStatus::Inactive } else { AppStatus::Active };
+        let (app, secret) = api.create_app(&permit, body, status)?;
+        Ok(Json(api.app_view(&app, secret.as_ref())?).into_response())
     })
     .await?
 }
@@ -67,7 +74,7 @@ async fn read(
 ) -> Result<Response, ApiError> {
     background::run(move || {
         let app = api.app(&id)?;
-        Ok(Json(api.app_view(&app, None)).into_response())
+        Ok(Json(api.app_view(&app, None)?).into_response())
     })
     .await?
 }
@@ -81,7 +88,7 @@ async fn replace(
 ) -> Result<Response, ApiError> {
     background::run(move || {
         let (app, new_secret) = api.replace_app(&permit, &id, body)?;
-        Ok(Json(api.app_view(&app, new_secret.as_ref())).into_response())
+        Ok(Json(api.app_view(&app, new_secret.as_ref())?).into_response())
     })
     .await?
 }
@@ -123,6 +130,7 @@ impl Management {
         &self,
         permit: &Permit<ManageApps>,
         body: AppBody,
+        status: AppStatus,
     ) -> Result<(App, Option<ClientSecret>), ApiError> {
         let present = body.of_new_app();
         let settings = body.read(present)?;
@@ -138,6 +146,8 @@ impl Management {
             dpop_bound_access_tokens: settings.dpop_bound_access_tokens,
             client: settings.client,
             client_secret,
+            status,
+            presentation: settings.presentation,
             ..NewApp::default()
         };
         let app = self.store.create_app(&new, self.clock.now(), self.random.as_ref())?;
@@ -175,7 +185,7 @@ impl Management {
             if let Some(secret) = &new_secret {
                 app.client_secret_hash = Some(secret.hash());
             }
-            Ok::<_, ApiError>(settings.keys)
+            Ok::<_, ApiError>(BesideSettings { keys: settings.keys, presentation: settings.presentation })
         })?;
         self.log(&permit.event("application.lifecycle.update", "Update application").to(target(&app)));
         Ok((app, new_secret))

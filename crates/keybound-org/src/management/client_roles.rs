@@ -1,4 +1,4 @@
-//! `/oauth2/v1/clients/{id}/roles`: the admin roles that an app acts in.
+//! `/oauth2/v1/clients/{id}/roles`: the admin roles that an app acts in. Those of a user can be listed, and are none.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::Management;
 use super::admission::Permit;
@@ -26,11 +27,29 @@ pub(super) fn routes() -> Router<Arc<Management>> {
         .route("/{client}/roles/{assignment}", get(read).delete(unassign))
 }
 
+/// The admin roles of users, of which none has any here.
+pub(super) fn routes_of_users() -> Router<Arc<Management>> {
+    Router::new().route("/users/{user}/roles", get(list_of_user))
+}
+
 /// What a client sends to assign a role.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RoleBody {
     r#type: String,
+}
+
+/// `GET /api/v1/users/{id or login}/roles`: Terraform's provider and others list them; only clients have roles here.
+async fn list_of_user(
+    _: Permit<ReadRoles>,
+    State(api): State<Arc<Management>>,
+    Named(name): Named<String>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        api.user(&name)?;
+        Ok(Json(json!([])).into_response())
+    })
+    .await?
 }
 
 /// `GET …/roles`.

@@ -140,6 +140,11 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "E0000090", summary).because("the client has this role")
     }
 
+    /// The password is not changed.
+    pub(super) fn credentials_stay(cause: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "E0000014", "Update of credentials failed").because(cause)
+    }
+
     /// The group is one that the org made.
     pub(super) fn group_is_built_in(can: &str) -> Self {
         let summary = "You do not have permission to modify this group";

@@ -3,18 +3,21 @@
 
 mod admission;
 mod app_body;
+mod app_id_token;
 mod app_view;
 mod apps;
 mod authorization_servers;
 mod body;
 mod client_keys;
 mod client_roles;
+mod credentials;
 mod error;
 mod groups;
 mod lifecycle;
 mod logs;
 mod members;
 pub(crate) mod operations;
+mod org_metadata;
 mod page;
 mod rate_limit;
 mod right;
@@ -101,14 +104,20 @@ impl Management {
         };
         let endpoints = users::routes()
             .merge(user_lifecycle::routes())
+            .merge(credentials::routes())
+            .merge(client_roles::routes_of_users())
             .merge(groups::routes())
             .merge(apps::routes())
+            .merge(app_id_token::routes())
             .merge(client_keys::routes())
             .merge(scope_grants::routes())
             .merge(authorization_servers::routes())
             .merge(trusted_origins::routes())
             .merge(logs::routes());
-        Router::new().nest(PATH, finished(endpoints)).nest(CLIENTS_PATH, finished(client_roles::routes()))
+        Router::new()
+            .nest(PATH, finished(endpoints))
+            .nest(CLIENTS_PATH, finished(client_roles::routes()))
+            .merge(org_metadata::routes().with_state(Arc::clone(&self)))
     }
 
     /// The URL of a list: `users`, `groups`, …

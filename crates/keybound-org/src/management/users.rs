@@ -7,6 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, StatusCode};
+use keybound::NumericDate;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -14,7 +15,8 @@ use zeroize::Zeroizing;
 
 use super::Management;
 use super::admission::Permit;
-use super::body::{self, JsonBody};
+use super::body::JsonBody;
+use super::credentials::{Credentials, Password};
 use super::error::ApiError;
 use super::page::{ListKind, ListRequest};
 use super::right::{ManageUsers, ReadUsers};
@@ -23,9 +25,7 @@ use crate::background;
 use crate::event::EventObject;
 use crate::named::Named;
 use crate::okta_id::{self, IdKind};
-use crate::store::{
-    NewPassword, Page, PasswordHash, Store, UserChangeError, user_filter_property, user_property,
-};
+use crate::store::{NewPassword, Page, Store, UserChangeError, user_filter_property, user_property};
 use crate::user::{InvalidMember, LifecycleStep, Profile, User, UserStatus};
 
 pub(super) fn routes() -> Router<Arc<Management>> {
@@ -51,52 +51,16 @@ const PAGE_OF_MATCHES: usize = 10;
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct UserBody {
-    profile: Map<String, Value>,
+    profile: Option<Map<String, Value>>,
     credentials: Credentials,
     group_ids: Vec<String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Credentials {
-    password: Password,
-}
-
-/// A password: in the clear, or as a hash or by a hook of Okta's, which are of no use here.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Password {
-    #[serde(deserialize_with = "body::secret")]
-    value: Option<Zeroizing<String>>,
-    hash: Option<Value>,
-    hook: Option<Value>,
-}
-
-/// Characters of a password, as Okta's default policy has them.
-const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=72;
-
 impl UserBody {
     /// A user with this profile and, if there is one, this password.
     pub(crate) fn new(profile: Map<String, Value>, password: Option<Zeroizing<String>>) -> Self {
-        let password = Password { value: password, ..Password::default() };
-        Self { profile, credentials: Credentials { password }, ..Self::default() }
-    }
-}
-
-impl Credentials {
-    fn has_password(&self) -> bool {
-        let Password { value, hash, hook } = &self.password;
-        value.is_some() || hash.is_some() || hook.is_some()
-    }
-
-    /// The hash of a password that is given in the clear.
-    fn hash(&self, api: &Management) -> Result<Option<PasswordHash>, ApiError> {
-        let Some(password) = &self.password.value else { return Ok(None) };
-        if !PASSWORD_LENGTH.contains(&password.chars().count()) {
-            let problem = "Password requirements were not met. It must have 8 to 72 characters.";
-            return Err(vec![InvalidMember { name: "password", problem }].into());
-        }
-        Ok(Some(PasswordHash::of(password, api.random.as_ref())?))
+        let credentials = Credentials { password: Password::of(password) };
+        Self { profile: Some(profile), credentials, ..Self::default() }
     }
 }
 
@@ -154,8 +118,9 @@ pub(crate) enum FirstSteps {
     ActivateAndExpirePassword,
 }
 
-/// `GET /api/v1/users/{id, login or me}`: `me` is the user in whose name the app calls. Whoever calls for itself is
-/// nobody, and names no user by it.
+/// `GET /api/v1/users/{id, login or me}`: `me` is the user in whose name the app calls, or the administrator, who is in
+/// no list of users; Terraform's provider asks for it to see whether its API token is good. An app that calls for itself
+/// is nobody, and names no user by it.
 async fn read(
     permit: Permit<ReadUsers>,
     State(api): State<Arc<Management>>,
@@ -163,8 +128,11 @@ async fn read(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let name = if name == ME { permit.user().unwrap_or(ME) } else { &name };
-        let user = api.user(name)?;
+        let user = match name.as_str() {
+            ME if permit.is_administrators() => administrator()?,
+            ME => api.user(permit.user().unwrap_or(ME))?,
+            name => api.user(name)?,
+        };
         let view = api.view(&user);
         if Version::of(&view).is_known_to(&headers) {
             return Ok(StatusCode::NOT_MODIFIED.into_response());
@@ -172,6 +140,18 @@ async fn read(
         Ok(answer_with(&view))
     })
     .await?
+}
+
+/// The administrator as a user, who was there from the beginning.
+fn administrator() -> Result<User, ApiError> {
+    const LOGIN: &str = "administrator@keybound.example";
+    let members = [("firstName", "Local"), ("lastName", "Administrator"), ("email", LOGIN), ("login", LOGIN)];
+    let members = members.into_iter().map(|(name, text)| (name.to_owned(), text.into()));
+    let profile = Profile::new(members.collect())?;
+    let mut user =
+        User::staged("00uKeyboundAdmin0001".to_owned(), profile, true, NumericDate::from_seconds(0));
+    user.take(LifecycleStep::Activate, user.created)?;
+    Ok(user)
 }
 
 /// `POST /api/v1/users/{id or login}`: changes what is there, leaves the rest.
@@ -187,7 +167,8 @@ async fn update(
     background::run(move || change.answer(&api)).await?
 }
 
-/// `PUT /api/v1/users/{id or login}`: the profile is then what the body says, and nothing else.
+/// `PUT /api/v1/users/{id or login}`: the profile is then what the body says, and nothing else. Without one it stays, as
+/// it does where Okta's SDK for Go sets a password.
 async fn replace(
     permit: Permit<ManageUsers>,
     State(api): State<Arc<Management>>,
@@ -231,7 +212,8 @@ impl Change {
             if Version::of(&api.view(user)).is_stale_to(&headers) {
                 return Err(UserChangeError::Changed);
             }
-            user.update(profile(user, body.profile)?, has_password, now);
+            let new = body.profile.map(|members| profile(user, members)).transpose()?;
+            user.update(new.unwrap_or_else(|| user.profile.clone()), has_password, now);
             Ok(())
         });
         let user = changed.map_err(|error| ApiError::not_changed(&name, error))?;
@@ -278,7 +260,7 @@ impl Management {
         first: FirstSteps,
     ) -> Result<User, ApiError> {
         let has_password = body.credentials.has_password();
-        let profile = Profile::new(body.profile)?;
+        let profile = Profile::new(body.profile.unwrap_or_default())?;
         let password = body.credentials.hash(self)?;
         let now = self.clock.now();
         let id = okta_id::generate(IdKind::User, self.random.as_ref())?;

@@ -25,7 +25,7 @@ pub(super) struct UserView<'a> {
     password_changed: Option<String>,
     r#type: TypeView,
     profile: &'a Map<String, Value>,
-    credentials: CredentialsView,
+    pub(super) credentials: CredentialsView,
     #[serde(rename = "_links")]
     links: LinksView,
 }
@@ -36,7 +36,7 @@ struct TypeView {
 }
 
 #[derive(Serialize)]
-struct CredentialsView {
+pub(super) struct CredentialsView {
     /// An empty object says that there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<Empty>,

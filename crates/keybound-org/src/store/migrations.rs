@@ -6,12 +6,13 @@ use super::StoreError;
 
 /// What leads to each version from the one before; to the first from an empty database. Their number is
 /// the newest version.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
 ];
 
 #[expect(clippy::cast_possible_truncation, reason = "there are a few")]

@@ -44,12 +44,12 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-pub(crate) use apps::app_property;
 pub use apps::{
-    AdminRole, App, AppStatus, ApplicationType, ClientKey, ClientSecret, ClientSecretHash, ClientSettings,
-    GrantType, KeyStatus, NewApp, ResponseType, RoleAssignment, ScopeGrant, TokenEndpointAuthMethod,
-    UnknownAdminRole,
+    AdminRole, App, AppPresentation, AppStatus, ApplicationType, ClientKey, ClientSecret, ClientSecretHash,
+    ClientSettings, GrantType, KeyStatus, NewApp, ResponseType, RoleAssignment, ScopeGrant,
+    TokenEndpointAuthMethod, UnknownAdminRole,
 };
+pub(crate) use apps::{BesideSettings, app_property};
 pub use archive::{ExportError, ImportError, LineProblem, Secrets};
 pub use authorization_servers::{
     AccessPolicy, AccessPolicyRule, ClaimSource, ClaimedToken, CustomClaim, CustomScope, CustomServer,

@@ -108,6 +108,13 @@ pub enum PasswordCheck {
     },
 }
 
+/// What a password is checked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    SignIn,
+    Change,
+}
+
 impl Store {
     /// Checks a password for a sign-in. It costs the same whether or not there is a user of this login, and
     /// takes a tenth of a second or so.
@@ -117,6 +124,26 @@ impl Store {
         &self,
         login: &str,
         password: &str,
+        now: NumericDate,
+    ) -> Result<PasswordCheck, StoreError> {
+        self.check(login, password, Purpose::SignIn, now)
+    }
+
+    /// Does the same for a change of the password, which is no sign-in.
+    pub(crate) fn check_old_password(
+        &self,
+        login: &str,
+        password: &str,
+        now: NumericDate,
+    ) -> Result<PasswordCheck, StoreError> {
+        self.check(login, password, Purpose::Change, now)
+    }
+
+    fn check(
+        &self,
+        login: &str,
+        password: &str,
+        purpose: Purpose,
         now: NumericDate,
     ) -> Result<PasswordCheck, StoreError> {
         let Some(_turn) = Turn::take(&self.shared.checks) else { return Ok(PasswordCheck::TooMany) };
@@ -136,7 +163,7 @@ impl Store {
                 return Ok(PasswordCheck::Wrong { user_id: None });
             };
             let is_right = is_right && newest.hash == kept.hash;
-            newest.conclude(transaction, is_right, now)
+            newest.conclude(transaction, is_right, purpose, now)
         })
     }
 }
@@ -204,6 +231,7 @@ impl Kept {
         self,
         transaction: &Transaction<'_>,
         is_right: bool,
+        purpose: Purpose,
         now: NumericDate,
     ) -> Result<PasswordCheck, StoreError> {
         let user_id = self.user_id;
@@ -215,8 +243,10 @@ impl Kept {
                 if self.status == Some(UserStatus::PasswordExpired) {
                     return Ok(PasswordCheck::Expired { user_id });
                 }
-                let statement = "UPDATE users SET last_login = ?2 WHERE number = ?1";
-                transaction.execute(statement, (self.number, column(now)))?;
+                if purpose == Purpose::SignIn {
+                    let statement = "UPDATE users SET last_login = ?2 WHERE number = ?1";
+                    transaction.execute(statement, (self.number, column(now)))?;
+                }
                 Ok(PasswordCheck::Right { user_id })
             }
             Some(UserStatus::Active | UserStatus::PasswordExpired) if self.hash.is_some() => {

@@ -10,11 +10,12 @@ use url::form_urlencoded;
 
 use super::recording::Recording;
 
-/// The parameters in the body of a request, or else in its query.
+/// The parameters in the body of a request, and those in its query.
 pub(super) fn parameters(recording: &Recording, headers: &HeaderMap) -> Vec<(String, String)> {
-    let query = recording.target.query().unwrap_or_default().as_bytes();
-    let text = if is_form(headers) { recording.body.bytes.as_slice() } else { query };
-    form_urlencoded::parse(text).into_owned().collect()
+    let body = if is_form(headers) { recording.body.bytes.as_slice() } else { &[] };
+    let query = recording.target.query().unwrap_or_default();
+    let in_body = form_urlencoded::parse(body).into_owned();
+    in_body.chain(form_urlencoded::parse(query.as_bytes()).into_owned()).collect()
 }
 
 pub(super) fn is_form(headers: &HeaderMap) -> bool {

@@ -172,13 +172,10 @@ async fn each_client_authenticates_as_its_app_says() {
     for method in [ClientSecretBasic, ClientSecretPost] {
         let app = people::web(&test, method);
         let code = app.code(&test, &app.request()).await;
-        for other in [ClientSecretBasic, ClientSecretPost, None].into_iter().filter(|other| *other != method)
-        {
-            let found = app.copy(|copy| copy.method = other);
-            let refused = found.post(&test, "/token", &UserApp::exchange(&code), false).await;
-            assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{method:?} by {other:?}: {refused:?}");
-            assert!(refused.text("/error_description").contains(method.name()), "{refused:?}");
-        }
+        let public = app.copy(|copy| copy.method = None);
+        let refused = public.post(&test, "/token", &UserApp::exchange(&code), false).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{method:?}: {refused:?}");
+        assert!(refused.text("/error_description").contains(method.name()), "{refused:?}");
         let wrong = app.copy(|copy| copy.secret = Some("x".to_owned()));
         let refused = wrong.post(&test, "/token", &UserApp::exchange(&code), false).await;
         assert_eq!(
@@ -186,7 +183,28 @@ async fn each_client_authenticates_as_its_app_says() {
             "The client secret supplied for a confidential client is invalid."
         );
         assert!(refused.header("www-authenticate").starts_with("Basic"), "RFC 6749 section 5.2");
+        let twice = UserApp::exchange(&code).with("client_secret", "x").with("client_assertion", "x");
+        let refused = app.post(&test, "/token", &twice, false).await;
+        assert_eq!(refused.text("/error"), "invalid_request", "RFC 6749 section 5.2: {refused:?}");
         assert_eq!(app.post(&test, "/token", &UserApp::exchange(&code), false).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_may_stand_in_the_field_and_in_the_form_whatever_the_app_says() {
+    use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost};
+    let test = TestOrg::start().await;
+    people::user(&test).await;
+    for (method, sent) in [(ClientSecretBasic, ClientSecretPost), (ClientSecretPost, ClientSecretBasic)] {
+        let app = people::web(&test, method);
+        let code = app.code(&test, &app.request()).await;
+        let client = app.copy(|copy| copy.method = sent);
+        let answer = client.post(&test, "/token", &UserApp::exchange(&code), false).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::OK,
+            "RFC 6749 section 2.3.1, {method:?} by {sent:?}: {answer:?}"
+        );
     }
 }
 

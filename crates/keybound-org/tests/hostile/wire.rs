@@ -49,18 +49,45 @@ async fn bytes_that_are_no_request_end_their_connection_and_nothing_else() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_names_one_host() {
+    let test = TestOrg::start().await;
+    let address = test.url("").trim_start_matches("http://").to_owned();
+    for (request, status) in [
+        ("HTTP/1.1\r\nhost: a\r\n", "200"),
+        ("HTTP/1.1\r\n", "400"),
+        ("HTTP/1.1\r\nhost: a\r\nhost: a\r\n", "400"),
+        ("HTTP/1.0\r\n", "200"),
+        ("HTTP/1.0\r\nhost: a\r\nhost: a\r\n", "400"),
+    ] {
+        let request_bytes = format!("GET /oauth2/v1/keys {request}connection: close\r\n\r\n");
+        let answer = said_on(&opened_with(&address, request_bytes.as_bytes()));
+        let found = answer.get(9..12).map(String::from_utf8_lossy);
+        assert_eq!(found.as_deref(), Some(status), "RFC 9112 section 3.2: {request:?}");
+    }
+}
+
 /// What the org says to these bytes before it closes the connection, whose other end is closed already.
 fn exchange(address: &str, bytes: &[u8]) -> Vec<u8> {
+    let stream = opened_with(address, bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+    said_on(&stream)
+}
+
+/// A connection to the org on which these bytes were sent.
+fn opened_with(address: &str, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // The org may have enough of them before all are sent.
     let _ = stream.write_all(bytes);
-    let _ = stream.shutdown(Shutdown::Write);
+    stream
+}
+
+/// What the org says there until it closes the connection.
+fn said_on(mut stream: &TcpStream) -> Vec<u8> {
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-            panic!("the connection hangs: {bytes:?}")
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("the connection hangs"),
         _ => answer,
     }
 }

@@ -1,8 +1,6 @@
 //! The pushed authorization request (RFC 9126): the request goes to the server first, authenticated and
 //! proven (RFC 9449 section 10.1), and the browser carries nothing but a reference to it.
 
-use std::time::Duration;
-
 use http::{Response, StatusCode};
 
 use super::request::PendingAuthorization;
@@ -105,17 +103,14 @@ impl PushedExchange {
 
 impl PushedRequest {
     fn parse(json: &[u8], now: NumericDate) -> Result<Self, PushError> {
-        let answer = Object::parse(json)?;
+        let answer = Object::parse(json)?.without_nulls();
         let request_uri = answer.string("request_uri")?;
         let is_uri = request_uri.contains(':') && request_uri.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_uri || request_uri.len() > MAX_REQUEST_URI_BYTES {
             return Err(PushError::RequestUri);
         }
-        let lifetime = answer.date("expires_in")?;
-        Ok(Self {
-            request_uri: request_uri.to_owned(),
-            expires_at: now.after(Duration::from_secs(lifetime.seconds())),
-        })
+        let lifetime = answer.optional_duration("expires_in")?.ok_or(MemberError::Missing("expires_in"))?;
+        Ok(Self { request_uri: request_uri.to_owned(), expires_at: now.after(lifetime) })
     }
 
     /// The reference (`request_uri`), which is of use once.

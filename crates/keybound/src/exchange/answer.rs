@@ -1,7 +1,6 @@
 //! The answer that grants a token (RFC 6749 section 5.1, RFC 9449 section 5).
 
 use std::fmt;
-use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -64,7 +63,7 @@ impl GrantedToken {
     }
 
     pub(super) fn parse(body: &[u8], asked: &Asked) -> Result<Self, ExchangeError> {
-        let answer = Object::parse(body).map_err(ExchangeError::NotStrictJson)?;
+        let answer = Object::parse(body).map_err(ExchangeError::NotStrictJson)?.without_nulls();
         let access_token = answer.string("access_token").map_err(ExchangeError::Malformed)?;
         let is_sendable = |byte: u8| byte.is_ascii_graphic();
         if access_token.is_empty()
@@ -73,7 +72,7 @@ impl GrantedToken {
         {
             return Err(ExchangeError::UnusableToken);
         }
-        let lifetime = answer.optional_date("expires_in").map_err(ExchangeError::Malformed)?;
+        let lifetime = answer.optional_duration("expires_in").map_err(ExchangeError::Malformed)?;
         let text = |name| answer.optional_string(name).map_err(ExchangeError::Malformed);
         let token_type = answer.string("token_type").map_err(ExchangeError::Malformed)?;
         // A confidential client's refresh token is bound to the client (RFC 9449 section 5).
@@ -81,7 +80,7 @@ impl GrantedToken {
         Ok(Self {
             access_token: Zeroizing::new(access_token.to_owned()),
             scheme: right_scheme(token_type, asked.key.is_some())?,
-            expires_at: lifetime.map(|lifetime| asked.at.after(Duration::from_secs(lifetime.seconds()))),
+            expires_at: lifetime.map(|lifetime| asked.at.after(lifetime)),
             scopes: text("scope")?.map(scopes),
             refresh_token: text("refresh_token")?
                 .filter(|token| !token.is_empty())

@@ -155,7 +155,7 @@ impl ProofTemplate {
         let claims = json::write(&Claims {
             jti: &jwt_id(random)?,
             htm: request.method.as_str(),
-            htu: request.target.as_str(),
+            htu: request.target.as_sent(),
             iat: now.seconds(),
             ath: request.access_token.map(|hash| hash.to_string()),
             nonce: request.nonce.map(Nonce::as_str),

@@ -16,7 +16,7 @@ use crate::console::{Administrator, Console, Failure, Posted, run};
 use crate::form::Form;
 use crate::management::{ApiError, AppBody};
 use crate::pages::Page;
-use crate::store::{ApplicationType, GrantType, ResponseType};
+use crate::store::{AppStatus, ApplicationType, GrantType, ResponseType};
 
 #[derive(Template)]
 #[template(path = "console/apps/new.html")]
@@ -67,8 +67,8 @@ pub(super) async fn create(
     run(move || {
         let kind = form.get("application_type").and_then(ApplicationType::of_name);
         let kind = kind.unwrap_or(ApplicationType::Service);
-        let created =
-            body(kind, &form).and_then(|body| console.management.create_app(&administrator.permit(), body));
+        let created = body(kind, &form)
+            .and_then(|body| console.management.create_app(&administrator.permit(), body, AppStatus::Active));
         let error = match created {
             Ok((app, _)) => {
                 return Ok(Done::AppCreated.at(&Tab::General.path(&app.client_id)).into_response());

@@ -3,6 +3,7 @@
 mod client;
 mod grants;
 mod keys;
+mod presentation;
 mod roles;
 mod secret;
 
@@ -21,6 +22,8 @@ pub use client::{
 };
 pub use grants::ScopeGrant;
 pub use keys::{ClientKey, KeyStatus};
+pub use presentation::AppPresentation;
+pub(super) use presentation::is_kept as is_presentation_kept;
 pub use roles::{AdminRole, RoleAssignment, UnknownAdminRole};
 pub use secret::{ClientSecret, ClientSecretHash};
 
@@ -43,6 +46,10 @@ pub struct NewApp {
     pub client: ClientSettings,
     /// The secret that it authenticates with, if it does so by one. Only a hash of it is kept.
     pub client_secret: Option<ClientSecret>,
+    /// Whether its clients are let in at once.
+    pub status: AppStatus,
+    /// What is shown of it and decides nothing.
+    pub presentation: AppPresentation,
 }
 
 impl Default for NewApp {
@@ -55,6 +62,8 @@ impl Default for NewApp {
             dpop_bound_access_tokens: true,
             client: ClientSettings::default(),
             client_secret: None,
+            status: AppStatus::Active,
+            presentation: AppPresentation::default(),
         }
     }
 }
@@ -88,6 +97,15 @@ pub struct App {
     pub last_updated: NumericDate,
 }
 
+/// What an app has beside its settings, as far as it is changed.
+#[derive(Default)]
+pub(crate) struct BesideSettings {
+    /// The keys that take the place of all active ones.
+    pub(crate) keys: Option<Vec<PublicKey>>,
+    /// The members that take the place of those of before.
+    pub(crate) presentation: AppPresentation,
+}
+
 impl Store {
     /// Registers an app; gives it with its client id.
     pub fn create_app(&self, new: &NewApp, now: NumericDate, random: &dyn Random) -> Result<App, StoreError> {
@@ -95,6 +113,7 @@ impl Store {
         let client_id = okta_id::generate(IdKind::App, random)?;
         self.write(|transaction| {
             insert(transaction, &client_id, new, now)?;
+            presentation::keep(transaction, &client_id, &new.presentation)?;
             for key in &new.public_keys {
                 keys::insert(transaction, &client_id, key, now)?;
             }
@@ -132,22 +151,24 @@ impl Store {
         now: NumericDate,
         change: impl FnOnce(&mut App) -> Result<(), E>,
     ) -> Result<App, E> {
-        self.replace_app(client_id, now, |app| change(app).map(|()| None))
+        self.replace_app(client_id, now, |app| change(app).map(|()| BesideSettings::default()))
     }
 
-    /// Does what [`Store::change_app`] does, and puts the keys that `change` gives in the place of the app's.
+    /// Does what [`Store::change_app`] does, and puts what `change` gives in the place of what the app has.
     pub(crate) fn replace_app<E: From<StoreError>>(
         &self,
         client_id: &str,
         now: NumericDate,
-        change: impl FnOnce(&mut App) -> Result<Option<Vec<PublicKey>>, E>,
+        change: impl FnOnce(&mut App) -> Result<BesideSettings, E>,
     ) -> Result<App, E> {
         self.write(|transaction| {
             let mut app = find(transaction, client_id)?.ok_or_else(|| unknown(client_id))?;
-            if let Some(keys) = change(&mut app)? {
+            let BesideSettings { keys, presentation } = change(&mut app)?;
+            if let Some(keys) = keys {
                 keys::replace(transaction, client_id, &keys, now)?;
                 app.keys = keys::active(transaction, client_id)?;
             }
+            presentation::keep(transaction, client_id, &presentation)?;
             app.last_updated = now;
             update(transaction, &app)?;
             Ok(app)
@@ -241,6 +262,7 @@ fn insert(
         (client_id, &new.label, new.dpop_bound_access_tokens, column(now)),
     )?;
     let mut app = find(transaction, client_id)?.ok_or_else(|| unknown(client_id))?;
+    app.status = new.status;
     app.client.clone_from(&new.client);
     app.client_secret_hash = new.client_secret.as_ref().map(ClientSecret::hash);
     app.last_updated = now;

@@ -161,6 +161,14 @@ pub(super) const TABLES: &[Table] = &[
         is_good: |transaction, record| Ok(apps::find(transaction, text(record, "clientId"))?.is_some()),
     },
     Table {
+        kind: "appPresentation",
+        name: "app_presentations",
+        order: "client_id",
+        is_secret: false,
+        columns: &[CLIENT, column("members", "members", Object)],
+        is_good: |transaction, record| apps::is_presentation_kept(transaction, text(record, "client")),
+    },
+    Table {
         kind: "clientKey",
         name: "client_keys",
         order: "number",
