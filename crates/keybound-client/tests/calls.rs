@@ -48,7 +48,11 @@ async fn a_call_carries_the_token_and_a_proof_that_holds() {
     assert_eq!((&call.headers["x-mine"], call.body.as_ref()), (&"kept".parse().unwrap(), &b"body"[..]));
     assert_eq!(call.authorization(), "DPoP token-0");
     call.check_proof(&server.origin, Some("token-0"), &rig.key).unwrap();
-    assert_eq!(call.proof()["htu"], server.url("/api/things/~me"), "the query is not in htu");
+    assert_eq!(
+        call.proof()["htu"],
+        server.url("/api/things/%7Eme"),
+        "as sent, without the query: RFC 9449 section 4.2"
+    );
     assert_eq!(call.proof()["nonce"], serde_json::Value::Null);
 }
 

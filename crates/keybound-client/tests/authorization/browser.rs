@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use keybound::Secret;
 use keybound::authorization::ResponseRefusal;
 use keybound::metadata::{NotSupported, ServerMetadata};
 use keybound_client::authorization::{
@@ -162,23 +163,21 @@ async fn a_server_that_does_not_do_it_is_not_asked() {
         let origin = "https://as.example";
         ServerMetadata::parse(metadata(origin, members).as_bytes(), origin).unwrap()
     };
-    let begin = |members: &str| {
+    let begin_as = |client: ClientRegistration, members: &str| {
         let binding = TokenBinding::Dpop(dpop_key());
-        UserAuthorization::new(
-            system(Arc::new(Never)),
-            parse(members),
-            ClientRegistration::public("c"),
-            binding,
-        )
+        UserAuthorization::new(system(Arc::new(Never)), parse(members), client, binding)
     };
+    let begin = |members: &str| begin_as(ClientRegistration::public("c"), members);
     assert!(matches!(
         begin(r#","dpop_signing_alg_values_supported":["RS256"]"#),
         Err(NotSupported::ProofAlgorithm { .. })
     ));
+    let by_key_alone = r#","token_endpoint_auth_methods_supported":["private_key_jwt"]"#;
     assert!(matches!(
-        begin(r#","token_endpoint_auth_methods_supported":["private_key_jwt"]"#),
+        begin_as(ClientRegistration::with_secret("c", Secret::new("s")), by_key_alone),
         Err(NotSupported::ClientAuthentication { .. })
     ));
+    assert!(begin(by_key_alone).is_ok(), "a public client does not authenticate: RFC 6749 section 3.2.1");
     for (members, why) in [
         (r#","code_challenge_methods_supported":["plain"]"#, "RFC 7636 section 7.2"),
         (r#","require_pushed_authorization_requests":true"#, "and nowhere to push it: RFC 9126 section 5"),
