@@ -129,7 +129,7 @@ impl SigningKeys {
         if open.len() >= MAX_OPEN {
             open.clear();
         }
-        let opened = Arc::new(key.open()?);
+        let opened = Arc::new(self.store.signing_key(key)?);
         open.insert(key.key_id.clone(), Arc::clone(&opened));
         Ok(opened)
     }

@@ -34,14 +34,6 @@ pub(crate) struct KeptKey {
     pub(crate) state: KeyState,
     /// When it began to be in this state.
     pub(crate) since: NumericDate,
-    pkcs8: Zeroizing<String>,
-}
-
-impl KeptKey {
-    /// The key itself, read anew.
-    pub(crate) fn open(&self) -> Result<SigningKey, StoreError> {
-        Ok(SigningKey::new(PrivateKey::from_pem(&self.pkcs8)?, Algorithm::RS256)?)
-    }
 }
 
 impl Store {
@@ -108,6 +100,16 @@ impl Store {
             return Ok(found);
         }
         self.ensure(server, KeyState::Next, now)
+    }
+
+    /// The key itself, read anew.
+    pub(crate) fn signing_key(&self, kept: &KeptKey) -> Result<SigningKey, StoreError> {
+        let pkcs8: Zeroizing<String> = self.read(|transaction| {
+            let mut statement =
+                transaction.prepare_cached("SELECT pkcs8 FROM signing_keys WHERE key_id = ?1")?;
+            Ok(statement.query_row([&kept.key_id], |row| Ok(Zeroizing::new(row.get(0)?)))?)
+        })?;
+        Ok(SigningKey::new(PrivateKey::from_pem(&pkcs8)?, Algorithm::RS256)?)
     }
 
     /// Makes a given key the org's active one.
@@ -200,16 +202,15 @@ fn keys(
     now: NumericDate,
 ) -> Result<Vec<KeptKey>, StoreError> {
     let mut statement = transaction.prepare_cached(
-        "SELECT key_id, pkcs8, state, since FROM signing_keys \
+        "SELECT key_id, state, since FROM signing_keys \
          WHERE server = ?1 AND (state <> 'retired' OR since >= ?2) ORDER BY number",
     )?;
     let read = |row: &Row<'_>| {
         let unknown = StoreError::Damaged { what: "a signing key has a state that is not known" };
         Ok(KeptKey {
             key_id: row.get(0)?,
-            pkcs8: Zeroizing::new(row.get(1)?),
-            state: KeyState::of_name(&row.get::<_, String>(2)?).ok_or(unknown)?,
-            since: date(row.get(3)?),
+            state: KeyState::of_name(&row.get::<_, String>(1)?).ok_or(unknown)?,
+            since: date(row.get(2)?),
         })
     };
     statement.query_and_then((server, column(now.before(RETIRED_FOR))), read)?.collect()

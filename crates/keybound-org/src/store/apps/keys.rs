@@ -104,12 +104,12 @@ impl Store {
     }
 }
 
-/// The key of an app that has this id or this `kid`.
 /// Whether Okta takes signatures by a key.
 pub(super) fn is_supported(key: &PublicKey) -> bool {
     OKTA_ALGORITHMS.into_iter().any(|algorithm| key.allow(algorithm).is_ok())
 }
 
+/// The key of an app that has this id or this `kid`.
 pub(super) fn find(
     transaction: &Transaction<'_>,
     client_id: &str,
