@@ -254,8 +254,10 @@ impl AuthorizationClient {
         challenge: &Response<Bytes>,
         sent: Moment,
     ) {
-        if let Some(offset) = self.measured(challenge, sent) {
-            self.servers.correct_clock(endpoint, made_by, offset);
+        if let Some(offset) = self.measured(challenge, sent)
+            && self.servers.correct_clock(endpoint, made_by, offset)
+        {
+            debug!(%offset, "going by the right time for this server");
         }
     }
 
