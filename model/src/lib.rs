@@ -1,7 +1,7 @@
 //! What the replay store in memory does under its locks, over locks of which loom tries every order.
 //!
 //! The files are those of `keybound`, unchanged: the `super::Mutex` that they use is loom's here, and the words of the
-//! filters, which are used under such a lock alone, come from the heap.
+//! tables, which are used under such a lock alone, come from the heap.
 
 #![allow(dead_code, reason = "what only a user of the store asks for")]
 
@@ -11,8 +11,6 @@ use loom::sync::{Mutex, MutexGuard};
 mod refusal;
 pub use refusal::ReplayRefusal;
 
-#[path = "../../crates/keybound/src/replay/memory/filter.rs"]
-mod filter;
 #[path = "../../crates/keybound/src/replay/memory/ledger.rs"]
 mod ledger;
 #[path = "../../crates/keybound/src/replay/memory/shard.rs"]
@@ -22,7 +20,7 @@ mod table;
 #[path = "../../crates/keybound/src/replay/memory/tally.rs"]
 mod tally;
 
-/// The memory of the filters, from the heap alone.
+/// The memory of the tables, from the heap alone.
 mod words {
     use std::sync::atomic::AtomicU64;
 
@@ -43,8 +41,7 @@ mod words {
     }
 }
 
-/// A store of two shards and one tally. Each shard moves its proofs to its table one by one, and its filter
-/// denies few.
+/// A store of two shards and one tally.
 pub struct Store(ledger::Ledger);
 
 /// A proof: its number, that of the client who sends it, and the generation in which it expires. Proofs of
@@ -61,8 +58,7 @@ impl Store {
         Self(ledger::Ledger::new(ledger::Bounds {
             shards: 2,
             proofs_of_shard,
-            pending_of_shard: 1,
-            words_of_filter: 1,
+            words_of_table: table::Table::words_for(proofs_of_shard),
             tallies: 1,
             columns: 4,
             quota,

@@ -14,8 +14,9 @@ use super::{PolicyError, seconds};
 pub struct ReplayRules {
     /// Where.
     pub store: ReplayStoreKind,
-    /// In memory: live proofs of all clients, at most. One takes 19 bytes, so that the default is bounded by
-    /// 76 MB; room is taken as it is needed.
+    /// In memory: live proofs of all clients, at most. One takes 22 bytes, so that the default is bounded by
+    /// 87 MB. They come into use with the first tens of thousands of proofs: a guard for fewer takes less by a
+    /// smaller capacity.
     pub capacity: usize,
     /// Live proofs of one key, at most; without it a quarter of the capacity.
     pub quota_per_key: Option<usize>,

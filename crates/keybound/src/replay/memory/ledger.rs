@@ -6,9 +6,8 @@
 
 use std::sync::OnceLock;
 
-use super::filter::Filter;
 use super::shard::Shard;
-use super::table::{Entry, LABEL_BITS};
+use super::table::{Entry, Found, LABEL_BITS, Table, put};
 use super::tally::{Cell, ROWS, Tally};
 use super::words::Words;
 use super::{Mutex, MutexGuard, ReplayRefusal};
@@ -25,9 +24,7 @@ pub(super) const GENERATIONS: usize = GENERATIONS_OF_A_LIFE + 1;
 pub(super) struct Bounds {
     pub(super) shards: usize,
     pub(super) proofs_of_shard: usize,
-    /// Of those, the ones that are not in its table yet; one at least.
-    pub(super) pending_of_shard: usize,
-    pub(super) words_of_filter: usize,
+    pub(super) words_of_table: usize,
     pub(super) tallies: usize,
     /// Cells in a row of a tally.
     pub(super) columns: usize,
@@ -38,16 +35,15 @@ pub(super) struct Bounds {
 impl Bounds {
     /// Bytes of everything.
     pub(super) fn bytes(&self) -> usize {
-        let shard = Shard::bytes(self).saturating_add(size_of::<Mutex<Shard>>());
-        let filters = Words::bytes(self.words_of_filters());
+        let tables = Words::bytes(self.words_of_tables());
+        let shards = self.shards.saturating_mul(size_of::<Mutex<Shard>>());
         let cells = self.columns.saturating_mul(ROWS * size_of::<Cell>());
         let tally = cells.saturating_add(size_of::<Mutex<Tally>>());
-        let [shards, tallies] = [self.shards.saturating_mul(shard), self.tallies.saturating_mul(tally)];
-        shards.saturating_add(filters).saturating_add(tallies)
+        tables.saturating_add(shards).saturating_add(self.tallies.saturating_mul(tally))
     }
 
-    fn words_of_filters(&self) -> usize {
-        self.shards.saturating_mul(self.words_of_filter)
+    fn words_of_tables(&self) -> usize {
+        self.shards.saturating_mul(self.words_of_table)
     }
 }
 
@@ -64,7 +60,7 @@ pub(super) struct Fingerprint {
 
 pub(super) struct Ledger {
     bounds: Bounds,
-    /// Those of the filters of all shards, one behind the other; nothing until the first proof.
+    /// Those of the tables of all shards, one behind the other; nothing until the first proof.
     words: OnceLock<Words>,
     shards: Box<[Mutex<Shard>]>,
     tallies: Box<[Mutex<Tally>]>,
@@ -82,43 +78,45 @@ impl Ledger {
 
     /// Records a proof that was not recorded before; `current` is the generation that now falls into.
     pub(super) fn record(&self, proof: &Fingerprint, current: u64) -> Result<(), ReplayRefusal> {
+        let entry = entry(proof).ok_or(ReplayRefusal::Unavailable)?;
         let of_shard = number(proof.hash >> LABEL_BITS, self.shards.len());
-        let filter = self.filter(of_shard)?;
+        let table = self.table(of_shard)?;
         let mut shard = locked(&self.shards, of_shard)?;
         let mut tally = locked(&self.tallies, number(proof.client, self.tallies.len()))?;
-        let entry = entry(proof).ok_or(ReplayRefusal::Unavailable)?;
-        // The filter and the account are looked at before either is needed, so that the processor waits for
-        // both at once. A generation that is dropped in between makes the filter know less, not more.
-        let may_be_known = filter.may_contain(entry);
         let account = tally.account(proof.client, proof.generation, current, self.bounds.columns)?;
-        shard.drop_generations_before(current, filter);
+        shard.drop_generations_before(current, table);
         // The clock went back: the generation that would know of this proof was dropped.
         if !shard.remembers(proof.generation) {
             return Err(ReplayRefusal::Unavailable);
         }
         // The same identifier may have come with another expiry, and is found as well.
-        if may_be_known && shard.contains(entry) {
-            return Err(ReplayRefusal::Replayed);
+        let place = match table.find(entry).ok_or(ReplayRefusal::Full)? {
+            Found::Free(place) => place,
+            Found::Known => return Err(ReplayRefusal::Replayed),
+        };
+        if shard.len() >= self.bounds.proofs_of_shard {
+            return Err(ReplayRefusal::Full);
         }
-        shard.make_room(&self.bounds)?;
         tally.add(&account, self.bounds.quota)?;
-        shard.insert(entry, proof.generation, filter)
+        shard.add(proof.generation)?;
+        put(place, entry);
+        Ok(())
     }
 
-    /// The filter of a shard, whose lock is taken before it is used.
-    fn filter(&self, shard: usize) -> Result<Filter<'_>, ReplayRefusal> {
+    /// The table of a shard, whose lock is taken before it is used.
+    fn table(&self, shard: usize) -> Result<Table<'_>, ReplayRefusal> {
         let words = match self.words.get() {
             Some(words) => words,
             None => self.make_words()?,
         };
-        let from = shard * self.bounds.words_of_filter;
-        let own = words.all().get(from..from + self.bounds.words_of_filter);
-        own.map(Filter::new).ok_or(ReplayRefusal::Unavailable)
+        let from = shard * self.bounds.words_of_table;
+        let own = words.all().get(from..from + self.bounds.words_of_table);
+        own.map(Table::new).ok_or(ReplayRefusal::Unavailable)
     }
 
     #[cold]
     fn make_words(&self) -> Result<&Words, ReplayRefusal> {
-        let words = Words::new(self.bounds.words_of_filters()).ok_or(ReplayRefusal::Full)?;
+        let words = Words::new(self.bounds.words_of_tables()).ok_or(ReplayRefusal::Full)?;
         // Another thread's, if it was first: nothing was put into these.
         Ok(self.words.get_or_init(|| words))
     }
@@ -161,8 +159,7 @@ mod tests {
     const BOUNDS: Bounds = Bounds {
         shards: 4,
         proofs_of_shard: 2_000,
-        pending_of_shard: 64,
-        words_of_filter: 250,
+        words_of_table: Table::words_for(2_000),
         tallies: 2,
         columns: 16,
         quota: u64::MAX,
@@ -173,19 +170,12 @@ mod tests {
         Fingerprint { hash: mixed, client: mixed, generation }
     }
 
-    /// What the shards and filters have reserved, and each shard no more than it may.
     fn reserved(ledger: &Ledger) -> usize {
-        let of_shard = |shard: &Mutex<Shard>| {
-            let reserved = shard.lock().unwrap().reserved();
-            assert!(reserved <= Shard::bytes(&ledger.bounds), "{reserved}");
-            reserved
-        };
-        let filters = ledger.words.get().map_or(0, |words| size_of_val(words.all()));
-        ledger.shards.iter().map(of_shard).sum::<usize>() + filters
+        ledger.words.get().map_or(0, |words| size_of_val(words.all()))
     }
 
     #[test]
-    fn a_ledger_never_takes_more_than_its_bounds_however_proofs_are_spread_over_generations() {
+    fn a_ledger_takes_its_memory_with_the_first_proof_and_fills_every_shard_to_its_share() {
         for width in 1..=GENERATIONS as u64 {
             let ledger = Ledger::new(BOUNDS);
             assert_eq!(reserved(&ledger), 0, "nothing before the first proof");
@@ -193,34 +183,36 @@ mod tests {
             for number in 1..=10_000 {
                 let proof = fingerprint(number, 100 + number % width);
                 accepted += usize::from(ledger.record(&proof, 100).is_ok());
-                if number % 16 == 0 {
-                    reserved(&ledger);
-                }
+                assert_eq!(reserved(&ledger), Words::bytes(BOUNDS.words_of_tables()));
             }
-            assert_eq!(accepted, BOUNDS.shards * BOUNDS.proofs_of_shard, "every shard came to its share");
+            assert_eq!(
+                accepted,
+                BOUNDS.shards * BOUNDS.proofs_of_shard,
+                "however they spread over generations"
+            );
             assert!(reserved(&ledger) < BOUNDS.bytes());
         }
     }
 
     #[test]
-    fn an_expired_generation_gives_its_memory_back() {
+    fn an_expired_generation_gives_its_room_back() {
         let ledger = Ledger::new(BOUNDS);
-        for number in 1..=8_000 {
-            let _ = ledger.record(&fingerprint(number, 100), 100);
-        }
-        for number in 8_001..=8_100 {
-            assert_eq!(ledger.record(&fingerprint(number, 101), 101), Ok(()));
-        }
-        // What is left is pending, and memory for as many as may be, and the filters, are kept.
-        let kept = 64 * size_of::<Entry>() + 250 * size_of::<u64>();
-        assert_eq!((ledger.len(), reserved(&ledger)), (100, BOUNDS.shards * kept));
+        let accepted = |numbers: std::ops::Range<u64>, generation| {
+            let proofs = numbers.map(|number| fingerprint(number, generation));
+            proofs.filter(|proof| ledger.record(proof, generation).is_ok()).count()
+        };
+        let all = BOUNDS.shards * BOUNDS.proofs_of_shard;
+        assert_eq!(accepted(1..10_000, 100), all);
+        assert_eq!(accepted(10_000..10_100, 101), 100);
+        assert_eq!(ledger.len(), 100);
+        assert_eq!(accepted(20_000..30_000, 101), all - 100);
     }
 
     #[test]
     fn proofs_whose_hashes_lie_close_together_are_all_told_apart() {
-        let bounds = Bounds { shards: 1, proofs_of_shard: 3_000, words_of_filter: 1, ..BOUNDS };
-        let ledger = Ledger::new(bounds);
-        // They all set the same bits of the filter, too, which no client can bring about.
+        let words_of_table = Table::words_for(3_000);
+        let ledger = Ledger::new(Bounds { shards: 1, proofs_of_shard: 3_000, words_of_table, ..BOUNDS });
+        // They all choose the last group of the table, which no client can bring about.
         let crowd =
             |number: u128| Fingerprint { hash: u128::MAX - (number << LABEL_BITS), client: 1, generation: 1 };
         for number in 1..=3_000 {
@@ -265,13 +257,10 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
-        /// With few words in the filter nearly every new proof is looked up; with few proofs the shard is full;
-        /// with few pending ones they move at every other record, and with many a drop finds them pending.
+        /// With few proofs the shard is full, and its table has few groups.
         #[test]
         fn a_ledger_answers_as_a_map_that_forgets_what_has_expired(
-            words_of_filter in prop_oneof![Just(1_usize), 2_usize..500],
             proofs_of_shard in prop_oneof![1_usize..100, 1_000_usize..4_000],
-            pending_of_shard in prop_oneof![1_usize..4, 30_usize..100],
             // Numbers that come again, and how long they live; how often time goes on, and then how far: back, too.
             records in prop::collection::vec((0_u64..4_000, 0..GENERATIONS as u64), 1..5_000),
             period in 50_usize..3_000,
@@ -281,8 +270,7 @@ mod tests {
                 shards: 1,
                 tallies: 1,
                 proofs_of_shard,
-                pending_of_shard: pending_of_shard.min(proofs_of_shard),
-                words_of_filter,
+                words_of_table: Table::words_for(proofs_of_shard),
                 ..BOUNDS
             };
             let (ledger, mut model) = (Ledger::new(bounds), Model::default());
@@ -296,7 +284,6 @@ mod tests {
                 prop_assert_eq!(ledger.record(&proof, current), answer, "record {}", at);
             }
             prop_assert_eq!(ledger.len(), model.generations.len());
-            prop_assert!(reserved(&ledger) <= Shard::bytes(&bounds) + Words::bytes(words_of_filter));
         }
     }
 }

@@ -4,22 +4,17 @@
 //! generation is dropped whole when its last proof has expired, and nothing is dropped early: the first
 //! record in a shard after that walks through it once. A store that has no room refuses.
 //!
-//! **Memory.** Proofs are spread over shards of 16,384 at most. An entry takes 16 bytes of its shard's table, a
-//! sorted list without gaps, for all generations, and thirteen bits of its filter. Address space for the tables
-//! is reserved at once, but memory that is not needed is not touched. The filters are there from the first proof
-//! on, in one piece and in huge pages where the system gives some: a store for ten million proofs takes 18 MB when it
-//! has one. One for [`MemoryReplayLimits::capacity`] never takes more than [`MemoryReplayLimits::max_bytes`].
+//! **Memory.** Proofs are spread over shards of 16,384 at most, each with a table of a fixed size, 30 % larger than
+//! what may be in it, of 16 bytes a place. Those of all shards are one piece of memory, in huge pages where the system
+//! gives some, which is there from the first proof on; since proofs come to all places alike, it is soon in use, however
+//! few they are. A store for [`MemoryReplayLimits::capacity`] never takes more than
+//! [`MemoryReplayLimits::max_bytes`].
 //!
-//! **What an insert waits for.** A place in a large table is far from the processor, and nothing tells of it
-//! before. So a new proof does not go there by itself: the filter, which is small, says that it is new, and it
-//! is pending with up to 64 others of its shard until they go to the table together. What the filter may
-//! know, one of eighty new proofs at most and every replay, is looked up among the pending ones and in the table.
-//! The answer is exact in either case.
+//! **What an insert waits for.** Nothing tells of a proof's place before, so it is far from the processor. It is one
+//! line of the cache for most proofs, and nothing else that an insert needs is far away.
 //!
-//! **How long a request may wait.** Once in about a thousand inserts into a shard its newest entries are sorted
-//! and merged into its table, and once in a generation its expired ones are dropped and its filter is made
-//! anew. Either walks through one shard, 280 KB at most, which takes up to about 300 microseconds; others
-//! that come to the same shard wait as long.
+//! **How long a request may wait.** Once in a generation the expired proofs of a shard are dropped, in a walk through
+//! its table of 340 KB at most. Others that come to the same shard wait as long.
 //!
 //! **No client can aim.** An entry is the SipHash-1-3 of the replay key, 125 bits of it, under a secret
 //! of the store: the variant that hash tables use against chosen collisions, since nobody ever sees a hash. The
@@ -44,7 +39,6 @@
 //! A clock that jumps ahead and back drops what it should have kept. The store then refuses every proof
 //! until the time is reached that it was told of: it cannot know which ones it has forgotten.
 
-mod filter;
 mod ledger;
 mod shard;
 mod table;
@@ -58,8 +52,8 @@ use std::time::Duration;
 use siphasher::sip128::SipHasher13;
 use zeroize::Zeroizing;
 
-use self::filter::Filter;
 use self::ledger::{Bounds, Fingerprint, GENERATIONS_OF_A_LIFE, Ledger};
+use self::table::Table;
 use super::{ReplayKey, ReplayRefusal, ReplayStore};
 use crate::numeric_date::NumericDate;
 use crate::proof::ProofPolicy;
@@ -97,7 +91,7 @@ impl MemoryReplayLimits {
         Self { capacity, quota: capacity.div_ceil(SHARE_OF_A_KEY), ..self }
     }
 
-    /// Bytes that a store of these limits takes, at most, beside what the allocator adds: 19 MB for a
+    /// Bytes that a store of these limits takes, at most, beside what the allocator adds: 23 MB for a
     /// million proofs.
     pub fn max_bytes(&self) -> usize {
         self.bounds().bytes()
@@ -109,8 +103,7 @@ impl MemoryReplayLimits {
         Bounds {
             shards,
             proofs_of_shard,
-            pending_of_shard: PENDING_OF_A_SHARD.min(proofs_of_shard),
-            words_of_filter: Filter::words_for(proofs_of_shard),
+            words_of_table: Table::words_for(proofs_of_shard),
             tallies: TALLIES,
             columns: (self.capacity / PROOFS_OF_A_COLUMN).clamp(LEAST_COLUMNS, MOST_COLUMNS) / TALLIES,
             quota: u64::try_from(self.quota).unwrap_or(u64::MAX),
@@ -131,12 +124,8 @@ const LEAST_SHARDS: usize = 64;
 /// Beyond this shards become larger instead of more.
 const MOST_SHARDS: usize = 1 << 16;
 
-/// So many proofs are walked through when pending ones are merged or a generation is dropped, at most.
+/// So many proofs are walked through when a generation is dropped, at most.
 const PROOFS_OF_A_SHARD: usize = 16_384;
-
-/// Proofs of a shard that wait to be moved to its table together: enough that the wait for the table's memory
-/// is shared, and few enough that those of all shards stay in the processor's cache.
-const PENDING_OF_A_SHARD: usize = 64;
 
 /// Parts of the sketch that counts the proofs of keys, each with a lock.
 const TALLIES: usize = 64;

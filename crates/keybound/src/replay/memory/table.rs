@@ -1,13 +1,15 @@
-//! The hashes of a shard: a sorted list, and behind it the newest ones as they came.
+//! The hashes of a shard: a hash table of a fixed size, in its part of the memory of all shards.
 //!
-//! Entries come in batches, which are put at the end. When too many stand there to be searched one after the
-//! other, they are sorted and merged into the list, where it is, in one walk from its end: so the processor
-//! reads memory in order, and does not wait for each entry's place. There are no gaps.
+//! Its places stand in groups of four, each of which is one line of the processor's cache. An entry is in the
+//! group that its hash chooses or, where that is full, in the next that is not. A look-up walks from group to
+//! group and ends at the first free place, where the entry may be put: mostly it reads one line, and that is what
+//! an insert waits for.
 //!
-//! A look-up expects an entry in proportion to its high bits, which are spread evenly, and so looks at a few
-//! places of the list.
+//! No entry is ever taken out by itself, which would leave a gap that ends other look-ups too soon: those that have
+//! expired go in one walk, which closes the gaps.
 
 use std::num::NonZeroU128;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A hash that no client can foresee. Its low [`LABEL_BITS`] are not part of the hash but a label, which
 /// tells when the entry may go, and is not zero.
@@ -16,134 +18,100 @@ pub(super) type Entry = NonZeroU128;
 /// Bits of an entry that are its label.
 pub(super) const LABEL_BITS: u32 = 3;
 
-/// Entries that stand unsorted, at most: more of them are merged less often, and take longer to search.
-const MOST_UNSORTED: usize = 1_024;
+/// The low half of an entry and its high half; zeros where there is none.
+type Place = [AtomicU64; 2];
 
-/// A table that is swept down to less than this part of what it had gives the memory of the rest back.
-const LEAST_KEPT: usize = 4;
+/// What the processor reads at once, 64 bytes. Its places are taken in order.
+type Group = [Place; PLACES_OF_A_GROUP];
+const PLACES_OF_A_GROUP: usize = 4;
 
-/// Where a look-up first looks is wrong by a few places: it then goes on in steps of twice the last one.
-const FIRST_STEP: usize = 4;
+/// Places that a table has for ten entries beside theirs: look-ups in a fuller one walk further, and an emptier one takes
+/// more memory for an entry.
+const SPARE_PLACES_FOR_TEN: usize = 3;
 
-#[derive(Default)]
-pub(super) struct Table {
-    entries: Vec<Entry>,
-    /// Of the entries, those that stand in order.
-    sorted: usize,
-    /// The most that it had since memory was last given back.
-    touched: usize,
+/// The table of a shard. Only who holds the shard's lock uses it: its words are atomic so that they can be shared, and
+/// no order among them is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Table<'w> {
+    groups: &'w [Group],
 }
 
-impl Table {
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
+/// What a look-up came to.
+pub(super) enum Found<'w> {
+    /// The same hash, under whatever label.
+    Known,
+    /// The place for it.
+    Free(&'w Place),
+}
+
+impl<'w> Table<'w> {
+    /// Words of a table that is made for so many entries.
+    pub(super) const fn words_for(entries: usize) -> usize {
+        let places = entries.saturating_add(entries / 10 * SPARE_PLACES_FOR_TEN);
+        let groups = places / PLACES_OF_A_GROUP + 1;
+        groups.saturating_mul(size_of::<Group>() / size_of::<AtomicU64>())
     }
 
-    pub(super) fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub(super) fn new(words: &'w [AtomicU64]) -> Self {
+        Self { groups: words.as_chunks().0.as_chunks().0 }
     }
 
-    /// Entries for which memory is reserved.
-    #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
-        self.entries.capacity()
-    }
-
-    /// Whether the same hash is there, under whatever label.
-    pub(super) fn contains(&self, entry: Entry) -> bool {
-        let (sorted, unsorted) = self.entries.split_at_checked(self.sorted).unwrap_or((&self.entries, &[]));
-        is_in_order(sorted, entry) || is_among(unsorted, entry)
-    }
-
-    /// Takes entries that are not there; `false`, and nothing is done, if there would be more than `most`, or if
-    /// there is no memory.
-    pub(super) fn append(&mut self, batch: &[Entry], most: usize) -> bool {
-        let room = most.saturating_sub(self.entries.len());
-        // All that it may ever need is reserved at once, so that it never moves. The system gives memory for
-        // what is touched alone.
-        if batch.len() > room.min(MOST_UNSORTED) || self.entries.try_reserve_exact(room).is_err() {
-            return false;
-        }
-        if self.entries.len() + batch.len() > self.sorted + MOST_UNSORTED {
-            self.sort();
-        }
-        self.entries.extend_from_slice(batch);
-        self.touched = self.touched.max(self.entries.len());
-        true
-    }
-
-    /// Keeps the entries whose label `is_kept`, and gives memory back if few are left.
-    pub(super) fn sweep(&mut self, is_kept: impl Fn(u32) -> bool) {
-        self.sort();
-        self.entries.retain(|entry| is_kept(label(*entry)));
-        self.sorted = self.entries.len();
-        if self.entries.len() < self.touched / LEAST_KEPT {
-            self.entries.shrink_to_fit();
-            self.touched = self.entries.len();
-        }
-    }
-
-    /// Merges what stands unsorted into the list.
-    fn sort(&mut self) {
-        let mut newest = [Entry::MIN; MOST_UNSORTED];
-        let Some((_, unsorted)) = self.entries.split_at_mut_checked(self.sorted) else { return };
-        let Some(newest) = newest.get_mut(..unsorted.len()) else { return };
-        unsorted.sort_unstable();
-        newest.copy_from_slice(unsorted);
-        // From the last one on, each goes to the end of what is not filled yet, behind the larger ones of the list.
-        let (mut list, mut end) = (self.sorted, self.entries.len());
-        for new in newest.iter().rev() {
-            let rest = self.entries.get(..list).unwrap_or_default();
-            let smaller = rest.iter().rposition(|older| older < new).map_or(0, |last| last + 1);
-            end -= list - smaller;
-            self.entries.copy_within(smaller..list, end);
-            list = smaller;
-            end -= 1;
-            if let Some(place) = self.entries.get_mut(end) {
-                *place = *new;
+    /// Looks for the hash of an entry; `None` if neither it nor a free place is there.
+    pub(super) fn find(self, entry: Entry) -> Option<Found<'w>> {
+        let (before, from_its_own) = self.groups.split_at_checked(self.own_group(entry))?;
+        for place in from_its_own.iter().chain(before).flatten() {
+            match read(place) {
+                None => return Some(Found::Free(place)),
+                Some(other) if hash(other) == hash(entry) => return Some(Found::Known),
+                Some(_) => {}
             }
         }
-        self.sorted = self.entries.len();
+        None
+    }
+
+    /// Drops the entries whose label is not one that `is_kept`.
+    pub(super) fn sweep(self, is_kept: impl Fn(u32) -> bool) {
+        // No look-up walks past a group that has a free place. So what stands behind it was put there from a group
+        // behind it, and each entry moves towards its own group, over what this walk has passed.
+        let Some(with_room) = self.groups.iter().position(has_room) else { return };
+        let Some((before, behind)) = self.groups.split_at_checked(with_room + 1) else { return };
+        for place in behind.iter().chain(before).flatten() {
+            let Some(entry) = read(place) else { continue };
+            write(place, None);
+            if is_kept(label(entry))
+                && let Some(Found::Free(place)) = self.find(entry)
+            {
+                put(place, entry);
+            }
+        }
+    }
+
+    /// The number of the group that an entry's hash chooses, by 32 of its bits that choose no shard.
+    fn own_group(self, entry: Entry) -> usize {
+        let chosen = (entry.get() >> 64) & u128::from(u32::MAX);
+        usize::try_from((chosen * self.groups.len() as u128) >> 32).unwrap_or(usize::MAX)
     }
 }
 
-/// Whether the same hash is among entries in any order. Half of it tells nearly all apart, and is compared
-/// faster than the whole.
-pub(super) fn is_among(entries: &[Entry], entry: Entry) -> bool {
-    let half = |entry: Entry| entry.get() >> 64;
-    entries.iter().any(|found| half(*found) == half(entry) && hash(*found) == hash(entry))
+/// Puts an entry at the place that was found for it.
+pub(super) fn put(place: &Place, entry: Entry) {
+    write(place, Some(entry));
 }
 
-/// Whether the same hash is among sorted entries.
-fn is_in_order(entries: &[Entry], entry: Entry) -> bool {
-    let is_less = |at: usize| entries.get(at).is_some_and(|found| hash(*found) < hash(entry));
-    let (mut from, mut step) = (expected(entries, entry), FIRST_STEP);
-    let mut to = from;
-    // Those before `from` are less, those from `to` on are not.
-    while from > 0 && !is_less(from - 1) {
-        to = from - 1;
-        from = from.saturating_sub(step);
-        step *= 2;
-    }
-    while is_less(to) {
-        from = to + 1;
-        to = to.saturating_add(step).min(entries.len());
-        step *= 2;
-    }
-    let between = entries.get(from..to).unwrap_or_default();
-    let place = from + between.partition_point(|found| hash(*found) < hash(entry));
-    entries.get(place).is_some_and(|found| hash(*found) == hash(entry))
+fn has_room(group: &Group) -> bool {
+    group.last().is_none_or(|place| read(place).is_none())
 }
 
-/// About where an entry stands among sorted ones: in proportion to its hash, and from what stands there in
-/// proportion to the difference.
-fn expected(entries: &[Entry], entry: Entry) -> usize {
-    let share =
-        |of_all: u128| usize::try_from(((of_all >> 64) * entries.len() as u128) >> 64).unwrap_or_default();
-    let first = share(entry.get());
-    let Some(found) = entries.get(first) else { return 0 };
-    let away = share(entry.get().abs_diff(found.get()));
-    if entry > *found { first.saturating_add(away).min(entries.len()) } else { first.saturating_sub(away) }
+fn read([low, high]: &Place) -> Option<Entry> {
+    let half = |half: &AtomicU64| u128::from(half.load(Ordering::Relaxed));
+    Entry::new(half(high) << 64 | half(low))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "two halves are wanted")]
+fn write([low, high]: &Place, entry: Option<Entry>) {
+    let bits = entry.map_or(0, Entry::get);
+    low.store(bits as u64, Ordering::Relaxed);
+    high.store((bits >> 64) as u64, Ordering::Relaxed);
 }
 
 /// The hash in an entry, without its label.
@@ -153,138 +121,129 @@ fn hash(entry: Entry) -> u128 {
 
 /// The label in an entry.
 #[expect(clippy::cast_possible_truncation, reason = "a few low bits are wanted")]
-pub(super) fn label(entry: Entry) -> u32 {
+fn label(entry: Entry) -> u32 {
     entry.get() as u32 & ((1 << LABEL_BITS) - 1)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
     use proptest::prelude::*;
 
     use super::*;
 
-    const MOST: usize = 1 << 20;
-
-    fn spread(number: u64) -> Entry {
-        labelled(number, 1)
+    fn words(entries: usize) -> Vec<AtomicU64> {
+        (0..Table::words_for(entries)).map(|_| AtomicU64::new(0)).collect()
     }
 
-    fn labelled(number: u64, label: u128) -> Entry {
-        let mixed = u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
-        Entry::new(mixed >> LABEL_BITS << LABEL_BITS | label).unwrap()
+    fn entry(hash: u128, label: u128) -> Entry {
+        Entry::new(hash << LABEL_BITS | label).unwrap()
     }
 
-    fn append(table: &mut Table, entries: impl IntoIterator<Item = Entry>) {
-        let entries: Vec<_> = entries.into_iter().collect();
-        for batch in entries.chunks(64) {
-            assert!(table.append(batch, MOST));
+    /// An entry whose own group is the one at this part of the table, in 2^32.
+    fn at(part: u128, number: u128) -> Entry {
+        entry((part << 64 | number) >> LABEL_BITS, 1)
+    }
+
+    /// Puts it there if it is not.
+    fn add(table: Table<'_>, entry: Entry) -> bool {
+        match table.find(entry) {
+            Some(Found::Free(place)) => put(place, entry),
+            Some(Found::Known) | None => return false,
         }
+        true
+    }
+
+    fn knows(table: Table<'_>, entry: Entry) -> bool {
+        matches!(table.find(entry), Some(Found::Known))
+    }
+
+    fn count(table: Table<'_>) -> usize {
+        table.groups.iter().flatten().filter(|place| read(place).is_some()).count()
     }
 
     #[test]
-    fn an_empty_table_knows_nothing_and_takes_no_memory() {
-        let mut table = Table::default();
-        assert!(!table.contains(spread(1)));
-        table.sweep(|_| true);
-        assert_eq!((table.len(), table.capacity()), (0, 0));
-    }
-
-    #[test]
-    fn a_table_takes_no_more_than_it_may_and_loses_nothing_by_refusing() {
-        assert_eq!(size_of::<Entry>(), 16);
-        let (mut table, most) = (Table::default(), 1_500);
-        let batch = |from: u64, count: u64| (from..from + count).map(spread).collect::<Vec<_>>();
-        for from in (0..1_500).step_by(100) {
-            assert!(table.append(&batch(from, 100), most));
-            assert_eq!(table.capacity(), most, "reserved at once, and never more");
+    fn a_table_has_room_for_what_it_is_made_for_and_more() {
+        for entries in [0, 1, 3, 4, 5, 1_000, 16_384] {
+            let words = words(entries);
+            let table = Table::new(&words);
+            let places = table.groups.len() * PLACES_OF_A_GROUP;
+            assert!((entries + 1..=entries * 13 / 10 + 4).contains(&places), "{entries}: {places}");
+            for number in 0..places as u128 {
+                assert!(add(table, at(number << 10, number)), "{entries}: {number}");
+            }
+            assert!(table.find(at(7, u128::from(u64::MAX) - 1)).is_none(), "no place is left");
+            assert!((0..places as u128).all(|number| knows(table, at(number << 10, number))));
         }
-        assert!(!table.append(&batch(1_500, 1), most), "one too many");
-        assert!(!table.append(&batch(1_500, MOST_UNSORTED as u64 + 1), MOST), "more than may stand unsorted");
-        assert!(!table.append(&batch(1_500, 1), 0), "fewer allowed than there are");
-        assert!(!table.append(&batch(1_500, 1), usize::MAX), "no memory for so many");
-        assert_eq!(table.len(), most);
-        assert!((0..1_500).all(|number| table.contains(spread(number))));
-        assert!((1_500..9_000).all(|number| !table.contains(spread(number))));
+        assert_eq!(Table::words_for(usize::MAX), usize::MAX, "which there is no memory for");
     }
 
     #[test]
-    fn a_table_is_sorted_before_too_many_stand_unsorted() {
-        let mut table = Table::default();
-        for number in 0..20_000 {
-            append(&mut table, [spread(number)]);
-            assert!(table.len() - table.sorted <= MOST_UNSORTED);
-            if number % 64 == 0 {
-                assert!(table.entries[..table.sorted].is_sorted() && table.contains(spread(number / 2)));
+    fn a_table_without_groups_knows_nothing_and_takes_nothing() {
+        assert!(Table::new(&[]).find(at(0, 1)).is_none());
+        Table::new(&[]).sweep(|_| true);
+    }
+
+    #[test]
+    fn a_group_is_a_line_of_the_cache() {
+        assert_eq!((size_of::<Group>(), size_of::<Entry>()), (64, 16));
+    }
+
+    #[test]
+    fn a_hash_is_known_under_whatever_label() {
+        let words = words(10);
+        let table = Table::new(&words);
+        assert!(add(table, entry(1 << 90, 1)));
+        assert!((1..8).all(|label| knows(table, entry(1 << 90, label))));
+        assert!(!knows(table, entry(1 << 90 | 1, 1)));
+    }
+
+    /// What stood behind others in a crowd is found when those are gone, also across the table's end.
+    #[test]
+    fn a_sweep_leaves_no_gap_in_a_crowd() {
+        const LAST: u128 = u32::MAX as u128;
+        for part in [0, 1 << 31, LAST] {
+            for kept in 1..4_u128 {
+                let words = words(64);
+                let table = Table::new(&words);
+                let crowd = |number: u128| entry((part << 64 | number << 4) >> LABEL_BITS, 1 + number % 3);
+                assert!((1..60).all(|number| add(table, crowd(number))));
+                table.sweep(|label| u128::from(label) == kept);
+                for number in 1..60 {
+                    assert_eq!(knows(table, crowd(number)), 1 + number % 3 == kept, "{part} {kept} {number}");
+                }
+                assert_eq!(count(table), (1..60).filter(|number| 1 + number % 3 == kept).count());
             }
         }
-        assert!((0..20_000).all(|number| table.contains(labelled(number, 5))), "under whatever label");
-    }
-
-    #[test]
-    fn entries_that_stand_nowhere_near_where_they_are_expected_are_found() {
-        let close = |number: u128| Entry::new(number << LABEL_BITS | 1).unwrap();
-        // All at one end of the range of hashes, which no client can bring about.
-        for base in [0, 1 << 124, (1 << 125) - 10_000] {
-            let mut table = Table::default();
-            append(&mut table, (0..5_000).map(|number| close(base + 2 * number)));
-            table.sweep(|_| true);
-            for number in 0..5_000 {
-                assert!(table.contains(close(base + 2 * number)), "{base} {number}");
-                assert!(!table.contains(close(base + 2 * number + 1)), "{base} {number}");
-            }
-            assert!(!table.contains(spread(7)));
-        }
-    }
-
-    #[test]
-    fn a_table_that_is_nearly_emptied_gives_memory_back_and_can_grow_again() {
-        let mut table = Table::default();
-        append(&mut table, (0..10_000).map(|number| labelled(number, if number % 20 == 0 { 2 } else { 1 })));
-        table.sweep(|label| label == 2);
-        assert_eq!((table.len(), table.capacity()), (500, 500));
-        for number in 0..10_000 {
-            assert_eq!(table.contains(labelled(number, 1)), number % 20 == 0, "{number}");
-        }
-        append(&mut table, (0..10_000).filter(|number| number % 20 != 0).map(spread));
-        assert!((0..10_000).all(|number| table.contains(labelled(number, 5))));
-        table.sweep(|_| false);
-        assert_eq!((table.len(), table.capacity()), (0, 0));
     }
 
     proptest! {
+        /// Few places, and hashes that choose one of a few groups, so that they crowd.
         #[test]
         fn a_table_is_a_set(
-            batches in prop::collection::vec(
-                (prop::collection::vec((0_u128..4, 1_u128..5_000, 1_u128..8), 0..64), 0_u32..9),
-                0..60,
-            ),
+            entries in 0_usize..100,
+            steps in prop::collection::vec((0_u128..6, 0_u128..60, 1_u128..8, 0_u32..40), 0..600),
         ) {
-            let (mut table, mut set) = (Table::default(), BTreeSet::new());
-            let mut hashes = BTreeSet::new();
-            for (batch, swept) in batches {
-                let mut new = Vec::new();
-                for (quarter, low, label) in batch {
-                    let entry = Entry::new(quarter << 126 | low << 110 | low << LABEL_BITS | label).unwrap();
-                    if hashes.insert(hash(entry)) {
-                        prop_assert!(!table.contains(entry));
-                        new.push(entry);
-                    }
+            let words = words(entries);
+            let table = Table::new(&words);
+            let places = table.groups.len() * PLACES_OF_A_GROUP;
+            let mut set = BTreeMap::new();
+            for (part, number, expiring, sweep) in steps {
+                let hash = ((part * 0x3333_3333) << 64 | number << 4) >> LABEL_BITS;
+                if set.len() + 1 < places {
+                    let is_new = !set.contains_key(&hash);
+                    prop_assert_eq!(add(table, entry(hash, expiring)), is_new);
+                    set.entry(hash).or_insert(expiring);
                 }
-                prop_assert!(table.append(&new, MOST));
-                set.extend(new);
-                // One of nine sweeps drops a label that there may be; others drop none, or are not made.
-                if swept == 8 {
-                    table.sweep(|label| label != 3);
-                    set.retain(|entry| label(*entry) != 3);
-                    hashes = set.iter().map(|entry| hash(*entry)).collect();
+                if sweep == 0 {
+                    table.sweep(|label| u128::from(label) != expiring);
+                    set.retain(|_, label| *label != expiring);
+                    prop_assert!(set.iter().all(|(hash, label)| knows(table, entry(*hash, *label))));
                 }
-                prop_assert_eq!(table.len(), set.len());
-                prop_assert!(set.iter().all(|entry| table.contains(*entry)));
+                prop_assert_eq!(count(table), set.len());
             }
-            table.sweep(|_| true);
-            prop_assert_eq!(table.entries(), set.into_iter().collect::<Vec<_>>());
+            prop_assert!(set.iter().all(|(hash, label)| knows(table, entry(*hash, *label))));
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The memory of all filters of a store, in one piece.
+//! The memory of a store, in one piece.
 //!
-//! A filter's word is at a place that nothing before has told of. With memory in pages of 4 KB the processor would
+//! The place of a proof is one that nothing before has told of. With memory in pages of 4 KB the processor would
 //! often have to look up first where its page is, so a large piece is asked for in huge pages, where the system gives
 //! some (Linux, unless transparent huge pages are turned off). It is as good without them, and slower.
 
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// Of a few filters, of less than a huge page, of one and of more than one.
+    /// Of a few tables, of less than a huge page, of one and of more than one.
     #[test]
     fn words_are_zero_and_as_many_as_asked_for_or_as_are_counted() {
         for count in [0, 1, 250, (1 << 18) - 1, 1 << 18, (1 << 18) + 1, 3 << 18] {
