@@ -3,7 +3,8 @@
 //! The org is a process of its own; what counts is the time that it was on a core, by the kernel's own account, so that
 //! its clients and other work on the machine do not count. Tokens: each request has an assertion and a proof of its own,
 //! with the server's nonce, and gets a token that the org signs with RS256; beside it stands the raw signature of the
-//! same kind. The client's keys are RSA as those of Okta's sample and of its console, and then ES256. Users: a million, in pages of 200, read by an administrator from the first to the last.
+//! same kind. The client's keys are RSA, as those of Okta's sample and of its console, and then ES256. Users: a million,
+//! in pages of 200, read by an administrator from the first to the last.
 //!
 //! `cargo bench -p keybound-org --bench org` (Linux); with `-- tokens` or `-- users` it measures one of the two.
 
