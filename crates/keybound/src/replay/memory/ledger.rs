@@ -83,6 +83,7 @@ impl Ledger {
         let table = self.table(of_shard)?;
         let mut shard = locked(&self.shards, of_shard)?;
         let mut tally = locked(&self.tallies, number(proof.client, self.tallies.len()))?;
+        table.approach(entry);
         let account = tally.account(proof.client, proof.generation, current, self.bounds.columns)?;
         shard.drop_generations_before(current, table);
         // The clock went back: the generation that would know of this proof was dropped.
@@ -126,10 +127,15 @@ impl Ledger {
     }
 }
 
-/// The number of that of so many parts which the low 32 bits of a hash choose; its other bits choose places.
+/// The number of the shard or tally that the low 32 bits of a hash choose; its other bits choose places.
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
 fn number(hash: u128, parts: usize) -> usize {
-    let low = hash & u128::from(u32::MAX);
-    usize::try_from((low * parts as u128) >> 32).unwrap_or_default()
+    part(hash as u32, parts)
+}
+
+/// The number of that of so many parts which these bits choose.
+pub(super) const fn part(bits: u32, parts: usize) -> usize {
+    ((bits as u64 * parts as u64) >> 32) as usize
 }
 
 fn locked<T>(parts: &[Mutex<T>], number: usize) -> Result<MutexGuard<'_, T>, ReplayRefusal> {

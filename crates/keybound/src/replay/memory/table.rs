@@ -8,8 +8,11 @@
 //! No entry is ever taken out by itself, which would leave a gap that ends other look-ups too soon: those that have
 //! expired go in one walk, which closes the gaps.
 
+use std::hint::black_box;
 use std::num::NonZeroU128;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::ledger::part;
 
 /// A hash that no client can foresee. Its low [`LABEL_BITS`] are not part of the hash but a label, which
 /// tells when the entry may go, and is not zero.
@@ -69,6 +72,13 @@ impl<'w> Table<'w> {
         None
     }
 
+    /// Has the processor fetch an entry's own group, so that it has arrived when the entry is looked for.
+    pub(super) fn approach(self, entry: Entry) {
+        if let Some([[low, _], ..]) = self.groups.get(self.own_group(entry)) {
+            black_box(low.load(Ordering::Relaxed));
+        }
+    }
+
     /// Drops the entries whose label is not one that `is_kept`.
     pub(super) fn sweep(self, is_kept: impl Fn(u32) -> bool) {
         // No look-up walks past a group that has a free place. So what stands behind it was put there from a group
@@ -87,9 +97,9 @@ impl<'w> Table<'w> {
     }
 
     /// The number of the group that an entry's hash chooses, by 32 of its bits that choose no shard.
+    #[expect(clippy::cast_possible_truncation, reason = "some bits are wanted")]
     fn own_group(self, entry: Entry) -> usize {
-        let chosen = (entry.get() >> 64) & u128::from(u32::MAX);
-        usize::try_from((chosen * self.groups.len() as u128) >> 32).unwrap_or(usize::MAX)
+        part((entry.get() >> 64) as u32, self.groups.len())
     }
 }
 

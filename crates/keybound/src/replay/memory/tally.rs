@@ -5,7 +5,7 @@
 //! generation by itself, so that the counts of an expired one are dropped with it.
 
 use super::ReplayRefusal;
-use super::ledger::{GENERATIONS, ring};
+use super::ledger::{GENERATIONS, part, ring};
 
 pub(super) const ROWS: usize = 4;
 
@@ -92,9 +92,7 @@ fn counter(cell: &mut Cell, generation: u64) -> Option<&mut u32> {
 }
 
 /// The place of a key in each row, from 24 bits of its hash each; the bits below choose its tally.
+#[expect(clippy::cast_possible_truncation, reason = "some bits are wanted")]
 fn places(client: u128, columns: usize) -> [usize; ROWS] {
-    std::array::from_fn(|row| {
-        let bits = (client >> (32 + 24 * row)) & 0xFF_FFFF;
-        row * columns + usize::try_from((bits * columns as u128) >> 24).unwrap_or_default()
-    })
+    std::array::from_fn(|row| row * columns + part(((client >> (32 + 24 * row)) as u32) << 8, columns))
 }
