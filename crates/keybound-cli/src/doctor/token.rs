@@ -51,13 +51,13 @@ pub(super) async fn examine(
 
 fn asked(patient: &Patient<'_>) -> Vec<String> {
     match patient.settings.grant.scopes.as_slice() {
-        [] => vec![USUAL_SCOPE.to_owned()],
+        [] if patient.settings.org_url.is_some() => vec![USUAL_SCOPE.to_owned()],
         scopes => scopes.to_vec(),
     }
 }
 
 fn known(patient: &Patient<'_>) -> String {
-    format!("the org knows {} and takes its key", patient.settings.grant.client_id)
+    format!("the {} knows {} and takes its key", patient.giver(), patient.settings.grant.client_id)
 }
 
 fn tell_scopes(
@@ -69,11 +69,19 @@ fn tell_scopes(
     let missing: Vec<_> = asked.iter().filter(|scope| !granted.contains(scope)).cloned().collect();
     if !missing.is_empty() {
         let found = format!("granted: {}; asked for and left out: {}", granted.join(" "), missing.join(" "));
-        let next = "grant them to the app: admin console → Applications → the app → Okta API Scopes";
-        return diagnosis.warn(SCOPES, found, "the org grants less than was asked for", next);
+        let next = match patient.settings.org_url {
+            Some(_) => "grant them to the app: admin console → Applications → the app → Okta API Scopes",
+            None => "let the issuer's policy grant them to the client",
+        };
+        let why = format!("the {} grants less than was asked for", patient.giver());
+        return diagnosis.warn(SCOPES, found, why, next);
     }
     let are_set = !patient.settings.grant.scopes.is_empty();
-    let beside = if are_set { "" } else { " (none are set: each call asks for what it needs)" };
+    let beside = match patient.settings.org_url {
+        _ if are_set => "",
+        Some(_) => " (none are set: each call asks for what it needs)",
+        None => " (none are set: the issuer chooses)",
+    };
     diagnosis.good(SCOPES, format_args!("granted: {}{beside}", granted.join(" ")))
 }
 
@@ -93,11 +101,13 @@ async fn examine_scopes(
                 Err(failure) if failure.code() == ExitCode::ScopeRefused);
         if is_refused { refused.push(scope.clone()) } else { granted.push(scope.clone()) }
     }
+    let giver = patient.giver();
     let why = match (refused.as_slice(), granted.as_slice()) {
+        ([], []) => format!("none are set, and the {giver} chooses none by itself"),
         ([], _) => "each scope by itself is granted, and all together are not".to_owned(),
-        (refused, []) => format!("not granted to the app, or unknown to the org: {}", refused.join(" ")),
+        (refused, []) => format!("not granted to the app, or unknown to the {giver}: {}", refused.join(" ")),
         (refused, granted) => format!(
-            "not granted to the app, or unknown to the org: {} (granted: {})",
+            "not granted to the app, or unknown to the {giver}: {} (granted: {})",
             refused.join(" "),
             granted.join(" ")
         ),
@@ -116,7 +126,7 @@ async fn examine_scopes(
 fn examine_token(patient: &Patient<'_>, token: &Token, diagnosis: &mut Diagnosis) -> Outcome {
     let challenged = match patient.listener.challenges() {
         0 => "",
-        _ => ", after the org's nonce challenge was answered",
+        _ => ", after the server's nonce challenge was answered",
     };
     let Some(key) = patient.settings.binding.key() else {
         let why = "DPoP is off here, and the org gives this app tokens that are bound to no key";
