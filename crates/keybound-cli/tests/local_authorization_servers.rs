@@ -134,7 +134,6 @@ fn a_service_calls_an_api_behind_the_guard_with_tokens_of_its_issuer() {
         "https://things.example",
         "--scope",
         "things.read",
-        "--accept-untyped-tokens",
     ];
     let guard = Guard::start(&workspace, &guarded);
     let things = format!("{resource}/things");

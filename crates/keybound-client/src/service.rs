@@ -20,6 +20,26 @@ use crate::token_metrics;
 use crate::token_source::TokenError;
 
 /// A service's request for tokens, which it signs with its key (`private_key_jwt`, RFC 7523 section 2.2).
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use keybound::proof::DpopKey;
+/// use keybound::{Algorithm, SigningKey};
+/// use keybound_client::{
+///     AssertionAudience, Client, Issuer, ServiceGrant, System, TokenBinding, TokenServer, TokenSource,
+/// };
+///
+/// # fn client() -> Result<(), Box<dyn std::error::Error>> {
+/// let client_key = Arc::new(SigningKey::generate(Algorithm::RS256)?);
+/// let dpop_key = DpopKey::new(Arc::new(SigningKey::generate(Algorithm::ES256)?));
+/// let issuer = Issuer::parse("https://as.example.com")?;
+/// let server = TokenServer::Issuer { issuer, assertion_audience: AssertionAudience::Issuer };
+/// let grant = ServiceGrant::new(server, "client-id", ["orders.read"]);
+/// let tokens = TokenSource::of_service(System::default(), grant, client_key, TokenBinding::Dpop(dpop_key));
+/// let client = Client::new(tokens); // reads the metadata when its first token is needed
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServiceGrant {

@@ -104,3 +104,92 @@ pub(crate) fn on_api_error(error: &OktaError) -> Option<String> {
     };
     Some(advice.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::Response;
+    use keybound::{Algorithm, KeyKind, PrivateKey};
+
+    use super::*;
+    use crate::advice;
+
+    fn identity() -> Identity {
+        Identity {
+            issuer: "https://as.example/a".to_owned(),
+            is_org: false,
+            client_id: "client".to_owned(),
+            key_id: Some("my-key".to_owned()),
+            thumbprint: PrivateKey::generate(KeyKind::P256).unwrap().public_key().thumbprint(),
+            scopes: vec!["orders.read".to_owned()],
+        }
+    }
+
+    #[test]
+    fn every_refusal_of_an_issuer_that_people_meet_has_its_advice() {
+        for (status, error, words, why) in [
+            (401, "invalid_client", &["client", "my-key", "KEYBOUND_ASSERTION_AUDIENCE"][..], "the client"),
+            (400, "unauthorized_client", &["client credentials", "https://as.example/a"], "the grant"),
+            (400, "unsupported_grant_type", &["client credentials"], "the grant"),
+            (400, "access_denied", &["Access Policies"], "a policy"),
+            (400, "invalid_scope", &["orders.read", "https://as.example/a"], "a scope"),
+            (400, "invalid_target", &["KEYBOUND_RESOURCE", "KEYBOUND_AUDIENCE"], "a resource (RFC 8707)"),
+            (400, "invalid_dpop_proof", &["KEYBOUND_DPOP"], "the proof"),
+            (400, "use_dpop_nonce", &["DPoP-Nonce"], "nonces without an end"),
+            (429, "slow_down", &["rate limit"], "too many requests"),
+            (503, "temporarily_unavailable", &["try again later"], "down"),
+        ] {
+            let refusal = ExchangeError::Refused {
+                status: StatusCode::from_u16(status).unwrap(),
+                error: error.to_owned(),
+                description: None,
+            };
+            let advice = advice::on_exchange(&refusal, &identity()).unwrap_or_default();
+            assert!(words.iter().all(|words| advice.contains(words)), "{why} ({error}): {advice}");
+            assert!(!advice.contains("Okta API Scopes"), "{why}: {advice}");
+        }
+        let not_bound = advice::on_exchange(&ExchangeError::NotBound, &identity()).unwrap();
+        assert!(not_bound.contains("dpop_bound_access_tokens"), "{not_bound}");
+    }
+
+    #[test]
+    fn what_an_issuer_does_not_take_has_its_advice() {
+        let (given, supported) = (Algorithm::ES256, Vec::new());
+        for (problem, words) in [
+            (
+                NotSupported::ProofAlgorithm { given, supported: supported.clone() },
+                "OKTA_DPOP_PRIVATE_KEY_FILE",
+            ),
+            (
+                NotSupported::AssertionAlgorithm { given, supported: supported.clone() },
+                "OKTA_CC_PRIVATE_KEY_FILE",
+            ),
+            (NotSupported::ClientAuthentication { given: "private_key_jwt", supported }, "private_key_jwt"),
+            (NotSupported::NoEndpoint("token_endpoint"), "OKTA_OAUTH2_ISSUER"),
+        ] {
+            let advice = on_unsupported(&problem);
+            assert!(advice.contains(words), "{problem}: {advice}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_another_api_is_told_as_that_apis() {
+        for (status, challenge, words) in [
+            (401, r#"DPoP error="invalid_token""#, Some("KEYBOUND_AUDIENCE")),
+            (401, r#"DPoP error="invalid_dpop_proof""#, Some("DPoP key")),
+            (403, r#"DPoP error="insufficient_scope""#, Some("--scope")),
+            (404, "", None),
+            (500, "", None),
+        ] {
+            let mut response = Response::builder().status(status);
+            if !challenge.is_empty() {
+                response = response.header("www-authenticate", challenge);
+            }
+            let error = OktaError::new(response.body(Bytes::new()).unwrap(), None).of_other_api();
+            assert!(error.to_string().starts_with("the API answered "), "{error}");
+            let advice = error.advice();
+            assert_eq!(advice.is_some(), words.is_some(), "{status} {challenge}: {advice:?}");
+            assert!(words.is_none_or(|words| advice.unwrap().contains(words)), "{status} {challenge}");
+        }
+    }
+}

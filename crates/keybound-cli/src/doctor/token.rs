@@ -129,7 +129,8 @@ fn examine_token(patient: &Patient<'_>, token: &Token, diagnosis: &mut Diagnosis
         _ => ", after the server's nonce challenge was answered",
     };
     let Some(key) = patient.settings.binding.key() else {
-        let why = "DPoP is off here, and the org gives this app tokens that are bound to no key";
+        let giver = patient.giver();
+        let why = format!("DPoP is off here, and the {giver} gives this app tokens that are bound to no key");
         return diagnosis.warn(TOKEN, "a Bearer token was granted", why, SWITCH_ON);
     };
     let expected = key.thumbprint();
@@ -160,7 +161,7 @@ fn not_bound(why: &str, expected: Thumbprint) -> Failure {
         format_args!("the token is said to be of type DPoP, and is not bound to our key ({expected})"),
     )
     .because(why)
-    .do_next("look at what is between here and the org: the answer is not for the proof that was sent")
+    .do_next("look at what is between here and the server: the answer is not for the proof that was sent")
 }
 
 enum Bound {
@@ -193,7 +194,9 @@ pub(super) async fn probe_bearer(
     settings.grant.scopes = scopes.to_vec();
     match patient.client_by(settings).token().await.map_err(Failure::from) {
         Err(refusal) if refusal.code() == ExitCode::DpopRefused => {
-            diagnosis.good(BEARER, "a token request without a proof is refused: the org insists on DPoP")
+            let giver = patient.giver();
+            let found = format!("a token request without a proof is refused: the {giver} insists on DPoP");
+            diagnosis.good(BEARER, found)
         }
         Ok(_) => {
             let why = "who has the client key can have tokens that are bound to nothing";
