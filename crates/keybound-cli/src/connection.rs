@@ -34,7 +34,7 @@ pub(crate) struct Connection {
     /// A scope to ask for; may be given several times; those that the call needs, if not given (OKTA_SCOPES).
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// A resource that the token is for, where the issuer wants it named (RFC 8707); may be given several times
+    /// A resource that an app's token is for, where the issuer wants it named (RFC 8707); may be given several times
     /// (KEYBOUND_RESOURCE).
     #[arg(long = "resource", value_name = "URI")]
     resources: Vec<String>,
@@ -57,7 +57,7 @@ pub(crate) struct Connection {
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// Call as the user who has logged in (`keybound login`); so it is without the flag where no private key is set.
-    #[arg(long, conflicts_with_all = ["private_key_file", "no_dpop"])]
+    #[arg(long, conflicts_with_all = ["private_key_file", "no_dpop", "issuer", "resources", "audience"])]
     as_user: bool,
     /// Keep no token between runs. Those that are bound to a key of a file are kept, under ~/.cache/keybound
     /// (KEYBOUND_CACHE=off).

@@ -29,7 +29,7 @@ fn post(workspace: &Workspace, path: &str, body: &Value) -> Value {
     if ended.stdout.trim().is_empty() { Value::Null } else { ended.json() }
 }
 
-/// An org and an app that may make authorization servers; gives the app's client id.
+/// An org and an app that may make authorization servers, and may have Bearer tokens too; gives the app's client id.
 fn administrator() -> (Workspace, Org, String) {
     let workspace = Workspace::new();
     let org = Org::start(&workspace);
@@ -38,7 +38,8 @@ fn administrator() -> (Workspace, Org, String) {
     let public = workspace.path("cc_public_key.json");
     let scope = "okta.authorizationServers.manage";
     let create = ["org", "app", "create", "--data", org.data(), "--label", "Admin", "--scope", scope];
-    let create = [&create[..], &["--role", "SUPER_ADMIN", "--public-jwk", text(&public)]].concat();
+    let more = ["--role", "SUPER_ADMIN", "--public-jwk", text(&public), "--dpop", "off"];
+    let create = [&create[..], &more].concat();
     let client_id = workspace.run(&create).json()["client_id"].as_str().unwrap().to_owned();
     let settings = format!(
         "OKTA_ORG_URL={}\nOKTA_CLIENT_ID={client_id}\nOKTA_SCOPES={scope}\nOKTA_CC_PRIVATE_KEY_FILE=cc_private_key.pem\n",
@@ -146,6 +147,17 @@ fn a_service_calls_an_api_behind_the_guard_with_tokens_of_its_issuer() {
     assert_eq!(told, (&json!(issuer), &json!("https://things.example"), &json!(true)), "{shown}");
     let stolen = guard.get(&address, "/things", &format!("Authorization: Bearer {}\r\n", token.trim()));
     assert!(stolen.starts_with("HTTP/1.1 401 "), "a bound token without its key: {stolen}");
+
+    upstream.next_head();
+    let bearer = ["api", "--no-dpop", "--resource", upstream.url.as_str()];
+    let own = workspace.run(&[&bearer[..], &[&format!("{}/things", upstream.url)]].concat());
+    assert_eq!((own.code, own.stdout.as_str()), (Some(0), "hello"), "the resource that was named: {own:?}");
+    assert!(upstream.next_head().to_lowercase().contains("authorization: bearer "));
+    let elsewhere = workspace.run(&[&bearer[..], &[&things]].concat());
+    elsewhere.assert_failed(2, &[&resource, "Bearer"]);
+    let unbound = workspace.run(&["api", "--no-dpop", "--resource", &resource, &things]);
+    assert_eq!(unbound.code, Some(10), "{unbound:?}");
+    assert!(unbound.stderr.contains("the API answered 401"), "{unbound:?}");
 
     let proxy = Sidecar::start(&workspace, &["--to", &resource]);
     assert_eq!(proxy.get("/things").status, 200);

@@ -10,7 +10,8 @@ use super::issuer::IssuerProblem;
 use super::key_file::KeyProblem;
 use super::okta_yaml::OktaYamlError;
 use super::profile::ProfileError;
-use super::sources::{Setting, Source};
+use super::setting::Setting;
+use super::sources::Source;
 use crate::org_url::OrgUrlError;
 
 /// Why settings can't be used. `Display` tells what is wrong, [`advice`](Self::advice) what to do.

@@ -7,7 +7,8 @@ use keybound_client::{AssertionAudience, Issuer, TokenServer, field};
 use url::Url;
 
 use super::error::SettingsError;
-use super::sources::{OpenSources, Setting};
+use super::setting::Setting;
+use super::sources::OpenSources;
 use super::{meaning, org_url};
 use crate::org_url::{OrgUrl, is_placeholder, org_of_admin_console};
 

@@ -9,6 +9,7 @@ mod key_file;
 mod key_reference;
 mod okta_yaml;
 mod profile;
+mod setting;
 mod settings_file;
 mod sources;
 
@@ -25,7 +26,8 @@ pub use issuer::IssuerProblem;
 pub use key_file::KeyProblem;
 pub use okta_yaml::OktaYamlError;
 pub use profile::ProfileError;
-pub use sources::{Origin, Setting, Source, Sources};
+pub use setting::Setting;
+pub use sources::{Origin, Source, Sources};
 
 use crate::org_url::OrgUrl;
 use key_file::{KeyOfSettings, KeyText};

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::file::{self, ReadError};
+use super::setting::Setting;
 use super::settings_file::{FileEntry, SettingsFile};
-use super::sources::Setting;
 
 /// The file's name, in the working folder and in `.okta` of the home folder.
 pub(super) const FILE_NAME: &str = "okta.yaml";

@@ -14,8 +14,8 @@ use toml::{Table, Value};
 use zeroize::Zeroizing;
 
 use super::file::{self, ReadError};
+use super::setting::Setting;
 use super::settings_file::{FileEntry, SettingsFile, line_at};
-use super::sources::Setting;
 use crate::suggestion;
 
 /// Where the file is in the folder for such files.
