@@ -246,7 +246,7 @@ fn advice_on_clock(offset: ClockOffset) -> String {
 fn advice_on_transport(error: &TransportError) -> Option<String> {
     Some(match error {
         TransportError::Connect { origin, .. } => format!(
-            "Check the org's URL ({origin}), that it is up, and the network, DNS and proxy (HTTPS_PROXY) \
+            "Check the org's URL or the issuer ({origin}), that it is up, and the network, DNS and proxy (HTTPS_PROXY) \
              between here and there."
         ),
         TransportError::Certificate { not_valid_yet: true, .. } => {

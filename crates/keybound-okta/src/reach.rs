@@ -38,7 +38,7 @@ pub enum OutOfReach {
     },
     /// A path without a host, or an operation of the management API, with tokens that are not the org's own.
     #[error(
-        "what has no host is of an org's API, and the tokens that are set are those of {issuer}, which are for other APIs"
+        "it is one of an org's API, and the tokens that are set are those of {issuer}, which are for other APIs"
     )]
     NeedsOrg {
         /// Whose tokens they are.
