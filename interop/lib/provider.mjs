@@ -1,6 +1,6 @@
 // An authorization server that we did not write: `oidc-provider`, with DPoP, a required nonce, client credentials and
-// private_key_jwt. Its endpoints lie where Okta's org has them, which is how Keybound's client finds them; Keybound's
-// guard finds them by discovery.
+// private_key_jwt. Its endpoints lie where Okta's org has them, which is how Keybound's client finds them, unless it is
+// told to find them by discovery, as Keybound's guard does.
 
 import http from 'node:http';
 import { randomBytes } from 'node:crypto';
@@ -24,10 +24,17 @@ export const INTROSPECTOR = { clientId: 'guard', clientSecret: 'not-a-secret-out
  * tokens are for `audience`, JWTs (RFC 9068) or opaque. Returns `{ origin, key, close() }`, `key` being the one that it
  * signs tokens with.
  */
-export async function startProvider({ issuer, client, tokenAlgorithm, tokenFormat = 'jwt', audience = issuer }) {
+export async function startProvider({
+  issuer,
+  client,
+  tokenAlgorithm,
+  tokenFormat = 'jwt',
+  audience = issuer,
+  tokenPath = TOKEN_PATH,
+}) {
   const key = await KeyPair.generate(tokenAlgorithm);
   const provider = new Provider(issuer, {
-    ...settings({ issuer, tokenAlgorithm, tokenFormat, audience }),
+    ...settings({ issuer, tokenAlgorithm, tokenFormat, audience, tokenPath }),
     jwks: { keys: [{ ...(await key.exportPrivateJwk()), use: 'sig' }] },
     clients: [registration(client, tokenAlgorithm), introspector(tokenAlgorithm)],
   });
@@ -62,9 +69,9 @@ function introspector(tokenAlgorithm) {
   };
 }
 
-function settings({ issuer, tokenAlgorithm, tokenFormat, audience }) {
+function settings({ issuer, tokenAlgorithm, tokenFormat, audience, tokenPath }) {
   return {
-    routes: { token: TOKEN_PATH, jwks: KEYS_PATH, introspection: INTROSPECTION_PATH },
+    routes: { token: tokenPath, jwks: KEYS_PATH, introspection: INTROSPECTION_PATH },
     scopes: [SCOPE, WRITE_SCOPE],
     clientAuthMethods: ['private_key_jwt', 'client_secret_basic'],
     enabledJWA: { dPoPSigningAlgValues: PROOF_ALGORITHMS, clientAuthSigningAlgValues: PROOF_ALGORITHMS },

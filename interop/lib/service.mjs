@@ -1,14 +1,15 @@
-// A whole service that we did not write, at one origin as Okta's org is: oidc-provider at `/oauth2/v1`, and a resource
-// guarded by jose at `/api/v1`, behind a front that keeps what went over the wire.
+// A whole service that we did not write, at one origin as Okta's org is: oidc-provider at `/oauth2/v1` (its token endpoint
+// at `tokenPath`, if that is given), and a resource guarded by jose at `/api/v1`, behind a front that keeps what went over
+// the wire.
 
 import { startProvider } from './provider.mjs';
 import { startResource } from './resource.mjs';
 import { Wire } from './wire.mjs';
 
-export async function openService({ clientId, clientKey, tokenAlgorithm }) {
+export async function openService({ clientId, clientKey, tokenAlgorithm, tokenPath }) {
   const wire = await Wire.open();
   const issuer = wire.origin;
-  const provider = await startProvider({ issuer, client: { clientId, key: clientKey }, tokenAlgorithm });
+  const provider = await startProvider({ issuer, client: { clientId, key: clientKey }, tokenAlgorithm, tokenPath });
   const resource = await startResource(issuer);
   wire.route('/api/', resource.origin).route('/', provider.origin);
   return {

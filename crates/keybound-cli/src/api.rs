@@ -1,4 +1,5 @@
-//! `keybound api`: any call of the management API, with a key-bound token and a proof.
+//! `keybound api`: any call of the management API, or of another API with an issuer's tokens, with a key-bound token and a
+//! proof.
 
 mod fields;
 mod filter;
@@ -34,9 +35,14 @@ Examples:
   echo '{\"profile\":{\"title\":\"Director\"}}' | keybound api /api/v1/users/00u1 -d -
   keybound api listUserGroups 00u1 --jq '.[].profile.name'
   keybound api listUsers -f 'search=profile.department eq \"R&D\"' --paginate --ndjson
-  keybound api '/api/v1/users?limit=1' --curl")]
+  keybound api '/api/v1/users?limit=1' --curl
+  keybound api https://api.example/orders --issuer https://example.okta.com/oauth2/default --scope orders.read
+
+An org's tokens are sent to the org alone. Those of another issuer go to the URL that is given; if they are Bearer tokens,
+to the origins of the resources that they were asked for (--resource) and nowhere else.")]
 pub(crate) struct Arguments {
-    /// Path, with or without a query; a whole URL of the org; or the name of an operation (`keybound operations`).
+    /// Path, with or without a query; a whole URL of the org or, with an issuer's tokens, of another API; or the name of an
+    /// operation (`keybound operations`).
     #[arg(value_name = "PATH|OPERATION", add = ArgValueCompleter::new(operations::completions))]
     target: String,
     /// Values for the parameters in the operation's path, in their order.

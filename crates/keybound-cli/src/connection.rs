@@ -1,4 +1,4 @@
-//! Whom to call and as whom: flags over the environment over files (a profile, `.env`, `okta.yaml`).
+//! Whom to call, as whom and with whose tokens: flags over the environment over files (a profile, `.env`, `okta.yaml`).
 
 use std::env;
 use std::path::PathBuf;
@@ -24,12 +24,23 @@ pub(crate) struct Connection {
     /// The org's URL (OKTA_ORG_URL).
     #[arg(long, value_name = "URL")]
     org_url: Option<String>,
+    /// The issuer of the tokens, for other APIs than an org's: a custom authorization server of an org, or any that has
+    /// metadata (OKTA_OAUTH2_ISSUER).
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
     /// The app's client id (OKTA_CLIENT_ID).
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
     /// A scope to ask for; may be given several times; those that the call needs, if not given (OKTA_SCOPES).
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
+    /// A resource that an app's token is for, where the issuer wants it named (RFC 8707); may be given several times
+    /// (KEYBOUND_RESOURCE).
+    #[arg(long = "resource", value_name = "URI")]
+    resources: Vec<String>,
+    /// The same as some issuers call it (KEYBOUND_AUDIENCE).
+    #[arg(long, value_name = "AUDIENCE")]
+    audience: Option<String>,
     /// The app's private key: a file (PEM or JWK), or a reference to a key elsewhere (OKTA_CC_PRIVATE_KEY_FILE).
     #[arg(long, value_name = "FILE|REFERENCE")]
     private_key_file: Option<PathBuf>,
@@ -46,7 +57,7 @@ pub(crate) struct Connection {
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// Call as the user who has logged in (`keybound login`); so it is without the flag where no private key is set.
-    #[arg(long, conflicts_with_all = ["private_key_file", "no_dpop"])]
+    #[arg(long, conflicts_with_all = ["private_key_file", "no_dpop", "issuer", "resources", "audience"])]
     as_user: bool,
     /// Keep no token between runs. Those that are bound to a key of a file are kept, under ~/.cache/keybound
     /// (KEYBOUND_CACHE=off).
@@ -63,7 +74,7 @@ pub(crate) enum Caller {
 }
 
 impl Connection {
-    /// A client of the org. Nothing is sent yet.
+    /// A client of the org, or of the APIs that an issuer's tokens are for. Nothing is sent yet.
     pub(crate) fn open(&self) -> Outcome<OktaClient> {
         Ok(self.open_as()?.0)
     }
@@ -89,7 +100,11 @@ impl Connection {
         match self.resolve(None, Settings::resolve)? {
             Ok(settings) => Ok(Caller::App(Box::new(settings))),
             Err(missing @ SettingsError::Missing { setting: Setting::ClientKey | Setting::ClientId, .. }) => {
-                self.user(self.user_settings()?)?.ok_or_else(|| missing.into())
+                match self.resolve(None, UserSettings::resolve)? {
+                    // A user's login is at an org, and an app's tokens may be another issuer's.
+                    Err(SettingsError::Missing { setting: Setting::OrgUrl, .. }) => Err(missing.into()),
+                    settings => self.user(settings?)?.ok_or_else(|| missing.into()),
+                }
             }
             // An app whose key is set is at an org that has to be named.
             Err(SettingsError::Missing { setting: Setting::OrgUrl, .. }) if !self.has_client_key()? => {
@@ -251,13 +266,16 @@ impl Connection {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let dpop_key =
             dpop_key.map(|path| path.display().to_string()).or_else(|| path(&self.dpop_private_key_file));
-        let scopes = (!self.scopes.is_empty()).then(|| self.scopes.join(" "));
+        let list = |items: &[String]| (!items.is_empty()).then(|| items.join(" "));
         Ok(Sources::new(folder, environment)
             .home(env::home_dir())
             .profile(self.profile.clone())
             .given(Setting::OrgUrl, self.org_url.clone())
+            .given(Setting::Issuer, self.issuer.clone())
             .given(Setting::ClientId, self.client_id.clone())
-            .given(Setting::Scopes, scopes)
+            .given(Setting::Scopes, list(&self.scopes))
+            .given(Setting::Resources, list(&self.resources))
+            .given(Setting::Audience, self.audience.clone())
             .given(Setting::ClientKey, path(&self.private_key_file))
             .given(Setting::KeyId, self.key_id.clone())
             .given(Setting::DpopKey, dpop_key)

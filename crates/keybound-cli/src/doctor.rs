@@ -11,6 +11,7 @@ mod token;
 use std::sync::Arc;
 
 use clap::Args;
+use keybound_client::System;
 use keybound_okta::{OktaClient, Settings};
 
 use crate::connection::Connection;
@@ -30,8 +31,8 @@ Examples:
   keybound doctor | jq '.[] | select(.outcome == \"failed\")'
 
 A step is ok, a warning or failed. The exit code is that of the first step that failed; warnings alone are no failure.
-What is sent: one GET of the org's metadata, a few token requests, one GET with limit=1 for each scope. Nothing is
-changed.")]
+What is sent: one GET of the metadata of the org or the issuer, a few token requests and, to an org, one GET with limit=1
+for each scope. Nothing is changed.")]
 pub(crate) struct Arguments {
     /// Ask for a token without a proof too: an org that insists on DPoP refuses. One that does not gives a Bearer
     /// token, which is dropped at once.
@@ -62,6 +63,10 @@ fn examine(arguments: &Arguments, diagnosis: &mut Diagnosis) -> Outcome {
         if arguments.probe_bearer {
             token::probe_bearer(&patient, &scopes, diagnosis).await?;
         }
+        // Of another API than an org's nobody knows here what changes nothing.
+        if patient.settings.org_url.is_none() {
+            return Ok(());
+        }
         calls::examine(&okta, &scopes, diagnosis).await
     })
 }
@@ -86,9 +91,17 @@ impl<'a> Patient<'a> {
     }
 
     fn client_by(&self, settings: Settings) -> OktaClient {
-        let mut options = settings.transport_options();
+        OktaClient::with_system(settings, self.system())
+    }
+
+    fn system(&self) -> System {
+        let mut options = self.settings.transport_options();
         options.observer = Some(Arc::clone(&self.listener) as _);
-        let system = self.connection.system(options);
-        OktaClient::with_system(settings, system)
+        self.connection.system(options)
+    }
+
+    /// Who gives the tokens, in a word.
+    fn giver(&self) -> &'static str {
+        if self.settings.org_url.is_some() { "org" } else { "issuer" }
     }
 }

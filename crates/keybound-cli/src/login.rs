@@ -18,9 +18,9 @@ use keybound_client::authorization::{
     Asked, AuthorizationError, KeysFault, Loopback, SignedIn, UserAuthorization,
 };
 use keybound_client::{
-    ClientRegistration, DiscoveryError, System, TokenBinding, TokenError, discover, field,
+    ClientRegistration, DiscoveryError, Issuer, System, TokenBinding, TokenError, discover, field,
 };
-use keybound_okta::UserSettings;
+use keybound_okta::{OrgUrl, UserSettings};
 use serde_json::json;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
@@ -46,9 +46,6 @@ Examples:
 The app is a native one that is public (no secret), with the grants Authorization Code (or Device Authorization) and
 Refresh Token, and http://127.0.0.1:PORT/callback as a redirect URI.")]
 pub(crate) struct Arguments {
-    /// The authorization server; that of the org, if not given.
-    #[arg(long, value_name = "URL")]
-    issuer: Option<String>,
     /// Print the URL and open no browser.
     #[arg(long)]
     no_browser: bool,
@@ -81,9 +78,9 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
     };
     let login = KeptLogin::at(&settings.org_url, &client_id)?;
     let system = arguments.connection.system(settings.transport_options());
-    let issuer = arguments.issuer.clone().unwrap_or_else(|| settings.org_url.origin().to_owned());
+    let issuer = settings.issuer.as_ref().map_or_else(|| settings.org_url.origin(), Issuer::as_str);
     let session = runtime::one_thread()?.block_on(async {
-        let metadata = discover(&system.transport, &issuer).await.map_err(not_found)?;
+        let metadata = discover(&system.transport, issuer).await.map_err(not_found)?;
         let pending = Pending::new(metadata, client_id)?;
         let signed_in = pending.authorize(arguments, &settings, system).await?;
         let session = pending.session(&signed_in, asked_scopes(&settings))?;
@@ -292,7 +289,8 @@ pub(crate) fn tell_who(arguments: &WhichLogin, output: Output) -> Outcome {
         Caller::App(settings) => output.json(&json!({
             "kind": "app",
             "client_id": settings.grant.client_id,
-            "org_url": settings.org_url.origin(),
+            "org_url": settings.org_url.as_ref().map(OrgUrl::origin),
+            "issuer": settings.issuer(),
             "scopes": settings.grant.scopes,
             "dpop_key": settings.binding.key().map(|key| key.thumbprint().to_string()),
         })),
@@ -329,7 +327,7 @@ async fn lock(login: &KeptLogin) -> Outcome<keybound_client::CacheLock> {
 fn not_found(error: DiscoveryError) -> Failure {
     Failure::new(ExitCode::Connection, "the authorization server can't be used")
         .because(error)
-        .do_next("check the org's URL, or name the server: --issuer URL")
+        .do_next("check the org's URL, or name the server: --issuer URL (OKTA_OAUTH2_ISSUER)")
 }
 
 fn failed(error: AuthorizationError) -> Failure {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use clap::Args;
 use keybound_guard::server::ListenAddress;
-use keybound_okta::OktaClient;
+use keybound_okta::{OktaClient, OrgUrl};
 use serde_json::json;
 
 use self::admission::{LocalAccess, Secret};
@@ -41,6 +41,7 @@ Examples:
   keybound proxy --listen unix:/run/me/okta.sock              for whoever may open the socket, without a secret
   curl --unix-socket /run/me/okta.sock http://localhost/api/v1/users
   keybound proxy --to https://example.okta.com --to /billing=https://billing.example/v2
+  keybound proxy --issuer https://example.okta.com/oauth2/default --scope orders.read --to https://api.example
 
 An answer's Link and Location are written as addresses of the proxy. Neither requests nor secrets are logged.")]
 pub(crate) struct Arguments {
@@ -48,7 +49,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     listen: ListenAddress,
     /// An origin to pass requests on to, and the beginning of the paths that go there; may be given several times.
-    /// Without it the org.
+    /// Without it the org; with the tokens of another issuer it has to be given.
     #[arg(long, value_name = "[PREFIX=]URL")]
     to: Vec<String>,
     /// What may be asked: methods and a path, in which `*` is any segment and `**` any rest; may be given several times.
@@ -77,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         refuse_other_machines(address)?;
     }
     let okta = arguments.connection.open()?;
-    let destinations = Destinations::parse(&arguments.to, okta.org_url().origin())?;
+    let destinations = Destinations::parse(&arguments.to, okta.org_url().ok().map(OrgUrl::origin))?;
     refuse_unknown_scopes(&okta, &destinations)?;
     let (access, allowed) = (arguments.access()?, Allowed::parse(&arguments.allow)?);
     runtime::start()?.block_on(async {
@@ -155,7 +156,8 @@ async fn bind(address: &ListenAddress) -> Outcome<Listener> {
 /// Where no scopes are set, the operation of each request tells which it needs; other origins have no such operations.
 fn refuse_unknown_scopes(okta: &OktaClient, destinations: &Destinations) -> Outcome {
     let Err(error) = okta.client() else { return Ok(()) };
-    let is_org = |destination: &&Destination| destination.url() == okta.org_url().origin();
+    let org = okta.org_url()?.origin();
+    let is_org = |destination: &&Destination| destination.url() == org;
     match destinations.iter().find(|destination| !is_org(destination)) {
         Some(other) => Err(Failure::from(error).because(format_args!(
             "the org's operations tell which they need, and {} has none of them",

@@ -23,6 +23,7 @@ Examples:
   keybound keys new --alg ES256 --out dpop
   TOKEN=$(keybound token --key dpop_private_key.pem)
   keybound token | keybound token show
+  keybound token --issuer https://example.okta.com/oauth2/default --scope orders.read --key dpop_private_key.pem
   curl https://api.example/orders -H \"Authorization: DPoP $TOKEN\" -H \"DPoP: $(keybound proof \\
       --key dpop_private_key.pem --url https://api.example/orders --access-token \"$TOKEN\")\"
 
@@ -43,7 +44,7 @@ pub(crate) struct Arguments {
 enum Verb {
     /// Show what a token says, when it expires, and which key it is bound to.
     Show(show::Arguments),
-    /// Tell the org that a token is not to be used any more (RFC 7009).
+    /// Tell the org, or the issuer, that a token is not to be used any more (RFC 7009).
     Revoke(Box<revoke::Arguments>),
 }
 

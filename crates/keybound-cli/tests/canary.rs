@@ -147,6 +147,8 @@ fn rows() -> Vec<Row> {
         row("keys-thumbprint", "keys thumbprint cc.jwk"),
         row("keys-rotate", "keys rotate --alg ES256").code(0),
         row("token", "token --key dpop.jwk").prints(TOKEN),
+        row("token", "token --key dpop.jwk --issuer ORIGIN/oauth2/default --resource https://api.example")
+            .prints(TOKEN),
         row("token-show", "token show").given(ACCESS).code(2),
         row("token-revoke", "token revoke").given(ACCESS),
         Row::played("login", Stage::log_in),
@@ -594,9 +596,12 @@ impl Shared {
         let (method, target) = line.split_once(' ').unwrap();
         let path = target.split('?').next().unwrap();
         match path {
-            "/.well-known/oauth-authorization-server" | "/.well-known/openid-configuration" => {
+            "/.well-known/oauth-authorization-server"
+            | "/.well-known/oauth-authorization-server/oauth2/default"
+            | "/.well-known/openid-configuration" => {
+                let server = if path.ends_with("/default") { "/oauth2/default" } else { "" };
                 let metadata = json!({
-                    "issuer": origin, "token_endpoint": format!("{origin}/oauth2/v1/token"),
+                    "issuer": format!("{origin}{server}"), "token_endpoint": format!("{origin}/oauth2/v1/token"),
                     "authorization_endpoint": format!("{origin}/authorize"),
                     "device_authorization_endpoint": format!("{origin}/device"),
                     "revocation_endpoint": format!("{origin}/revoke"), "jwks_uri": format!("{origin}/keys"),

@@ -145,6 +145,22 @@ fn an_org_that_is_not_there_or_is_another_service_is_told() {
 }
 
 #[test]
+fn an_issuer_that_is_not_there_or_has_no_scopes_is_told() {
+    let service = Service::start();
+    let none = format!("{}/oauth2/none", service.org.url);
+    let examined = service.examine(&["--issuer", &none], &[]);
+    examined.assert_failed(5, "issuer", &["404", "OKTA_OAUTH2_ISSUER"]);
+    assert_eq!(examined.names("failed"), ["issuer"], "no assertion is sent there");
+    let custom = format!("{}/oauth2/default", service.org.url);
+    let unknown = service.examine(&["--issuer", &custom], &[]);
+    unknown.assert_failed(8, "scopes", &["unknown to the issuer: okta.users.read", &custom]);
+    let unset = service.examine(&["--issuer", &custom], &[("OKTA_SCOPES", " ,")]);
+    unset.assert_failed(8, "scopes", &["none are set, and the issuer chooses none"]);
+    let days_off = service.examine(&["--issuer", &custom, "--clock-offset", "172800"], &[]);
+    days_off.assert_failed(6, "clock", &["17280", "date -u"]);
+}
+
+#[test]
 fn a_certificate_of_an_unknown_authority_is_told() {
     let workspace = Workspace::new();
     let org = support::Org::start_with(&workspace, &[]);

@@ -166,3 +166,39 @@ fn a_refusal_of_the_api_is_told_with_its_body() {
     let elsewhere = service.workspace.run(&["api", "https://elsewhere.example/api/v1/users"]);
     elsewhere.assert_failed(2, &["elsewhere.example", &service.org.url]);
 }
+
+/// An issuer is told by the same names, and what is not for its tokens gets none.
+#[test]
+fn an_issuer_that_cannot_be_used_and_an_address_that_its_tokens_are_not_for_are_named() {
+    let service = Service::start();
+    let custom = format!("{}/oauth2/default", service.org.url);
+    let none = format!("{}/oauth2/none", service.org.url);
+    let api = "http://127.0.0.1:9/things";
+    let issuer = |value: &'static str| [("OKTA_OAUTH2_ISSUER", value)];
+    let run = |arguments: &[&str], environment: &[(&str, &str)]| {
+        service.workspace.run_with(&[&["api"], arguments].concat(), environment, "")
+    };
+    for (value, words) in [
+        ("https://{yourOktaDomain}/oauth2/default", &["OKTA_OAUTH2_ISSUER", "placeholder"][..]),
+        ("example.okta.com/oauth2/default", &["OKTA_OAUTH2_ISSUER", "https://"]),
+        ("http://as.example", &["OKTA_OAUTH2_ISSUER", "https"]),
+        ("https://example-admin.okta.com/oauth2/default", &["OKTA_OAUTH2_ISSUER", "-admin"]),
+    ] {
+        run(&[api], &issuer(value)).assert_failed(SETTINGS, words);
+    }
+    run(&[api, "--issuer", &none], &[]).assert_failed(CONNECTION, &["404", "OKTA_OAUTH2_ISSUER"]);
+    let scheme = service.org.url.replace("127.0.0.1", "localhost");
+    let other_name = format!("{scheme}/oauth2/default");
+    run(&[api, "--issuer", &other_name], &[]).assert_failed(CONNECTION, &["another issuer", "RFC 8414"]);
+    run(&[USERS, "--issuer", &custom], &[]).assert_failed(2, &["org's API", &custom, "OKTA_ORG_URL"]);
+    let bearer = [api, "--issuer", &custom, "--no-dpop"];
+    run(&bearer, &[]).assert_failed(2, &["Bearer", "http://127.0.0.1:9", "--resource"]);
+    run(&[api, "--issuer", &custom], &[]).assert_failed(SCOPE_REFUSED, &["invalid_scope", &custom]);
+    let settings = [("OKTA_CC_PRIVATE_KEY_FILE", ""), ("OKTA_OAUTH2_ISSUER", custom.as_str())];
+    service.workspace.write(".env", "OKTA_CLIENT_ID=0oa1\n");
+    run(&[api], &settings).assert_failed(SETTINGS, &["OKTA_CC_PRIVATE_KEY_FILE"]);
+    let proxy = service.workspace.run_with(&["proxy"], &settings, "");
+    proxy.assert_failed(SETTINGS, &["OKTA_CC_PRIVATE_KEY_FILE"]);
+    service.workspace.write(".env", &service.settings());
+    service.workspace.run(&["proxy", "--issuer", &custom]).assert_failed(2, &["--to", "OKTA_OAUTH2_ISSUER"]);
+}

@@ -52,7 +52,12 @@ impl Sort for CallError {
     fn sort(&self) -> &'static str {
         match self {
             Self::Transport(error) => error.sort(),
-            Self::Token(TokenError::Transport(_) | TokenError::Refused { .. }) => "token",
+            Self::Token(
+                TokenError::Transport(_)
+                | TokenError::Refused { .. }
+                | TokenError::Discovery(_)
+                | TokenError::NotSupported(_),
+            ) => "token",
             _ => "other",
         }
     }

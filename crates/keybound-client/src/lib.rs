@@ -51,6 +51,7 @@ mod registration;
 mod renewal;
 mod retry;
 mod servers;
+mod service;
 pub mod signers;
 mod signing;
 mod system;
@@ -78,11 +79,12 @@ pub use renewal::{
     FIRST_PAUSE, LONGEST_PAUSE, LONGEST_RENEWAL_PAUSE, RENEWAL_PART, RENEWAL_WINDOW, TRAVEL_TIME,
 };
 pub use retry::{Idempotent, RetryOptions};
+pub use service::{AssertionAudience, Issuer, ServiceGrant, TokenServer};
 pub use system::System;
 pub use token::{Token, TokenBinding};
 pub use token_cache::{
-    CacheKey, CacheLock, CachedToken, FileTokenCache, MAX_CACHED_BYTES, MAX_CACHED_NONCES, NotACachedToken,
-    TokenCache,
+    CacheKey, CacheLock, CacheServer, CachedToken, FileTokenCache, MAX_CACHED_BYTES, MAX_CACHED_NONCES,
+    NotACachedToken, TokenCache,
 };
 pub use token_source::{TokenError, TokenSource};
 pub use transport::{

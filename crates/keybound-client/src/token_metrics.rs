@@ -3,6 +3,7 @@
 //! Recording goes through the `metrics` facade and costs next to nothing where nobody listens; without the
 //! feature it costs nothing. No label has a value that a server or a caller chooses.
 
+use crate::discovery::DiscoveryError;
 use crate::token_source::TokenError;
 
 /// Token exchanges that have ended, the second after a corrected clock included. Label: `outcome` (`granted`;
@@ -32,6 +33,9 @@ pub(crate) fn exchanged(error: Option<&TokenError>) {
         None => "granted",
         Some(TokenError::Refused { .. }) => "refused",
         Some(TokenError::Transport(_)) => "unreachable",
+        Some(TokenError::Discovery(error)) if matches!(**error, DiscoveryError::Transport(_)) => {
+            "unreachable"
+        }
         Some(_) => "failed",
     };
     count(EXCHANGES, Some(("outcome", outcome)));

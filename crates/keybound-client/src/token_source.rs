@@ -18,7 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use keybound::TargetUri;
-use keybound::exchange::{ClientCredentials, ExchangeError, Grant, GrantedToken, TokenRequest};
+use keybound::exchange::{ClientCredentials, ExchangeError, GrantedToken};
+use keybound::metadata::NotSupported;
 use keybound::proof::AccessTokenHash;
 use keybound::random::RandomUnavailable;
 use keybound::{SignError, Signer};
@@ -27,13 +28,15 @@ use tracing::{Instrument as _, debug, debug_span, warn};
 
 use crate::authorization_client::{AuthorizationClient, Granted};
 use crate::clock::{ClockOffset, Moment};
+use crate::discovery::DiscoveryError;
 use crate::kept_token::{self, KeptToken};
 use crate::refresh::Refresher;
 use crate::registration::ClientRegistration;
 use crate::renewal::{Failure, Life};
 use crate::servers::Servers;
+use crate::service::{Service, ServiceGrant};
 use crate::system::System;
-use crate::token_cache::{CacheKey, TokenCache};
+use crate::token_cache::{CacheKey, CacheServer, TokenCache};
 use crate::token_metrics;
 use crate::transport::TransportError;
 
@@ -61,7 +64,7 @@ struct Inner {
 #[derive(Clone)]
 enum Means {
     /// The client's own credentials.
-    Credentials(Box<TokenRequest>),
+    Credentials(Box<Service>),
     /// A user's leave.
     Refreshing { refresher: Arc<Refresher>, scopes: Vec<String> },
 }
@@ -116,6 +119,12 @@ pub enum TokenError {
         /// [`LONGEST_PAUSE`](crate::LONGEST_PAUSE) if that is longer than somebody would wait.
         retry_after: Option<Duration>,
     },
+    /// The server is known by its issuer, and its metadata can't be had.
+    #[error(transparent)]
+    Discovery(Box<DiscoveryError>),
+    /// The server says in its metadata that it does not do what is needed.
+    #[error(transparent)]
+    NotSupported(#[from] NotSupported),
     /// A key gave no signature.
     #[error("the token request can't be signed: {0}")]
     Sign(#[from] SignError),
@@ -146,9 +155,15 @@ impl TokenError {
     /// and would only be sent again.
     pub(crate) fn is_shared(&self) -> bool {
         use TransportError::{NotSecure, SetUp, Target};
+        let was_sent = |error: &_| !matches!(error, Target(_) | NotSecure { .. } | SetUp { .. });
         match self {
-            Self::Transport(error) => !matches!(error, Target(_) | NotSecure { .. } | SetUp { .. }),
-            Self::Refused { .. } => true,
+            Self::Transport(error) => was_sent(error),
+            Self::Discovery(error) => match &**error {
+                DiscoveryError::Transport(error) => was_sent(error),
+                DiscoveryError::Issuer { .. } => false,
+                DiscoveryError::NotThere { .. } | DiscoveryError::Metadata { .. } => true,
+            },
+            Self::Refused { .. } | Self::NotSupported(_) => true,
             Self::Sign(_) | Self::Random(_) | Self::Stopped => false,
         }
     }
@@ -172,11 +187,23 @@ impl TokenSource {
         client_key: Arc<dyn Signer>,
         binding: TokenBinding,
     ) -> Self {
-        let (id, audience) = (grant.client_id.clone(), grant.assertion_audience.clone());
-        let algorithm = client_key.algorithm();
-        let registration = ClientRegistration::with_key(id, client_key, audience, grant.key_id.clone());
+        Self::of_service(system, grant.into(), client_key, binding)
+    }
+
+    /// The same for a server that may be known by its issuer alone. Nothing is sent before the first token is asked for;
+    /// then the server is asked for its metadata, once for this source and those that are made of it. It is asked again
+    /// when its token endpoint is not there any more.
+    pub fn of_service(
+        system: System,
+        grant: ServiceGrant,
+        client_key: Arc<dyn Signer>,
+        binding: TokenBinding,
+    ) -> Self {
+        let (id, audience) = (grant.client_id.clone(), grant.server.target().as_str());
+        let service = Service::new(grant.clone(), client_key.algorithm());
+        let registration = ClientRegistration::with_key(id, client_key, audience, grant.key_id);
         let client = AuthorizationClient::new(system, registration, binding);
-        Self::of(client, Means::Credentials(Box::new(grant.request(algorithm))))
+        Self::of(client, Means::Credentials(Box::new(service)))
     }
 
     /// A source of tokens that a user has given leave for. A refresh token is for one source and those that
@@ -364,7 +391,7 @@ impl Inner {
 
     async fn exchange(&self) -> Outcome {
         let granted = match &self.means {
-            Means::Credentials(request) => self.client.exchange(request).await,
+            Means::Credentials(service) => service.exchange(&self.client).await,
             Means::Refreshing { refresher, scopes } => refresher.exchange(&self.client, scopes).await,
         }?;
         Ok(Arc::new(self.hold(granted)))
@@ -390,10 +417,10 @@ impl Inner {
         &self.client.registration().identity().id
     }
 
-    /// The token endpoint.
+    /// The token endpoint, or the issuer that says where it is.
     fn endpoint(&self) -> &TargetUri {
         match &self.means {
-            Means::Credentials(request) => request.endpoint().target(),
+            Means::Credentials(service) => service.grant.server.target(),
             Means::Refreshing { refresher, .. } => refresher.token_endpoint().target(),
         }
     }
@@ -402,14 +429,16 @@ impl Inner {
     /// whose they are.
     fn cache_key(&self) -> Option<CacheKey> {
         let thumbprint = self.client.key()?.thumbprint();
-        let key = |scopes| CacheKey::new(self.endpoint(), self.client_id(), scopes, thumbprint);
+        let key = |server, scopes| CacheKey::new(server, self.client_id(), scopes, thumbprint);
         match &self.means {
-            Means::Credentials(request) => match request.grant() {
-                Grant::ClientCredentials { scopes } => Some(key(scopes)),
-                _ => None,
-            },
+            Means::Credentials(service) => {
+                let ServiceGrant { server, scopes, resources, audience, .. } = &service.grant;
+                let (resources, audience) = (resources.clone(), audience.clone());
+                Some(CacheKey { resources, audience, ..key(server.in_cache(), scopes) })
+            }
             Means::Refreshing { refresher, scopes } => {
-                Some(CacheKey { user: Some(refresher.user.clone()?), ..key(scopes) })
+                let server = CacheServer::TokenEndpoint(self.endpoint().as_str().to_owned());
+                Some(CacheKey { user: Some(refresher.user.clone()?), ..key(server, scopes) })
             }
         }
     }
@@ -427,9 +456,7 @@ impl Inner {
 impl Means {
     fn with_scopes(&self, scopes: Vec<String>) -> Self {
         match self {
-            Self::Credentials(request) => {
-                Self::Credentials(Box::new(request.with_grant(Grant::ClientCredentials { scopes })))
-            }
+            Self::Credentials(service) => Self::Credentials(Box::new(service.with_scopes(scopes))),
             Self::Refreshing { refresher, .. } => {
                 Self::Refreshing { refresher: Arc::clone(refresher), scopes }
             }

@@ -5,6 +5,7 @@ use keybound::exchange::ExchangeError;
 
 use crate::api_error::OktaError;
 use crate::error::Identity;
+use crate::issuer_advice;
 
 /// What to do about a refusal of the management API.
 pub(crate) fn on_api_error(error: &OktaError) -> Option<String> {
@@ -104,6 +105,11 @@ fn on_status(status: StatusCode) -> Option<&'static str> {
 
 /// What to do about a refusal of the token endpoint.
 pub(crate) fn on_exchange(refusal: &ExchangeError, identity: &Identity) -> Option<String> {
+    if !identity.is_org
+        && let Some(advice) = issuer_advice::on_exchange(refusal, identity)
+    {
+        return Some(advice);
+    }
     match refusal {
         ExchangeError::Refused { status, error, description } => {
             let description = description.as_deref().unwrap_or_default().to_lowercase();
@@ -115,7 +121,7 @@ pub(crate) fn on_exchange(refusal: &ExchangeError, identity: &Identity) -> Optio
         ExchangeError::NotATokenEndpoint { .. } => Some(format!(
             "Check the org's URL: what answers at {} is no Okta org, or an org of another name \
              (https://dev-123456.okta.com, without -admin and without a path).",
-            identity.org
+            identity.issuer
         )),
         ExchangeError::NotBound => Some(
             "Switch \"Require Demonstrating Proof of Possession (DPoP) header in token requests\" on for the \
@@ -156,7 +162,7 @@ fn on_refusal(error: &str, description: &str, identity: &Identity) -> Option<Str
         "use_dpop_nonce" => return on_code(error).map(str::to_owned),
         "invalid_request" => format!(
             "Check that {} is an app of {} that authenticates with \"Public key / Private key\".",
-            identity.client_id, identity.org
+            identity.client_id, identity.issuer
         ),
         _ => return None,
     })
@@ -164,7 +170,7 @@ fn on_refusal(error: &str, description: &str, identity: &Identity) -> Option<Str
 
 /// Which part of the client's authentication to look at first.
 fn on_client(description: &str, identity: &Identity) -> String {
-    let Identity { org, client_id, key_id, thumbprint, .. } = identity;
+    let Identity { issuer: org, client_id, key_id, thumbprint, .. } = identity;
     let key_id = key_id.as_ref().map(|id| format!(", key id {id}")).unwrap_or_default();
     let has = |words: &[&str]| words.iter().any(|word| description.contains(word));
     if has(&["jti", "already been used", "replay"]) {
@@ -249,7 +255,8 @@ mod tests {
     fn every_refusal_of_the_token_endpoint_that_people_meet_has_its_advice() {
         let key = PrivateKey::generate(KeyKind::P256).unwrap();
         let identity = Identity {
-            org: "https://o.example".to_owned(),
+            issuer: "https://o.example".to_owned(),
+            is_org: true,
             client_id: "0oa1".to_owned(),
             key_id: Some("my-key".to_owned()),
             thumbprint: key.public_key().thumbprint(),

@@ -7,7 +7,7 @@ use http::{HeaderMap, Response, StatusCode};
 use keybound_client::{Challenge, ClockOffset, field};
 use serde::Deserialize;
 
-use crate::{advice, null};
+use crate::{advice, issuer_advice, null};
 
 /// Okta's identifier of a request, for its support.
 const REQUEST_ID: &str = "x-okta-request-id";
@@ -15,7 +15,7 @@ const REQUEST_ID: &str = "x-okta-request-id";
 /// Causes that are kept of one error; a form with every field wrong has some dozens.
 const MAX_CAUSES: usize = 50;
 
-/// A call that the org answered with an error.
+/// A call that the org, or another API that is called by its client, answered with an error.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct OktaError {
@@ -41,6 +41,8 @@ pub struct OktaError {
     pub response: Response<Bytes>,
     /// Whether the call was authenticated by an administrator's API token.
     pub(crate) is_by_api_token: bool,
+    /// Whether it is another API than an org's that answered.
+    pub(crate) is_of_other_api: bool,
 }
 
 /// The body, as Okta's API and its OAuth endpoints write it.
@@ -83,6 +85,7 @@ impl OktaError {
             missing_scopes: Vec::new(),
             response,
             is_by_api_token: false,
+            is_of_other_api: false,
         }
     }
 
@@ -96,9 +99,14 @@ impl OktaError {
         Self { is_by_api_token: true, ..self }
     }
 
+    /// The same of another API than an org's.
+    pub(crate) fn of_other_api(self) -> Self {
+        Self { is_of_other_api: true, ..self }
+    }
+
     /// What to do about it, where that can be told from the code.
     pub fn advice(&self) -> Option<String> {
-        advice::on_api_error(self)
+        if self.is_of_other_api { issuer_advice::on_api_error(self) } else { advice::on_api_error(self) }
     }
 
     /// Whether the access token lacks the scope for the call.
@@ -110,7 +118,8 @@ impl OktaError {
 
 impl fmt::Display for OktaError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the org answered {}", self.status)?;
+        let who = if self.is_of_other_api { "API" } else { "org" };
+        write!(formatter, "the {who} answered {}", self.status)?;
         if let Some(code) = &self.code {
             write!(formatter, ", {code}")?;
         }

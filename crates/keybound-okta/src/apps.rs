@@ -89,7 +89,7 @@ impl<'c> Apps<'c> {
 
     /// Grants a scope of the org authorization server to an app (`grantConsentToScope`).
     pub async fn grant(self, app: &str, scope: &str) -> Result<ScopeGrant, Error> {
-        let body = json!({ "scopeId": scope, "issuer": self.0.org_url().origin() });
+        let body = json!({ "scopeId": scope, "issuer": self.0.org_url()?.origin() });
         self.of("grantConsentToScope", app)?.json(&body).read().await
     }
 

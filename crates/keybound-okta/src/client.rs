@@ -1,4 +1,4 @@
-//! Calls of an org's management API.
+//! Calls of an org's management API, or of other APIs with another issuer's tokens.
 
 use std::sync::Arc;
 
@@ -18,20 +18,21 @@ use crate::error::{Error, Identity};
 use crate::operations::{self, Operation};
 use crate::org_url::OrgUrl;
 use crate::pages::Pages;
+use crate::reach::Reach;
 use crate::scopes::{self, ScopedClient, ScopedClients};
 use crate::settings::Settings;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Access to the management API of one org, as a service app, as a user or as an administrator. Clones share its
-/// tokens.
+/// Access to the management API of one org, as a service app, as a user or as an administrator; or to other APIs, as a
+/// service app with the tokens of another issuer. Clones share its tokens.
 #[derive(Clone)]
 pub struct OktaClient {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    org_url: OrgUrl,
+    reach: Reach,
     system: System,
     caller: Caller,
 }
@@ -44,12 +45,13 @@ enum Caller {
     Administrator(ApiToken),
 }
 
-/// One call of the management API.
+/// One call.
 #[derive(Clone, Debug, Default)]
 pub struct Call {
     /// The method.
     pub method: Method,
-    /// A path, with or without a query (`/api/v1/users?limit=10`), or a whole URL of the org.
+    /// A path, with or without a query (`/api/v1/users?limit=10`), or a whole URL of the org. With the tokens of another
+    /// issuer the whole URL of any API that they may go to: if they are Bearer tokens, of one that they were asked for.
     pub path: String,
     /// Header fields; `Accept` and, with a body, `Content-Type` are JSON unless they say otherwise.
     pub headers: HeaderMap,
@@ -73,12 +75,15 @@ impl OktaClient {
 
     /// A client that runs on `system`; make its network of [`Settings::transport_options`].
     pub fn with_system(settings: Settings, system: System) -> Self {
-        let identity = Box::new(Identity::new(&settings));
-        let Settings { org_url, grant, client_key, binding, .. } = settings;
+        let (identity, reach) = (Box::new(Identity::new(&settings)), Reach::of(&settings));
+        let Settings { grant, client_key, binding, .. } = settings;
         let scopes = grant.scopes.clone();
-        let tokens = TokenSource::new(system.clone(), grant, client_key, binding);
-        let clients = ScopedClients::new(tokens, scopes);
-        Self { shared: Arc::new(Shared { org_url, system, caller: Caller::Scoped { clients, identity } }) }
+        let tokens = TokenSource::of_service(system.clone(), grant, client_key, binding);
+        let clients = match reach {
+            Reach::Org(_) => ScopedClients::new(tokens, scopes),
+            Reach::AnyApi(_) | Reach::Resources(..) => ScopedClients::of_other_apis(tokens, scopes),
+        };
+        Self { shared: Arc::new(Shared { reach, system, caller: Caller::Scoped { clients, identity } }) }
     }
 
     /// A client that calls in the name of a user who has logged in, by tokens that `refresher` gets and that are
@@ -92,7 +97,8 @@ impl OktaClient {
         scopes: Vec<String>,
     ) -> Self {
         let identity = Box::new(Identity {
-            org: org_url.origin().to_owned(),
+            issuer: org_url.origin().to_owned(),
+            is_org: true,
             client_id: registration.identity().id.clone(),
             key_id: None,
             thumbprint: key.thumbprint(),
@@ -100,13 +106,15 @@ impl OktaClient {
         });
         let client = AuthorizationClient::new(system.clone(), registration, TokenBinding::Dpop(key));
         let clients = ScopedClients::new(TokenSource::refreshing(client, refresher), scopes);
-        Self { shared: Arc::new(Shared { org_url, system, caller: Caller::Scoped { clients, identity } }) }
+        let reach = Reach::Org(org_url);
+        Self { shared: Arc::new(Shared { reach, system, caller: Caller::Scoped { clients, identity } }) }
     }
 
     /// A client that calls by an administrator's API token, for what comes before there is an app: to create it, to
     /// grant it scopes and to give it a role. Each call is sent once: nothing is tried again.
     pub fn of_administrator(org_url: OrgUrl, system: System, token: ApiToken) -> Self {
-        Self { shared: Arc::new(Shared { org_url, system, caller: Caller::Administrator(token) }) }
+        let (reach, caller) = (Reach::Org(org_url), Caller::Administrator(token));
+        Self { shared: Arc::new(Shared { reach, system, caller }) }
     }
 
     /// The same client, which keeps its tokens in `cache` between runs, too. Calls that it has made before do
@@ -129,18 +137,24 @@ impl OktaClient {
         }
     }
 
-    /// The org.
-    pub fn org_url(&self) -> &OrgUrl {
-        &self.shared.org_url
+    /// The org whose API is called; an error where the tokens are for other APIs.
+    pub fn org_url(&self) -> Result<&OrgUrl, Error> {
+        Ok(self.shared.reach.org()?)
     }
 
-    /// The client that calls with the scopes that are set, for other APIs than the org's.
+    /// Where its calls may go.
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.shared.reach
+    }
+
+    /// The client that calls with the scopes that are set, for other APIs than the org's. Whom it calls is the caller's to
+    /// say, also with Bearer tokens.
     pub fn client(&self) -> Result<Client, Error> {
         Ok(self.of_settings()?.0.client.clone())
     }
 
-    /// The client for a request to the org that is made elsewhere: it calls with the scopes that are set or, where none
-    /// are, with those that the operation needs which the request is of.
+    /// The client for a request that is made elsewhere: it calls with the scopes that are set or, where none are and the
+    /// tokens are an org's, with those that the operation needs which the request is of.
     pub fn client_for(&self, method: &Method, path: &str) -> Result<Client, Error> {
         let Caller::Scoped { clients, .. } = &self.shared.caller else { return Err(Error::NoAccessToken) };
         if let Some(scoped) = clients.of_settings() {
@@ -215,7 +229,7 @@ impl OktaClient {
 
     /// Makes `call` as anybody: without a token, for what is there for everyone, such as the org's metadata.
     pub async fn call_openly(&self, call: Call) -> Result<Response<Bytes>, Error> {
-        self.call_without_token(self.request(call)?).await
+        self.call_without_token(request(call, &self.shared.reach.without_token())?).await
     }
 
     /// What needs no scope is there for everyone.
@@ -241,18 +255,22 @@ impl OktaClient {
 
     /// The request that `call` becomes, but for the token and the proof, which are made when it is sent.
     pub fn request(&self, call: Call) -> Result<Request<Bytes>, Error> {
-        let uri = self.shared.org_url.resolve(&call.path)?;
-        let has_body = !call.body.is_empty();
-        let mut request = Request::new(call.body);
-        *request.method_mut() = call.method;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = call.headers;
-        request.headers_mut().entry(ACCEPT).or_insert(JSON);
-        if has_body {
-            request.headers_mut().entry(CONTENT_TYPE).or_insert(JSON);
-        }
-        Ok(request)
+        request(call, &self.shared.reach)
     }
+}
+
+fn request(call: Call, reach: &Reach) -> Result<Request<Bytes>, Error> {
+    let uri = reach.resolve(&call.path)?;
+    let has_body = !call.body.is_empty();
+    let mut request = Request::new(call.body);
+    *request.method_mut() = call.method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = call.headers;
+    request.headers_mut().entry(ACCEPT).or_insert(JSON);
+    if has_body {
+        request.headers_mut().entry(CONTENT_TYPE).or_insert(JSON);
+    }
+    Ok(request)
 }
 
 async fn call_as(
@@ -262,18 +280,21 @@ async fn call_as(
     operation: Option<Operation>,
 ) -> Result<Response<Bytes>, Error> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let lacks = || {
-        let operation = operation.or_else(|| operations::of(&method, &path));
-        operation.map(|it| scopes::missing(it.scopes(), &scoped.scopes())).unwrap_or_default()
+    let refused = |response, clock_offset| {
+        let refused = OktaError::new(response, clock_offset);
+        if !identity.is_org {
+            return refused.of_other_api();
+        }
+        let operation = operation.clone().or_else(|| operations::of(&method, &path));
+        refused
+            .lacking(operation.map(|it| scopes::missing(it.scopes(), &scoped.scopes())).unwrap_or_default())
     };
     let token = scoped.client.tokens().token().await;
     scoped.note(&*token.map_err(|error| failed(error.into(), scoped, identity))?);
     match scoped.client.send(request).await {
         Ok(response) if response.status().as_u16() < 400 => Ok(response),
-        Ok(response) => Err(OktaError::new(response, None).lacking(lacks()).into()),
-        Err(CallError::Refused(refused)) => {
-            Err(OktaError::new(refused.response, refused.clock_offset).lacking(lacks()).into())
-        }
+        Ok(response) => Err(refused(response, None).into()),
+        Err(CallError::Refused(answer)) => Err(refused(answer.response, answer.clock_offset).into()),
         Err(error) => Err(failed(error, scoped, identity)),
     }
 }

@@ -4,15 +4,16 @@ use bytes::Bytes;
 use http::Response;
 use http::header::CONTENT_TYPE;
 use keybound::Thumbprint;
-use keybound::exchange::ExchangeError;
-use keybound_client::{CallError, ClockOffset, TokenError, TransportError, field};
+use keybound::metadata::NotSupported;
+use keybound_client::{CallError, ClockOffset, DiscoveryError, TokenError, TransportError, field};
 
-use crate::advice;
 use crate::api_error::OktaError;
 use crate::api_token::ApiTokenError;
+use crate::error_kind::ErrorKind;
 use crate::operations::OperationError;
-use crate::org_url::NotOfThisOrg;
+use crate::reach::OutOfReach;
 use crate::settings::{Settings, SettingsError};
+use crate::{advice, issuer_advice};
 
 /// Why a call came to nothing. `Display` tells what failed and why, in the server's words where it said
 /// something; [`advice`](Self::advice) what to do next; [`kind`](Self::kind) which sort of failure it is.
@@ -22,9 +23,9 @@ pub enum Error {
     /// The settings are wrong or not complete.
     #[error(transparent)]
     Settings(Box<SettingsError>),
-    /// The path of the call is not one of this org.
+    /// The address of the call is none that the tokens are sent to.
     #[error("the call can't be made: {0}")]
-    Path(#[from] NotOfThisOrg),
+    Path(#[from] OutOfReach),
     /// The call is not one that the operation takes.
     #[error("the call can't be made: {0}")]
     Operation(#[from] OperationError),
@@ -39,6 +40,12 @@ pub enum Error {
     /// A call that carries no access token was not answered.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// The issuer of the tokens has no metadata that can be used.
+    #[error(transparent)]
+    Discovery(Box<DiscoveryError>),
+    /// The issuer says in its metadata that it does not do what is needed.
+    #[error(transparent)]
+    NotSupported(#[from] NotSupported),
     /// An administrator's API token stands in place of access tokens, and there are none to be had.
     #[error("there is no access token: calls are authenticated by an administrator's API token")]
     NoAccessToken,
@@ -87,49 +94,23 @@ pub enum Error {
     },
     /// The cursor leads out of the org.
     #[error("the list can't be gone on with: {0}")]
-    ForeignCursor(NotOfThisOrg),
+    ForeignCursor(OutOfReach),
     /// The link to the next page leads out of the org.
     #[error("the list can't be followed to its next page: {0}")]
-    ForeignLink(NotOfThisOrg),
+    ForeignLink(OutOfReach),
     /// The link to the next page leads to one that was fetched before.
     #[error("the list does not end: its next page is one that was there before")]
     PagesInCircle,
-}
-
-/// The sort of a failure; one that a script can tell from another by the program's exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// A setting is missing or wrong.
-    Settings,
-    /// A key file is missing, wrong, or readable by others.
-    Key,
-    /// The request itself is wrong: its path, a header field.
-    Request,
-    /// No answer, or none of an org: address, network, TLS, another service.
-    Connection,
-    /// The local clock is off.
-    Clock,
-    /// The org doesn't accept the client: its id, its key, its rights.
-    Client,
-    /// A scope is unknown or not granted.
-    Scope,
-    /// A proof is missing, refused or ignored.
-    Dpop,
-    /// The API refused the call (4xx).
-    Api,
-    /// The server failed (5xx), or answered what makes no sense.
-    Server,
-    /// This machine failed: no randomness, no signature.
-    Machine,
 }
 
 /// Who calls, as far as it may be shown: what to compare with what is registered at the org.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {
-    /// The org's origin.
-    pub org: String,
+    /// Whose tokens they are; an org's issuer is its origin.
+    pub issuer: String,
+    /// Whether that is an org, for whose own API its tokens are.
+    pub is_org: bool,
     /// The client id.
     pub client_id: String,
     /// The key id that assertions name.
@@ -143,7 +124,11 @@ pub struct Identity {
 impl Identity {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            org: settings.org_url.origin().to_owned(),
+            issuer: settings
+                .org_url
+                .as_ref()
+                .map_or_else(|| settings.grant.server.to_string(), |org_url| org_url.origin().to_owned()),
+            is_org: settings.org_url.is_some(),
             client_id: settings.grant.client_id.clone(),
             key_id: settings.grant.key_id.clone(),
             thumbprint: settings.client_key.public_key().thumbprint(),
@@ -155,6 +140,12 @@ impl Identity {
 impl From<SettingsError> for Error {
     fn from(error: SettingsError) -> Self {
         Self::Settings(Box::new(error))
+    }
+}
+
+impl From<DiscoveryError> for Error {
+    fn from(error: DiscoveryError) -> Self {
+        Self::Discovery(Box::new(error))
     }
 }
 
@@ -190,37 +181,18 @@ impl Error {
         }
     }
 
-    /// Which sort of failure it is.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Settings(error) if error.is_about_key() => ErrorKind::Key,
-            Self::Settings(_) | Self::UnknownScopes { .. } | Self::NoScopes => ErrorKind::Settings,
-            Self::Path(_)
-            | Self::Operation(_)
-            | Self::Body(_)
-            | Self::ForeignCursor(_)
-            | Self::CredentialsGiven
-            | Self::ApiToken(_)
-            | Self::NoAccessToken => ErrorKind::Request,
-            Self::Transport(error) => kind_of_transport(error),
-            Self::BrokenOff { error, .. } => error.kind(),
-            Self::Call { error, .. } => kind_of_call(error),
-            Self::Api(error) => kind_of_api(error),
-            Self::Unreadable { .. } => ErrorKind::Connection,
-            Self::ForeignLink(_) | Self::PagesInCircle => ErrorKind::Server,
-        }
-    }
-
     /// What to do about it, where that can be told.
     pub fn advice(&self) -> Option<String> {
         match self {
             Self::Settings(error) => Some(error.advice()),
-            Self::Path(_) => Some("Give a path of the org's API, such as /api/v1/users?limit=10".to_owned()),
+            Self::Path(error) => Some(error.advice()),
             Self::Operation(error) => Some(error.advice()),
             Self::Call { error, identity } => advice_on_call(error, identity),
             Self::Transport(error) => advice_on_transport(error),
+            Self::Discovery(error) => advice_on_discovery(error),
+            Self::NotSupported(problem) => Some(issuer_advice::on_unsupported(problem)),
             Self::Api(error) => match error.clock_offset {
-                Some(offset) if kind_of_api(error) == ErrorKind::Clock => Some(advice_on_clock(offset)),
+                Some(offset) if self.kind() == ErrorKind::Clock => Some(advice_on_clock(offset)),
                 _ => error.advice(),
             },
             Self::Unreadable { .. } => Some(
@@ -240,77 +212,26 @@ impl Error {
     }
 }
 
-fn kind_of_call(error: &CallError) -> ErrorKind {
-    match error {
-        CallError::CredentialsGiven(_) => ErrorKind::Request,
-        CallError::Token(error) => kind_of_token(error),
-        CallError::Transport(error) => kind_of_transport(error),
-        _ => ErrorKind::Machine,
-    }
-}
-
-fn kind_of_token(error: &TokenError) -> ErrorKind {
-    match error {
-        TokenError::Transport(error) => kind_of_transport(error),
-        TokenError::Refused { .. } if error.clock_offset().is_some() => ErrorKind::Clock,
-        TokenError::Refused { refusal, .. } => kind_of_exchange(refusal),
-        _ => ErrorKind::Machine,
-    }
-}
-
-fn kind_of_exchange(refusal: &ExchangeError) -> ErrorKind {
-    match refusal {
-        ExchangeError::Refused { status, error, .. } => match error.as_str() {
-            "invalid_client" | "unauthorized_client" | "invalid_grant" | "access_denied" => ErrorKind::Client,
-            "invalid_scope" | "consent_required" => ErrorKind::Scope,
-            "invalid_dpop_proof" | "use_dpop_nonce" => ErrorKind::Dpop,
-            _ if status.is_server_error() => ErrorKind::Server,
-            _ => ErrorKind::Api,
-        },
-        ExchangeError::NotATokenEndpoint { status, .. } if status.is_server_error() => ErrorKind::Server,
-        ExchangeError::NotATokenEndpoint { .. } => ErrorKind::Connection,
-        ExchangeError::ChallengeWithoutNonce
-        | ExchangeError::TooManyChallenges
-        | ExchangeError::NotBound
-        | ExchangeError::BoundToNoKey => ErrorKind::Dpop,
-        _ => ErrorKind::Server,
-    }
-}
-
-fn kind_of_transport(error: &TransportError) -> ErrorKind {
-    match error {
-        TransportError::Target(_) | TransportError::NotSecure { .. } => ErrorKind::Request,
-        TransportError::SetUp { .. } => ErrorKind::Settings,
-        TransportError::Certificate { not_valid_yet: true, .. } => ErrorKind::Clock,
-        _ => ErrorKind::Connection,
-    }
-}
-
-fn kind_of_api(error: &OktaError) -> ErrorKind {
-    let about_proof = error
-        .challenge
-        .as_ref()
-        .is_some_and(|challenge| challenge.is("invalid_dpop_proof") || challenge.is("use_dpop_nonce"));
-    match (about_proof, error.clock_offset) {
-        (true, Some(_)) => ErrorKind::Clock,
-        (true, None) => ErrorKind::Dpop,
-        (false, _) if error.lacks_scope() => ErrorKind::Scope,
-        (false, _) if error.status.is_server_error() => ErrorKind::Server,
-        (false, _) => ErrorKind::Api,
-    }
-}
-
 fn advice_on_call(error: &CallError, identity: &Identity) -> Option<String> {
     match error {
         CallError::CredentialsGiven(name) => Some(format!("Leave the header field `{name}` out.")),
         CallError::Token(TokenError::Transport(error)) | CallError::Transport(error) => {
             advice_on_transport(error)
         }
+        CallError::Token(TokenError::Discovery(error)) => advice_on_discovery(error),
+        CallError::Token(TokenError::NotSupported(problem)) => Some(issuer_advice::on_unsupported(problem)),
         CallError::Token(error @ TokenError::Refused { refusal, .. }) => match error.clock_offset() {
             Some(offset) => Some(advice_on_clock(offset)),
             None => advice::on_exchange(refusal, identity),
         },
         _ => None,
+    }
+}
+
+fn advice_on_discovery(error: &DiscoveryError) -> Option<String> {
+    match error {
+        DiscoveryError::Transport(error) => advice_on_transport(error),
+        _ => Some(issuer_advice::ON_DISCOVERY.to_owned()),
     }
 }
 
@@ -325,7 +246,7 @@ fn advice_on_clock(offset: ClockOffset) -> String {
 fn advice_on_transport(error: &TransportError) -> Option<String> {
     Some(match error {
         TransportError::Connect { origin, .. } => format!(
-            "Check the org's URL ({origin}), that it is up, and the network, DNS and proxy (HTTPS_PROXY) \
+            "Check the org's URL or the issuer ({origin}), that it is up, and the network, DNS and proxy (HTTPS_PROXY) \
              between here and there."
         ),
         TransportError::Certificate { not_valid_yet: true, .. } => {

@@ -1,4 +1,5 @@
-//! An Okta org as a client sees it: settings, management API calls, pages, errors.
+//! An Okta org as a client sees it: settings, management API calls, pages, errors. With the tokens of a custom
+//! authorization server, or of any other issuer, the same client calls other APIs.
 //!
 //! ```no_run
 //! use futures_util::TryStreamExt;
@@ -22,7 +23,9 @@ mod api_token;
 mod apps;
 mod client;
 mod error;
+mod error_kind;
 mod groups;
+mod issuer_advice;
 mod items;
 pub mod link;
 mod list_query;
@@ -32,6 +35,7 @@ mod operation_call;
 pub mod operations;
 mod org_url;
 mod pages;
+mod reach;
 mod scopes;
 mod settings;
 mod suggestion;
@@ -41,16 +45,18 @@ pub use api_error::OktaError;
 pub use api_token::{ApiToken, ApiTokenError, MAX_API_TOKEN_BYTES};
 pub use apps::{App, AppKey, Apps, NewServiceApp, RoleAssignment, ScopeGrant};
 pub use client::{Call, OktaClient};
-pub use error::{Error, ErrorKind, Identity};
+pub use error::{Error, Identity};
+pub use error_kind::ErrorKind;
 pub use groups::{Group, GroupProfile, Groups};
 pub use items::Items;
 pub use list_query::{ListQuery, SortOrder};
 pub use logs::{LogEvent, LogObject, LogOutcome, LogQuery, Logs, SHORTEST_PAUSE};
 pub use operation_call::OperationCall;
-pub use org_url::{NotOfThisOrg, OrgUrl, OrgUrlError};
+pub use org_url::{OrgUrl, OrgUrlError};
 pub use pages::Pages;
+pub use reach::OutOfReach;
 pub use settings::{
-    EnvFileError, KeyProblem, OktaYamlError, Origin, ProfileError, ReadError, Setting, Settings,
-    SettingsError, Source, Sources, UserSettings,
+    EnvFileError, IssuerProblem, KeyProblem, OktaYamlError, Origin, ProfileError, ReadError, Setting,
+    Settings, SettingsError, Source, Sources, UserSettings,
 };
 pub use users::{Activation, Mail, NewUser, Profile, User, UserChange, UserLink, UserStatus, Users};

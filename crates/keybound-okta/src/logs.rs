@@ -104,7 +104,7 @@ impl Follower {
             serde_json::from_slice(page.body()).map_err(|problem| Error::unreadable(&page, &problem))?;
         let next = link::next(page.headers());
         if let Some(next) = next {
-            let address = self.client.org_url().resolve(&next).map_err(Error::ForeignLink)?;
+            let address = self.client.org_url()?.resolve(&next).map_err(Error::ForeignLink)?;
             self.call.path = address.to_string();
         }
         let ids = events.iter().filter_map(|event| event.uuid.clone()).collect();

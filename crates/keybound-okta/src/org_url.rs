@@ -1,10 +1,13 @@
-//! The address of an org, and which addresses belong to it.
+//! The address of an org.
 
 use std::fmt;
 
 use http::Uri;
+use keybound::endpoint::{Endpoint, EndpointError};
 use keybound::{TargetUri, TargetUriError};
-use url::Url;
+use keybound_client::TokenServer;
+
+use crate::reach::{OutOfReach, Reach};
 
 /// The path of the org authorization server's token endpoint.
 const TOKEN_PATH: &str = "/oauth2/v1/token";
@@ -49,7 +52,8 @@ impl OrgUrlError {
         match self {
             Self::HasPath { origin } => format!(
                 "Leave it at {origin}. (An address such as {origin}/oauth2/default is the issuer of a custom \
-                 authorization server, which gives no tokens for the management API.)"
+                 authorization server, which gives no tokens for the management API; for an API of your own set it as \
+                 OKTA_OAUTH2_ISSUER.)"
             ),
             Self::AdminConsole { org } => format!("Leave out -admin: {org}"),
             _ => {
@@ -59,23 +63,6 @@ impl OrgUrlError {
             }
         }
     }
-}
-
-/// An address outside the org.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotOfThisOrg {
-    /// Neither a path (`/api/v1/users`) nor a whole URL.
-    #[error("`{0}` is neither a path that begins with one slash (/api/v1/users) nor a URL of the org")]
-    NotAPath(String),
-    /// The URL of another server.
-    #[error("`{address}` is not on {org}, and the org's tokens are not sent anywhere else")]
-    Elsewhere {
-        /// The origin of the URL.
-        address: String,
-        /// The org's origin.
-        org: String,
-    },
 }
 
 impl OrgUrl {
@@ -112,30 +99,21 @@ impl OrgUrl {
         format!("{}{TOKEN_PATH}", self.origin())
     }
 
+    /// The authorization server that gives tokens for the management API.
+    pub(crate) fn token_server(&self) -> Result<TokenServer, OrgUrlError> {
+        match Endpoint::parse(&self.token_endpoint()) {
+            Ok(endpoint) => Ok(TokenServer::at(endpoint)),
+            Err(EndpointError::Target(error)) => Err(error.into()),
+            Err(_) => Err(OrgUrlError::NotHttps),
+        }
+    }
+
     /// The address of `path`, which is a path with or without a query, or a whole URL of this org.
     ///
     /// Characters that a URL can't have are percent-encoded, dot segments are taken out, a fragment is left
     /// out: what this returns is what is sent and what the proof is for.
-    pub fn resolve(&self, path: &str) -> Result<Uri, NotOfThisOrg> {
-        let not_a_path = || NotOfThisOrg::NotAPath(shortened(path));
-        // `//host/path` is the address of another host to every browser.
-        let absolute = if path.starts_with('/') && !path.starts_with("//") {
-            format!("{}{path}", self.origin())
-        } else if path.contains("://") {
-            path.to_owned()
-        } else {
-            return Err(not_a_path());
-        };
-        let mut url = Url::parse(&absolute).map_err(|_| not_a_path())?;
-        url.set_fragment(None);
-        let target = TargetUri::parse(url.as_str()).map_err(|_| not_a_path())?;
-        if target.origin() != self.origin() {
-            return Err(NotOfThisOrg::Elsewhere {
-                address: shortened(target.origin()),
-                org: self.origin().to_owned(),
-            });
-        }
-        url.as_str().parse().map_err(|_| not_a_path())
+    pub fn resolve(&self, path: &str) -> Result<Uri, OutOfReach> {
+        Reach::Org(self.clone()).resolve(path)
     }
 }
 
@@ -145,7 +123,7 @@ impl fmt::Display for OrgUrl {
     }
 }
 
-fn is_placeholder(text: &str) -> bool {
+pub(crate) fn is_placeholder(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text.contains(['{', '}', '<', '>', '$'])
         || ["yourokta", "your-okta", "your_okta", "your-org", "yourorg", "your-domain", "yourdomain"]
@@ -154,16 +132,10 @@ fn is_placeholder(text: &str) -> bool {
 }
 
 /// The org's address, if `given` is that of its admin console: `dev-123456-admin.okta.com`.
-fn org_of_admin_console(given: &TargetUri) -> Option<String> {
+pub(crate) fn org_of_admin_console(given: &TargetUri) -> Option<String> {
     let (label, domain) = given.origin().split_once('.')?;
     let org = label.strip_suffix("-admin")?;
     domain.starts_with("okta").then(|| format!("{org}.{domain}"))
-}
-
-/// What is repeated of a text that came from elsewhere, at most.
-fn shortened(text: &str) -> String {
-    const SHOWN_CHARACTERS: usize = 120;
-    text.chars().take(SHOWN_CHARACTERS).collect()
 }
 
 #[cfg(test)]

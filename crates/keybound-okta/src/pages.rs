@@ -14,18 +14,18 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::future::{FutureExt as _, RemoteHandle};
 use futures_util::stream::Stream;
-use http::Response;
+use http::{Response, Uri};
 
 use crate::client::{Call, OktaClient};
 use crate::error::Error;
 use crate::link;
-use crate::org_url::NotOfThisOrg;
+use crate::reach::OutOfReach;
 
 /// Addresses of pages that are remembered, at most: ten million users at Okta's 200 on a page. A list that is
 /// longer is forgotten and remembered anew, and a circle in it is found all the same, at its second turn.
 const MAX_REMEMBERED: usize = 50_000;
 
-/// The pages of a list. Links are followed within the org, and no page is fetched twice.
+/// The pages of a list. Links are followed within the list's origin, and no page is fetched twice.
 ///
 /// The next page is fetched by a task of the tokio runtime that this is used on; with the pages it ends.
 /// Waiting for a page can be given up at any time ([`next`](Self::next) in a `select!`, say) without loss.
@@ -33,6 +33,8 @@ pub struct Pages {
     client: OktaClient,
     call: Call,
     step: Step,
+    /// The address of the first page, from whose origin no link leads away.
+    first: Option<Uri>,
     /// The address of the page that was given out last.
     current: Option<String>,
     /// Pages that were given out.
@@ -54,23 +56,24 @@ enum Step {
 
 impl Pages {
     pub(crate) fn new(client: OktaClient, call: Call) -> Self {
-        let (path, fetched) = (call.path.clone(), Fetched::default());
-        let mut pages = Self { client, call, step: Step::End, current: None, given: 0, fetched };
-        pages.step = pages.step_to(&path, Error::Path);
+        let address = client.reach().resolve(&call.path);
+        let (first, fetched) = (address.clone().ok(), Fetched::default());
+        let mut pages = Self { client, call, step: Step::End, first, current: None, given: 0, fetched };
+        pages.step = pages.step_to(address, Error::Path);
         pages
     }
 
     /// A list that can't be asked for.
     pub(crate) fn broken(client: OktaClient, error: Error) -> Self {
         let (call, step) = (Call::default(), Step::Broken(error));
-        Self { client, call, step, current: None, given: 0, fetched: Fetched::default() }
+        Self { client, call, step, first: None, current: None, given: 0, fetched: Fetched::default() }
     }
 
-    /// The same list, from where [`cursor`](Self::cursor) was taken. A cursor is an address, and one outside
-    /// the org is refused.
+    /// The same list, from where [`cursor`](Self::cursor) was taken. A cursor is an address, and one of another origin
+    /// is refused.
     pub fn resume(mut self, cursor: &str) -> Result<Self, Error> {
         self.fetched = Fetched::default();
-        match self.step_to(cursor, Error::ForeignCursor) {
+        match self.step_to(self.follow(cursor), Error::ForeignCursor) {
             Step::Broken(error) => Err(error),
             step => Ok(Self { step, current: None, given: 0, ..self }),
         }
@@ -123,7 +126,7 @@ impl Pages {
         Poll::Ready(Some(match outcome {
             Ok(page) => {
                 if let Some(link) = link::next(page.headers()) {
-                    self.step = self.step_to(&link, Error::ForeignLink);
+                    self.step = self.step_to(self.follow(&link), Error::ForeignLink);
                 }
                 self.current = address;
                 self.given += 1;
@@ -145,9 +148,17 @@ impl Pages {
         }
     }
 
-    /// Where `link` leads. After the first page it is the server's word: it must stay in the org and be new.
-    fn step_to(&mut self, link: &str, foreign: fn(NotOfThisOrg) -> Error) -> Step {
-        match self.client.org_url().resolve(link) {
+    /// Where `link` leads, which is the server's word.
+    fn follow(&self, link: &str) -> Result<Uri, OutOfReach> {
+        match &self.first {
+            Some(first) => self.client.reach().follow(first, link),
+            None => self.client.reach().resolve(link),
+        }
+    }
+
+    /// On to `address`, which must be new.
+    fn step_to(&mut self, address: Result<Uri, OutOfReach>, foreign: fn(OutOfReach) -> Error) -> Step {
+        match address {
             Err(error) => Step::Broken(foreign(error)),
             Ok(address) => {
                 let address = address.to_string();

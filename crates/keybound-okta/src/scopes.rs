@@ -17,8 +17,8 @@ const MAX_SOURCES: usize = 16;
 pub(crate) struct ScopedClients {
     /// Asks for the scopes that are set; the others are made of it, so that all know the same of the server.
     tokens: TokenSource,
-    /// The scopes that are set.
-    set: Vec<String>,
+    /// The scopes that are set; `None` where each operation tells which it needs.
+    set: Option<Vec<String>>,
     /// The one that was used last stands last.
     clients: Mutex<Vec<Arc<ScopedClient>>>,
 }
@@ -33,9 +33,14 @@ pub(crate) struct ScopedClient {
 }
 
 impl ScopedClients {
-    /// `tokens` are for the scopes that are `set`.
+    /// `tokens` are for the scopes that are `set`; for those that operations need, if there are none.
     pub(crate) fn new(tokens: TokenSource, set: Vec<String>) -> Self {
-        Self { tokens, set, clients: Mutex::default() }
+        Self { tokens, set: (!set.is_empty()).then_some(set), clients: Mutex::default() }
+    }
+
+    /// The same where no operation tells of scopes: if none are `set`, the server chooses (RFC 6749 section 3.3).
+    pub(crate) fn of_other_apis(tokens: TokenSource, set: Vec<String>) -> Self {
+        Self { tokens, set: Some(set), clients: Mutex::default() }
     }
 
     /// Keeps the tokens of clients that are made from now on in `cache`.
@@ -51,7 +56,7 @@ impl ScopedClients {
 
     /// The client for the scopes that are set, if any are.
     pub(crate) fn of_settings(&self) -> Option<Arc<ScopedClient>> {
-        (!self.set.is_empty()).then(|| self.with_scopes(self.set.clone()))
+        self.set.clone().map(|set| self.with_scopes(set))
     }
 
     /// The client for calls that need `scopes`: the one that asks for just these, or one whose tokens are

@@ -5,12 +5,13 @@
 use std::fs;
 use std::path::Path;
 
+use keybound::metadata::IssuerError;
 use keybound::{Algorithm, KeyError, KeyKind, PrivateKey};
-use keybound_client::TokenBinding;
 use keybound_client::signers::{KeyReference, OpenError, ReferenceError};
+use keybound_client::{AssertionAudience, Issuer, TokenBinding, TokenServer};
 use keybound_okta::{
-    EnvFileError, KeyProblem, OrgUrlError, Origin, ReadError, Setting, Settings, SettingsError, Source,
-    Sources,
+    EnvFileError, IssuerProblem, KeyProblem, OrgUrlError, Origin, ReadError, Setting, Settings,
+    SettingsError, Source, Sources,
 };
 use tempfile::TempDir;
 
@@ -119,10 +120,10 @@ fn the_env_file_of_the_sample_is_enough() {
     let place = place.with_file("assets/cc.pem", &pem(KeyKind::Rsa { bits: 2048 }));
 
     let settings = place.resolve().unwrap();
-    assert_eq!(settings.org_url.origin(), ORG);
+    assert_eq!(settings.org_url.unwrap().origin(), ORG);
     assert_eq!(settings.grant.client_id, "0oa1");
     assert_eq!(settings.grant.scopes, ["okta.users.read", "okta.apps.read"]);
-    assert_eq!(settings.grant.target().as_str(), "https://dev-1.okta.com/oauth2/v1/token");
+    assert_eq!(settings.grant.server.to_string(), "https://dev-1.okta.com/oauth2/v1/token");
     assert_eq!(settings.grant.key_id, None);
     assert_eq!(settings.client_key.algorithm(), Algorithm::RS256);
     assert_eq!(algorithm(&settings.binding), Some(Algorithm::RS256));
@@ -260,6 +261,104 @@ fn an_org_url_that_is_none_is_named() {
     }
     let error = Place::new().set("OKTA_ORG_URL", "https://me:secret@dev-1.okta.com").resolve().unwrap_err();
     assert!(!format!("{error} {error:?}").contains("secret"));
+}
+
+#[test]
+fn an_issuer_that_is_set_gives_the_tokens_and_no_org_is_asked_for() {
+    use AssertionAudience::{Issuer as ForIssuer, TokenEndpoint};
+    let custom = "https://dev-1.okta.com/oauth2/default";
+    for (org, issuer, word, audience, why) in [
+        ("", custom, "", TokenEndpoint, "Okta's, without an org"),
+        (ORG, custom, "", TokenEndpoint, "a custom server of the org"),
+        ("https://id.example", "https://id.example/x", "", TokenEndpoint, "whatever is on the org's host"),
+        ("https://{yourOktaDomain}", custom, "", TokenEndpoint, "the org is not looked at"),
+        ("", "https://as.example/realms/a/", "", ForIssuer, "another's, to the letter"),
+        (ORG, "https://as.example", "", ForIssuer, "another's, where an org is set"),
+        ("", "https://as.example", "token-endpoint", TokenEndpoint, "an older one"),
+        ("", custom, "Issuer", ForIssuer, "as it is set"),
+    ] {
+        let place = Place::new()
+            .set("OKTA_ORG_URL", org)
+            .set("OKTA_OAUTH2_ISSUER", issuer)
+            .set("KEYBOUND_ASSERTION_AUDIENCE", word);
+        let settings = place.resolve().unwrap();
+        assert!(settings.org_url.is_none(), "{why}");
+        let expected =
+            TokenServer::Issuer { issuer: Issuer::parse(issuer).unwrap(), assertion_audience: audience };
+        assert_eq!(settings.grant.server, expected, "{why}");
+        assert_eq!(settings.issuer(), issuer, "{why}");
+    }
+    for issuer in [ORG, "https://dev-1.okta.com/"] {
+        let settings = Place::new().set("OKTA_OAUTH2_ISSUER", issuer).resolve().unwrap();
+        assert_eq!(settings.issuer(), ORG, "the org's own, which has its endpoint where every org has it");
+        assert_eq!(settings.org_url.unwrap().origin(), ORG);
+    }
+}
+
+#[test]
+fn an_issuer_is_found_as_every_setting_is() {
+    let yaml = "okta:\n  oauth2:\n    issuer: https://yaml.example\n";
+    let place = Place::new().with_file("okta.yaml", yaml);
+    assert_eq!(place.resolve().unwrap().issuer(), "https://yaml.example");
+    let place = place.with_file(".env", "OKTA_OAUTH2_ISSUER=https://file.example\n");
+    assert_eq!(place.resolve().unwrap().issuer(), "https://file.example");
+    let place = place.set("OKTA_OAUTH2_ISSUER", "https://environment.example");
+    assert_eq!(place.resolve().unwrap().issuer(), "https://environment.example");
+    let given = Some("https://given.example".to_owned());
+    let settings = place.resolve_with(|sources| sources.given(Setting::Issuer, given));
+    assert_eq!(settings.unwrap().issuer(), "https://given.example");
+    let origins = place.origins();
+    let origin = origins.iter().find(|origin| origin.setting == Setting::Issuer).unwrap();
+    assert_eq!(origin.source, Source::Environment { name: "OKTA_OAUTH2_ISSUER" });
+    assert_eq!(origin.shown.as_deref(), Some("https://environment.example"));
+}
+
+#[test]
+fn an_issuer_that_is_none_is_named() {
+    for (issuer, problem) in [
+        ("https://{yourOktaDomain}/oauth2/default", IssuerProblem::Placeholder),
+        ("dev-1.okta.com/oauth2/default", IssuerProblem::NoScheme),
+        ("https://dev-1-admin.okta.com/oauth2/default", IssuerProblem::AdminConsole { org: ORG.to_owned() }),
+        ("https://as.example?tenant=1", IssuerProblem::NotAsked(IssuerError::QueryOrFragment)),
+    ] {
+        let error = Place::new().set("OKTA_OAUTH2_ISSUER", issuer).resolve().unwrap_err();
+        assert!(
+            matches!(&error, SettingsError::Issuer { problem: told, .. } if *told == problem),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains("OKTA_OAUTH2_ISSUER in the environment"), "{error}");
+        assert!(!error.advice().is_empty() && !error.is_about_key());
+    }
+    let error = Place::new().set("OKTA_OAUTH2_ISSUER", "http://as.example").resolve().unwrap_err();
+    assert!(error.to_string().contains("neither https nor on this machine"), "{error}");
+    let error =
+        Place::new().set("KEYBOUND_ASSERTION_AUDIENCE", "x").set("OKTA_OAUTH2_ISSUER", "https://a.example");
+    let error = error.resolve().unwrap_err();
+    assert!(
+        matches!(&error, SettingsError::UnknownValue { setting: Setting::AssertionAudience, .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn what_tokens_are_for_is_asked_for() {
+    let place = Place::new()
+        .set("KEYBOUND_RESOURCE", "https://api.example/v1 urn:example:things")
+        .set("KEYBOUND_AUDIENCE", " things ");
+    let grant = place.resolve().unwrap().grant;
+    assert_eq!(grant.resources, ["https://api.example/v1", "urn:example:things"]);
+    assert_eq!(grant.audience.as_deref(), Some("things"));
+    for resource in ["api.example", "/things", "https://api.example/#a"] {
+        let error = Place::new().set("KEYBOUND_RESOURCE", resource).resolve().unwrap_err();
+        assert!(
+            matches!(&error, SettingsError::Resource { resource: told, .. } if told == resource),
+            "{error:?}"
+        );
+        assert!(
+            error.to_string().contains("RFC 8707") && error.advice().contains("KEYBOUND_RESOURCE"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

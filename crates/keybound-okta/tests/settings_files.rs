@@ -86,7 +86,7 @@ fn an_okta_yaml_is_enough() {
         "    authorizationMode: PrivateKey\n    scopes: [okta.users.read, okta.groups.read]\n    kid: k1\n";
     for file in [".okta/okta.yaml", "work/okta.yaml"] {
         let settings = Place::new().with(file, &okta_yaml("0oa1", more)).resolve().unwrap();
-        assert_eq!(settings.org_url.origin(), "https://yaml.example", "{file}");
+        assert_eq!(settings.org_url.unwrap().origin(), "https://yaml.example", "{file}");
         assert_eq!(
             (settings.grant.client_id.as_str(), settings.grant.key_id.as_deref()),
             ("0oa1", Some("k1"))
@@ -115,7 +115,11 @@ fn the_nearer_source_counts() {
     assert_eq!(client(&place), "profile", "the profile that is chosen over .env");
     let place = place.set("OKTA_CLIENT_CLIENTID", "environment");
     assert_eq!(client(&place), "environment", "the environment over all files");
-    assert_eq!(place.resolve().unwrap().org_url.origin(), "https://yaml.example", "what nobody else says");
+    assert_eq!(
+        place.resolve().unwrap().org_url.unwrap().origin(),
+        "https://yaml.example",
+        "what nobody else says"
+    );
 }
 
 #[test]
@@ -177,7 +181,7 @@ fn a_profile_is_chosen_by_name_and_its_paths_start_beside_it() {
         place.with(&name.replace("config.toml", "prod.pem"), &pem(KeyKind::P384))
     };
     let settings = place(CONFIG).chosen("production").resolve().unwrap();
-    assert_eq!(settings.org_url.origin(), "https://prod.example");
+    assert_eq!(settings.org_url.unwrap().origin(), "https://prod.example");
     assert_eq!((settings.grant.client_id.as_str(), settings.grant.key_id.as_deref()), ("prod", Some("k1")));
     assert_eq!(settings.grant.scopes, ["okta.users.read", "okta.logs.read"]);
     assert_eq!(settings.client_key.algorithm(), Algorithm::ES384);

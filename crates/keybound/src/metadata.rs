@@ -130,6 +130,8 @@ pub struct ServerMetadata {
     pub proof_algorithms: Option<Vec<String>>,
     /// How clients may authenticate (`token_endpoint_auth_methods_supported`).
     pub client_authentications: Option<Vec<String>>,
+    /// The algorithms that client assertions may have (`token_endpoint_auth_signing_alg_values_supported`).
+    pub assertion_algorithms: Option<Vec<String>>,
     /// The methods of PKCE (`code_challenge_methods_supported`).
     pub code_challenge_methods: Option<Vec<String>>,
     /// Whether `iss` is in every authorization response (`authorization_response_iss_parameter_supported`,
@@ -172,6 +174,16 @@ pub enum NotSupported {
         /// What it takes.
         supported: Vec<String>,
     },
+    /// The algorithm of the client's key is not among those that it takes in client assertions.
+    #[error(
+        "the server takes no client assertions with {given}; it takes {} (token_endpoint_auth_signing_alg_values_supported, RFC 8414 section 2)", listed(.supported)
+    )]
+    AssertionAlgorithm {
+        /// The algorithm of the client's key.
+        given: Algorithm,
+        /// What it takes.
+        supported: Vec<String>,
+    },
     /// It says that it does PKCE, and not by `S256`.
     #[error(
         "the server knows PKCE by {} alone, which protects from nobody who sees the request (RFC 7636 section 7.2)", listed(.supported)
@@ -203,6 +215,7 @@ impl ServerMetadata {
             id_token_algorithms: document.names("id_token_signing_alg_values_supported")?,
             proof_algorithms: document.names("dpop_signing_alg_values_supported")?,
             client_authentications: document.names("token_endpoint_auth_methods_supported")?,
+            assertion_algorithms: document.names("token_endpoint_auth_signing_alg_values_supported")?,
             code_challenge_methods: document.names("code_challenge_methods_supported")?,
             names_itself_in_responses: document.flag("authorization_response_iss_parameter_supported")?,
         })
@@ -237,6 +250,12 @@ impl ServerMetadata {
         let given = given.name();
         allowed(self.client_authentications.as_deref(), given)
             .map_err(|supported| NotSupported::ClientAuthentication { given, supported })
+    }
+
+    /// Whether the server takes assertions of a client's key of this algorithm.
+    pub fn allow_assertion_algorithm(&self, given: Algorithm) -> Result<(), NotSupported> {
+        allowed(self.assertion_algorithms.as_deref(), given.name())
+            .map_err(|supported| NotSupported::AssertionAlgorithm { given, supported })
     }
 
     /// Whether the server knows PKCE by `S256`, if it says.
@@ -546,6 +565,20 @@ mod tests {
         let secret = ClientAuthentication::SecretBasic(Secret::new("s"));
         assert_eq!(metadata.allow_client_authentication(&secret), Ok(()));
         assert_eq!(metadata.allow_code_challenge(), Ok(()));
+        assert_eq!(
+            metadata.allow_assertion_algorithm(Algorithm::ES256),
+            Ok(()),
+            "a server that does not say"
+        );
+        metadata.assertion_algorithms = Some(vec!["RS256".to_owned()]);
+        assert_eq!(metadata.allow_assertion_algorithm(Algorithm::RS256), Ok(()));
+        assert_eq!(
+            metadata.allow_assertion_algorithm(Algorithm::ES256),
+            Err(NotSupported::AssertionAlgorithm {
+                given: Algorithm::ES256,
+                supported: vec!["RS256".to_owned()]
+            })
+        );
         metadata.client_authentications = Some(vec!["private_key_jwt".to_owned()]);
         metadata.code_challenge_methods = Some(vec!["plain".to_owned()]);
         assert_eq!(

@@ -1,11 +1,10 @@
-//! The steps up to the org's door: whether one answers at its URL, what it takes, and what time it has.
+//! The steps up to the door of the org or the issuer: whether one answers at its URL, what it takes, and what time it has.
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{Response, header};
+use http::header;
 use keybound::metadata::ServerMetadata;
-use keybound_client::ClockOffset;
+use keybound_client::{ClockOffset, discover};
 use keybound_okta::Call;
 
 use crate::exit_code::ExitCode;
@@ -14,28 +13,40 @@ use crate::report::{Failure, Outcome};
 use super::Patient;
 use super::diagnosis::Diagnosis;
 
-const ORG: &str = "org";
 const METADATA_PATH: &str = "/.well-known/openid-configuration";
 
-/// Whether there is an org to go on with.
+/// Whether there is an org, or an issuer, to go on with.
 pub(super) async fn examine(patient: &Patient<'_>, diagnosis: &mut Diagnosis) -> Outcome<bool> {
-    let origin = patient.settings.org_url.origin();
     let asked = Instant::now();
-    let answer = match patient.client(&[]).call_openly(Call::get(METADATA_PATH)).await {
-        Ok(answer) => answer,
-        Err(error) => return diagnosis.bad(ORG, &unreachable(error, origin)).map(|()| false),
+    let found = match &patient.settings.org_url {
+        Some(org_url) => org(patient, org_url.origin()).await,
+        None => issuer(patient).await,
     };
     let took = asked.elapsed();
-    match ServerMetadata::parse(answer.body(), origin) {
+    let (step, name) = (patient.giver(), patient.settings.issuer());
+    match found {
         Ok(metadata) => {
-            let found = format!("{origin} answers within {} ms, as its own issuer", took.as_millis());
-            diagnosis.good(ORG, found)?;
+            diagnosis.good(
+                step,
+                format_args!("{name} answers within {} ms, as its own issuer", took.as_millis()),
+            )?;
             examine_algorithm(patient, &metadata, diagnosis)?;
         }
-        Err(problem) => return diagnosis.bad(ORG, &not_an_org(problem)).map(|()| false),
+        Err(failure) => return diagnosis.bad(step, &failure).map(|()| false),
     }
-    examine_clock(patient, &answer, took, diagnosis)?;
+    examine_clock(patient, took, diagnosis)?;
     Ok(true)
+}
+
+async fn org(patient: &Patient<'_>, origin: &str) -> Outcome<ServerMetadata> {
+    let answer = patient.client(&[]).call_openly(Call::get(METADATA_PATH)).await;
+    let answer = answer.map_err(|error| unreachable(error, origin))?;
+    ServerMetadata::parse(answer.body(), origin).map_err(not_an_org)
+}
+
+async fn issuer(patient: &Patient<'_>) -> Outcome<ServerMetadata> {
+    let metadata = discover(&patient.system().transport, &patient.settings.issuer()).await;
+    Ok(metadata.map_err(keybound_okta::Error::from)?)
 }
 
 /// An answer of refusal to what everyone may read comes from something else than an org.
@@ -59,13 +70,16 @@ fn examine_algorithm(patient: &Patient<'_>, metadata: &ServerMetadata, diagnosis
         let why = "its metadata has no dpop_signing_alg_values_supported (RFC 9449 section 5.1)";
         return diagnosis.warn(
             STEP,
-            "the org does not say that it does DPoP",
+            format_args!("the {} does not say that it does DPoP", patient.giver()),
             why,
             "see what the token request says",
         );
     }
     match metadata.allow_proof_algorithm(key.algorithm()) {
-        Ok(()) => diagnosis.good(STEP, format_args!("the org takes proofs with {}", key.algorithm())),
+        Ok(()) => {
+            let found = format!("the {} takes proofs with {}", patient.giver(), key.algorithm());
+            diagnosis.good(STEP, found)
+        }
         Err(problem) => {
             let failure = Failure::new(ExitCode::DpopRefused, problem)
                 .do_next("make another key for proofs: keybound keys new --alg ES256 --out dpop");
@@ -74,28 +88,23 @@ fn examine_algorithm(patient: &Patient<'_>, metadata: &ServerMetadata, diagnosis
     }
 }
 
-fn examine_clock(
-    patient: &Patient<'_>,
-    answer: &Response<Bytes>,
-    took: Duration,
-    diagnosis: &mut Diagnosis,
-) -> Outcome {
+fn examine_clock(patient: &Patient<'_>, took: Duration, diagnosis: &mut Diagnosis) -> Outcome {
     const STEP: &str = "clock";
     const NEXT: &str =
         "set the clock of this machine (date -u), and let it be kept (timedatectl set-ntp true)";
-    let headers = answer.headers();
+    let headers = patient.listener.last_fields();
     if !headers.contains_key(header::DATE) || headers.contains_key(header::AGE) {
         let why = "its answer has no Date, or comes from a cache";
         return diagnosis.warn(
             STEP,
-            "the org does not tell its time",
+            format_args!("the {} does not tell its time", patient.giver()),
             why,
             "compare `date -u` with a good clock",
         );
     }
     let now = patient.connection.now();
-    let Some(offset) = ClockOffset::measure_over(headers, now, took) else {
-        return diagnosis.good(STEP, "as the org's, within a few seconds");
+    let Some(offset) = ClockOffset::measure_over(&headers, now, took) else {
+        return diagnosis.good(STEP, format_args!("as the {}'s, within a few seconds", patient.giver()));
     };
     let found = format!("this machine's clock is {offset}");
     if offset.magnitude() <= ClockOffset::CORRECTED {

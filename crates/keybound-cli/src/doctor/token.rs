@@ -51,13 +51,13 @@ pub(super) async fn examine(
 
 fn asked(patient: &Patient<'_>) -> Vec<String> {
     match patient.settings.grant.scopes.as_slice() {
-        [] => vec![USUAL_SCOPE.to_owned()],
+        [] if patient.settings.org_url.is_some() => vec![USUAL_SCOPE.to_owned()],
         scopes => scopes.to_vec(),
     }
 }
 
 fn known(patient: &Patient<'_>) -> String {
-    format!("the org knows {} and takes its key", patient.settings.grant.client_id)
+    format!("the {} knows {} and takes its key", patient.giver(), patient.settings.grant.client_id)
 }
 
 fn tell_scopes(
@@ -69,11 +69,19 @@ fn tell_scopes(
     let missing: Vec<_> = asked.iter().filter(|scope| !granted.contains(scope)).cloned().collect();
     if !missing.is_empty() {
         let found = format!("granted: {}; asked for and left out: {}", granted.join(" "), missing.join(" "));
-        let next = "grant them to the app: admin console → Applications → the app → Okta API Scopes";
-        return diagnosis.warn(SCOPES, found, "the org grants less than was asked for", next);
+        let next = match patient.settings.org_url {
+            Some(_) => "grant them to the app: admin console → Applications → the app → Okta API Scopes",
+            None => "let the issuer's policy grant them to the client",
+        };
+        let why = format!("the {} grants less than was asked for", patient.giver());
+        return diagnosis.warn(SCOPES, found, why, next);
     }
     let are_set = !patient.settings.grant.scopes.is_empty();
-    let beside = if are_set { "" } else { " (none are set: each call asks for what it needs)" };
+    let beside = match patient.settings.org_url {
+        _ if are_set => "",
+        Some(_) => " (none are set: each call asks for what it needs)",
+        None => " (none are set: the issuer chooses)",
+    };
     diagnosis.good(SCOPES, format_args!("granted: {}{beside}", granted.join(" ")))
 }
 
@@ -93,11 +101,13 @@ async fn examine_scopes(
                 Err(failure) if failure.code() == ExitCode::ScopeRefused);
         if is_refused { refused.push(scope.clone()) } else { granted.push(scope.clone()) }
     }
+    let giver = patient.giver();
     let why = match (refused.as_slice(), granted.as_slice()) {
+        ([], []) => format!("none are set, and the {giver} chooses none by itself"),
         ([], _) => "each scope by itself is granted, and all together are not".to_owned(),
-        (refused, []) => format!("not granted to the app, or unknown to the org: {}", refused.join(" ")),
+        (refused, []) => format!("not granted to the app, or unknown to the {giver}: {}", refused.join(" ")),
         (refused, granted) => format!(
-            "not granted to the app, or unknown to the org: {} (granted: {})",
+            "not granted to the app, or unknown to the {giver}: {} (granted: {})",
             refused.join(" "),
             granted.join(" ")
         ),
@@ -116,10 +126,11 @@ async fn examine_scopes(
 fn examine_token(patient: &Patient<'_>, token: &Token, diagnosis: &mut Diagnosis) -> Outcome {
     let challenged = match patient.listener.challenges() {
         0 => "",
-        _ => ", after the org's nonce challenge was answered",
+        _ => ", after the server's nonce challenge was answered",
     };
     let Some(key) = patient.settings.binding.key() else {
-        let why = "DPoP is off here, and the org gives this app tokens that are bound to no key";
+        let giver = patient.giver();
+        let why = format!("DPoP is off here, and the {giver} gives this app tokens that are bound to no key");
         return diagnosis.warn(TOKEN, "a Bearer token was granted", why, SWITCH_ON);
     };
     let expected = key.thumbprint();
@@ -150,7 +161,7 @@ fn not_bound(why: &str, expected: Thumbprint) -> Failure {
         format_args!("the token is said to be of type DPoP, and is not bound to our key ({expected})"),
     )
     .because(why)
-    .do_next("look at what is between here and the org: the answer is not for the proof that was sent")
+    .do_next("look at what is between here and the server: the answer is not for the proof that was sent")
 }
 
 enum Bound {
@@ -183,7 +194,9 @@ pub(super) async fn probe_bearer(
     settings.grant.scopes = scopes.to_vec();
     match patient.client_by(settings).token().await.map_err(Failure::from) {
         Err(refusal) if refusal.code() == ExitCode::DpopRefused => {
-            diagnosis.good(BEARER, "a token request without a proof is refused: the org insists on DPoP")
+            let giver = patient.giver();
+            let found = format!("a token request without a proof is refused: the {giver} insists on DPoP");
+            diagnosis.good(BEARER, found)
         }
         Ok(_) => {
             let why = "who has the client key can have tokens that are bound to nothing";

@@ -162,14 +162,15 @@ impl Wanted {
         };
         calls.push(of_app("listScopeConsentGrants")?);
         for scope in &self.scopes {
-            let body = json!({ "scopeId": scope, "issuer": admin.org_url().origin() });
+            let body = json!({ "scopeId": scope, "issuer": admin.org_url()?.origin() });
             calls.push(of_app("grantConsentToScope")?.json(&body));
         }
         if let Some(role) = &self.role {
             calls.push(of_client("listRolesForClient")?);
             calls.push(of_client("assignRoleToClient")?.json(&json!({ "type": role })));
         }
-        calls.into_iter().map(|call| Request::of(&call.into_call()?, admin.org_url())).collect()
+        let org_url = admin.org_url()?;
+        calls.into_iter().map(|call| Request::of(&call.into_call()?, org_url)).collect()
     }
 }
 

@@ -23,12 +23,16 @@ pub(super) struct Destination {
 pub(super) struct Destinations(Vec<Destination>);
 
 impl Destinations {
-    /// What `--to` says, `[PREFIX=]URL` each; `org` if nothing is said.
-    pub(super) fn parse(texts: &[String], org: &str) -> Outcome<Self> {
-        let mut destinations = if texts.is_empty() {
-            vec![destination(org)?]
-        } else {
-            texts.iter().map(|text| destination(text)).collect::<Outcome<Vec<_>>>()?
+    /// What `--to` says, `[PREFIX=]URL` each; if nothing is said, the org whose tokens they are.
+    pub(super) fn parse(texts: &[String], org: Option<&str>) -> Outcome<Self> {
+        let mut destinations = match (texts, org) {
+            ([], Some(org)) => vec![destination(org)?],
+            ([], None) => {
+                return Err(Failure::usage("there is no origin to pass requests on to")
+                    .because("the tokens are those of an issuer (OKTA_OAUTH2_ISSUER), which are not for an org's API")
+                    .do_next("say which API they are for: --to https://api.example"));
+            }
+            _ => texts.iter().map(|text| destination(text)).collect::<Outcome<Vec<_>>>()?,
         };
         destinations.sort_by_key(|destination| std::cmp::Reverse(destination.prefix.len()));
         let twice = destinations.windows(2).find(|pair| matches!(pair, [a, b] if a.prefix == b.prefix));
@@ -144,7 +148,7 @@ mod tests {
 
     fn destinations(texts: &[&str]) -> Destinations {
         let texts: Vec<_> = texts.iter().map(|text| (*text).to_owned()).collect();
-        Destinations::parse(&texts, "https://org.example").unwrap()
+        Destinations::parse(&texts, Some("https://org.example")).unwrap()
     }
 
     #[test]
@@ -214,9 +218,13 @@ mod tests {
             "/a?=https://a.example",
             "/x=",
         ] {
-            assert!(Destinations::parse(&[text.to_owned()], "https://org.example").is_err(), "{text}");
+            assert!(Destinations::parse(&[text.to_owned()], Some("https://org.example")).is_err(), "{text}");
         }
         let twice = ["/a=https://a.example".to_owned(), "/a/=https://b.example".to_owned()];
-        assert!(Destinations::parse(&twice, "https://org.example").is_err(), "one beginning, two origins");
+        assert!(
+            Destinations::parse(&twice, Some("https://org.example")).is_err(),
+            "one beginning, two origins"
+        );
+        assert!(Destinations::parse(&[], None).is_err(), "no org and nothing in its place");
     }
 }

@@ -134,7 +134,9 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn start(workspace: &Workspace, arguments: &[&str]) -> Self {
-        let arguments = [&["guard", "--listen", "127.0.0.1:0"], arguments].concat();
+        let free = ["--listen", "127.0.0.1:0"];
+        let listen = if arguments.contains(&"--listen") { &[][..] } else { &free[..] };
+        let arguments = [&["guard"], listen, arguments].concat();
         let mut child = workspace.command(&arguments).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
         // Read from the start: a full pipe would stop the guard.

@@ -58,17 +58,29 @@ impl CacheLock {
     }
 }
 
+/// The server that a token is from, as its client knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CacheServer {
+    /// By its token endpoint: the URL in the form of `htu`.
+    TokenEndpoint(String),
+    /// By its issuer, which says itself where the token endpoint is.
+    Issuer(String),
+}
+
 /// What a token is kept under: all that makes it another token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheKey {
-    /// The URL of the token endpoint, in the form of `htu`.
-    pub token_endpoint: String,
+    /// The server.
+    pub server: CacheServer,
     /// The client's id.
     pub client_id: String,
     /// The scopes that were asked for, in the order of the alphabet.
     pub scopes: Vec<String>,
-    /// The resource that the token is for, where it is for one (RFC 8707).
+    /// The resources that the token is for (`resource`, RFC 8707).
+    pub resources: Vec<String>,
+    /// The same by the name of some servers (`audience`).
     pub audience: Option<String>,
     /// Whose token it is; `None` for the client's own.
     pub user: Option<String>,
@@ -78,19 +90,15 @@ pub struct CacheKey {
 
 impl CacheKey {
     /// The key of the client's own token for no resource in particular.
-    pub fn new(
-        token_endpoint: &TargetUri,
-        client_id: &str,
-        scopes: &[String],
-        thumbprint: Thumbprint,
-    ) -> Self {
+    pub fn new(server: CacheServer, client_id: &str, scopes: &[String], thumbprint: Thumbprint) -> Self {
         let mut scopes = scopes.to_vec();
         scopes.sort();
         scopes.dedup();
         Self {
-            token_endpoint: token_endpoint.as_str().to_owned(),
+            server,
             client_id: client_id.to_owned(),
             scopes,
+            resources: Vec::new(),
             audience: None,
             user: None,
             thumbprint,
@@ -105,18 +113,20 @@ impl CacheKey {
             hash.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
             hash.update(bytes);
         };
-        part(self.token_endpoint.as_bytes());
+        let (kind, server) = match &self.server {
+            CacheServer::TokenEndpoint(url) => ("token endpoint", url),
+            CacheServer::Issuer(issuer) => ("issuer", issuer),
+        };
+        part(kind.as_bytes());
+        part(server.as_bytes());
         part(self.client_id.as_bytes());
         part(self.scopes.join(" ").as_bytes());
         part(self.thumbprint.as_bytes());
-        match (&self.audience, &self.user) {
-            (None, None) => {}
-            (Some(audience), None) => part(audience.as_bytes()),
-            // With a part more than any token of the client's own.
-            (audience, Some(user)) => {
-                part(audience.as_deref().unwrap_or_default().as_bytes());
-                part(user.as_bytes());
-            }
+        // A URI has no spaces.
+        part(self.resources.join(" ").as_bytes());
+        for optional in [&self.audience, &self.user] {
+            part(&[u8::from(optional.is_some())]);
+            part(optional.as_deref().unwrap_or_default().as_bytes());
         }
         hash.finish().as_ref().iter().fold(String::new(), |name, byte| name + &format!("{byte:02x}"))
     }
@@ -335,18 +345,24 @@ mod tests {
 
     #[test]
     fn every_part_of_a_key_makes_another_name() {
-        let endpoint = |path| TargetUri::parse(&format!("https://as.example/{path}")).unwrap();
+        let endpoint = |path: &str| CacheServer::TokenEndpoint(format!("https://as.example/{path}"));
+        let issuer = |path: &str| CacheServer::Issuer(format!("https://as.example/{path}"));
         let thumbprint: Thumbprint = THUMBPRINT.parse().unwrap();
         let other: Thumbprint = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".parse().unwrap();
         let scopes = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        let key = CacheKey::new(&endpoint("token"), "client", &scopes(&["a", "b"]), thumbprint);
+        let key = CacheKey::new(endpoint("token"), "client", &scopes(&["a", "b"]), thumbprint);
         let names = [
             key.name(),
-            CacheKey::new(&endpoint("other"), "client", &scopes(&["a", "b"]), thumbprint).name(),
-            CacheKey::new(&endpoint("token"), "clienta", &scopes(&["b"]), thumbprint).name(),
-            CacheKey::new(&endpoint("token"), "client", &scopes(&["a"]), thumbprint).name(),
-            CacheKey::new(&endpoint("token"), "client", &[], thumbprint).name(),
-            CacheKey::new(&endpoint("token"), "client", &scopes(&["a", "b"]), other).name(),
+            CacheKey::new(endpoint("other"), "client", &scopes(&["a", "b"]), thumbprint).name(),
+            CacheKey::new(endpoint("token"), "clienta", &scopes(&["b"]), thumbprint).name(),
+            CacheKey::new(endpoint("token"), "client", &scopes(&["a"]), thumbprint).name(),
+            CacheKey::new(endpoint("token"), "client", &[], thumbprint).name(),
+            CacheKey::new(endpoint("token"), "client", &scopes(&["a", "b"]), other).name(),
+            CacheKey::new(issuer("token"), "client", &scopes(&["a", "b"]), thumbprint).name(),
+            CacheKey::new(issuer("other"), "client", &scopes(&["a", "b"]), thumbprint).name(),
+            CacheKey { resources: scopes(&["https://rs.example"]), ..key.clone() }.name(),
+            CacheKey { resources: scopes(&["https://rs.example", "https://b.example"]), ..key.clone() }
+                .name(),
             CacheKey { audience: Some("https://rs.example".to_owned()), ..key.clone() }.name(),
             CacheKey { audience: Some(String::new()), ..key.clone() }.name(),
             CacheKey { user: Some("https://rs.example".to_owned()), ..key.clone() }.name(),
@@ -354,7 +370,7 @@ mod tests {
         ];
         let different: std::collections::HashSet<_> = names.iter().collect();
         assert_eq!(different.len(), names.len());
-        let swapped = CacheKey::new(&endpoint("token"), "client", &scopes(&["b", "a", "b"]), thumbprint);
+        let swapped = CacheKey::new(endpoint("token"), "client", &scopes(&["b", "a", "b"]), thumbprint);
         assert_eq!(swapped.name(), key.name(), "the order of scopes means nothing (RFC 6749 section 3.3)");
         assert!(names.iter().all(|name| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit())));
     }

@@ -6,10 +6,12 @@ use keybound::KeyError;
 
 use super::env_file::EnvFileError;
 use super::file::ReadError;
+use super::issuer::IssuerProblem;
 use super::key_file::KeyProblem;
 use super::okta_yaml::OktaYamlError;
 use super::profile::ProfileError;
-use super::sources::{Setting, Source};
+use super::setting::Setting;
+use super::sources::Source;
 use crate::org_url::OrgUrlError;
 
 /// Why settings can't be used. `Display` tells what is wrong, [`advice`](Self::advice) what to do.
@@ -49,6 +51,24 @@ pub enum SettingsError {
         from: Source,
         /// What is wrong.
         problem: OrgUrlError,
+    },
+    /// The issuer is not one.
+    #[error("the issuer ({from}) can't be used: {problem}")]
+    Issuer {
+        /// Where it is set.
+        from: Source,
+        /// What is wrong.
+        problem: IssuerProblem,
+    },
+    /// Something that can't be a resource.
+    #[error(
+        "`{resource}` ({from}) can't be a resource: it is no absolute URI, or it has a fragment (RFC 8707 section 2)"
+    )]
+    Resource {
+        /// Where it is set.
+        from: Source,
+        /// What can't be a resource.
+        resource: String,
     },
     /// Something that can't be a scope.
     #[error(
@@ -136,6 +156,8 @@ impl SettingsError {
                 format!("Set {} to {expected}, or leave it out.", setting.names().join(" or "))
             }
             Self::OrgUrl { problem, .. } => problem.advice(),
+            Self::Issuer { problem, .. } => problem.advice(),
+            Self::Resource { .. } => Setting::Resources.advice().to_owned(),
             Self::Scope { .. } => Setting::Scopes.advice().to_owned(),
             Self::EnvFile { .. } => {
                 "Write one NAME=value on each line; put a value with line breaks, such as a PEM key, in double \

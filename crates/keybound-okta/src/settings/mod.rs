@@ -4,27 +4,30 @@
 mod env_file;
 mod error;
 mod file;
+mod issuer;
 mod key_file;
 mod key_reference;
 mod okta_yaml;
 mod profile;
+mod setting;
 mod settings_file;
 mod sources;
 
 use std::sync::Arc;
 
-use keybound::exchange::ClientCredentials;
 use keybound::proof::DpopKey;
 use keybound::{Algorithm, PublicKey, Signer, SigningKey};
-use keybound_client::{TokenBinding, TransportOptions, field};
+use keybound_client::{Issuer, ServiceGrant, TokenBinding, TransportOptions, field};
 
 pub use env_file::EnvFileError;
 pub use error::SettingsError;
 pub use file::ReadError;
+pub use issuer::IssuerProblem;
 pub use key_file::KeyProblem;
 pub use okta_yaml::OktaYamlError;
 pub use profile::ProfileError;
-pub use sources::{Origin, Setting, Source, Sources};
+pub use setting::Setting;
+pub use sources::{Origin, Source, Sources};
 
 use crate::org_url::OrgUrl;
 use key_file::{KeyOfSettings, KeyText};
@@ -33,14 +36,16 @@ use sources::{Found, OpenSources};
 /// Bytes of a file of certificate authorities, at most: twice what a whole system's bundle has.
 const MAX_AUTHORITIES_BYTES: u64 = 1024 * 1024;
 
-/// All that is needed to call an org. Whatever is in here has been checked.
+/// All that is needed to call an org, or an API that takes the tokens of another issuer. Whatever is in here has been
+/// checked.
 #[derive(Clone)]
 pub struct Settings {
-    /// The org.
-    pub org_url: OrgUrl,
-    /// What is asked of its token endpoint: the client id, the id of the key, and the scopes. Where there are
-    /// none, each call asks for those that its operation needs.
-    pub grant: ClientCredentials,
+    /// The org whose API is called; none where the tokens are another issuer's, and for other APIs.
+    pub org_url: Option<OrgUrl>,
+    /// Who is asked for tokens (the org, or the issuer that is set), and what for: the client id, the id of the key, and
+    /// the scopes. Where there are none, each call of an org asks for those that its operation needs, and for other APIs
+    /// the issuer chooses.
+    pub grant: ServiceGrant,
     /// The key that the app authenticates with.
     pub client_key: Arc<dyn Signer>,
     /// Whether tokens are bound to a key, and to which.
@@ -61,7 +66,9 @@ impl Settings {
     pub fn resolve(sources: Sources<'_>) -> Result<Self, SettingsError> {
         let sources = sources.open()?;
         check_authorization_mode(&sources)?;
-        let (org_url, mut grant) = grant(&sources)?;
+        let (org_url, server) = issuer::server(&sources)?;
+        let mut grant = ServiceGrant::new(server, client_id(&sources)?, scopes(&sources)?);
+        (grant.resources, grant.audience) = (issuer::resources(&sources)?, issuer::audience(&sources));
         let (client_key, key_id) = client_key(&sources)?;
         grant.key_id = key_id;
         let binding = binding(&sources)?;
@@ -75,6 +82,14 @@ impl Settings {
             binding,
             certificate_authorities: certificate_authorities(&sources)?,
         })
+    }
+
+    /// Whose tokens they are; an org's own issuer is its origin.
+    pub fn issuer(&self) -> String {
+        match &self.org_url {
+            Some(org_url) => org_url.origin().to_owned(),
+            None => self.grant.server.to_string(),
+        }
     }
 
     /// A network that trusts what these settings trust.
@@ -91,6 +106,8 @@ impl Settings {
 pub struct UserSettings {
     /// The org.
     pub org_url: OrgUrl,
+    /// The authorization server to log in at, where it is not the org's own.
+    pub issuer: Option<Issuer>,
     /// The client id that is set; it may be that of a service app.
     pub client_id: Option<String>,
     /// The scopes that are set.
@@ -107,6 +124,7 @@ impl UserSettings {
         let sources = sources.open()?;
         Ok(Self {
             org_url: org_url(&sources)?.0,
+            issuer: issuer::issuer(&sources)?,
             client_id: sources.find(Setting::ClientId).map(|_| client_id(&sources)).transpose()?,
             scopes: scopes(&sources)?,
             keeps_tokens: keeps_tokens(&sources)?,
@@ -126,7 +144,7 @@ impl std::fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Settings")
-            .field("org_url", &self.org_url.origin())
+            .field("org_url", &self.org_url.as_ref().map(OrgUrl::origin))
             .field("grant", &self.grant)
             .field("client_key", &self.client_key.public_key().thumbprint())
             .field("binding", &self.binding)
@@ -145,14 +163,6 @@ fn about_app(sources: &OpenSources<'_>, setting: Setting) -> Option<Found> {
         Some(key) => sources.find_about(setting, &key),
         None => sources.find(setting),
     }
-}
-
-/// The org, and what is asked of its token endpoint.
-fn grant(sources: &OpenSources<'_>) -> Result<(OrgUrl, ClientCredentials), SettingsError> {
-    let (org_url, from) = org_url(sources)?;
-    let grant = ClientCredentials::new(&org_url.token_endpoint(), client_id(sources)?, scopes(sources)?)
-        .map_err(|error| SettingsError::OrgUrl { from, problem: error.into() })?;
-    Ok((org_url, grant))
 }
 
 fn org_url(sources: &OpenSources<'_>) -> Result<(OrgUrl, Source), SettingsError> {

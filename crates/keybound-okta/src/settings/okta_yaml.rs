@@ -1,5 +1,5 @@
-//! `okta.yaml`, as Okta's SDKs read it: `okta: client: {orgUrl, clientId, scopes, privateKey, kid, …}`. Members
-//! that are for the SDKs alone are passed over.
+//! `okta.yaml`, as Okta's SDKs read it: `okta: client: {orgUrl, clientId, scopes, privateKey, kid, …}`, and
+//! `okta: oauth2: issuer` beside it, as Okta's Spring starter has it. Members that are for the SDKs alone are passed over.
 
 use std::io;
 use std::path::Path;
@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::file::{self, ReadError};
+use super::setting::Setting;
 use super::settings_file::{FileEntry, SettingsFile};
-use super::sources::Setting;
 
 /// The file's name, in the working folder and in `.okta` of the home folder.
 pub(super) const FILE_NAME: &str = "okta.yaml";
@@ -44,6 +44,9 @@ pub enum OktaYamlError {
     },
 }
 
+/// What stands in `oauth2`.
+const ISSUER: (&str, &str, Setting) = ("issuer", "okta.oauth2.issuer", Setting::Issuer);
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Document {
@@ -54,6 +57,7 @@ struct Document {
 #[serde(default)]
 struct Okta {
     client: Option<Map<String, Value>>,
+    oauth2: Option<Map<String, Value>>,
 }
 
 /// Reads the file at `path`; `None` if there is none.
@@ -75,11 +79,14 @@ fn parse(text: &str) -> Result<Vec<FileEntry>, OktaYamlError> {
     let document: Option<Document> = serde_saphyr::from_str(text).map_err(|error| {
         OktaYamlError::NotOktaYaml { line: error.location().map(|location| location.line()) }
     })?;
-    let mut client = document.and_then(|document| document.okta?.client).unwrap_or_default();
-    let entry = |(member, name, setting): &(&str, &'static str, Setting)| {
-        Some(FileEntry { setting: *setting, name, value: Zeroizing::new(text_of(client.remove(*member)?)?) })
+    let Okta { client, oauth2 } = document.and_then(|document| document.okta).unwrap_or_default();
+    let (mut client, mut oauth2) = (client.unwrap_or_default(), oauth2.unwrap_or_default());
+    let entry = |members: &mut Map<String, Value>, (member, name, setting): (&str, &'static str, Setting)| {
+        Some(FileEntry { setting, name, value: Zeroizing::new(text_of(members.remove(member)?)?) })
     };
-    Ok(MEMBERS.iter().filter_map(entry).collect())
+    let mut entries: Vec<_> = MEMBERS.iter().filter_map(|member| entry(&mut client, *member)).collect();
+    entries.extend(entry(&mut oauth2, ISSUER));
+    Ok(entries)
 }
 
 /// The text that `.env` would have for a value: scopes may be a list, a JWK may be written out.
@@ -106,7 +113,8 @@ mod tests {
         let text = "okta:\n  client:\n    connectionTimeout: 30\n    orgUrl: \"https://o.example\"\n    \
                     authorizationMode: PrivateKey\n    clientId: 0oa1\n    scopes:\n      - okta.users.read\n      \
                     - okta.groups.read\n    privateKey: |\n      -----BEGIN PRIVATE KEY-----\n      x\n    kid: 12\n    \
-                    dpopEnabled: true\n    requestTimeout: 0\n  testing:\n    testingDisableHttpsCheck: false\n";
+                    dpopEnabled: true\n    requestTimeout: 0\n  oauth2:\n    issuer: https://o.example/oauth2/default\n    \
+                    clientSecret: x\n  testing:\n    testingDisableHttpsCheck: false\n";
         let expected = [
             (Setting::OrgUrl, "https://o.example"),
             (Setting::AuthorizationMode, "PrivateKey"),
@@ -115,6 +123,7 @@ mod tests {
             (Setting::ClientKey, "-----BEGIN PRIVATE KEY-----\nx\n"),
             (Setting::KeyId, "12"),
             (Setting::Dpop, "true"),
+            (Setting::Issuer, "https://o.example/oauth2/default"),
         ];
         assert_eq!(values(text), expected.map(|(setting, value)| (setting, value.to_owned())));
         for (text, why) in [
@@ -123,6 +132,7 @@ mod tests {
             ("a: 1", "another file's"),
             ("okta:", "no client"),
             ("okta:\n  client:\n", "nothing in it"),
+            ("okta:\n  oauth2:\n", "nothing in the other"),
             ("okta: {client: {orgUrl: null, scopes: null}}", "null"),
         ] {
             assert_eq!(values(text), [], "{why}");

@@ -14,8 +14,8 @@ use toml::{Table, Value};
 use zeroize::Zeroizing;
 
 use super::file::{self, ReadError};
+use super::setting::Setting;
 use super::settings_file::{FileEntry, SettingsFile, line_at};
-use super::sources::Setting;
 use crate::suggestion;
 
 /// Where the file is in the folder for such files.
@@ -27,8 +27,12 @@ const MAX_BYTES: u64 = 256 * 1024;
 /// The members of a profile.
 const MEMBERS: &[(&str, Setting)] = &[
     ("org_url", Setting::OrgUrl),
+    ("issuer", Setting::Issuer),
     ("client_id", Setting::ClientId),
     ("scopes", Setting::Scopes),
+    ("resource", Setting::Resources),
+    ("audience", Setting::Audience),
+    ("assertion_audience", Setting::AssertionAudience),
     ("private_key_file", Setting::ClientKey),
     ("key_id", Setting::KeyId),
     ("dpop", Setting::Dpop),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::sources::Setting;
+use super::setting::Setting;
 
 /// What a file says of settings.
 pub(super) struct SettingsFile {

@@ -10,122 +10,12 @@ use zeroize::Zeroizing;
 
 use super::env_file::EnvFile;
 use super::error::SettingsError;
+use super::setting::Setting;
 use super::settings_file::SettingsFile;
 use super::{key_file, key_reference, okta_yaml, profile};
 
 /// The variable that chooses a profile.
 const PROFILE: &str = "KEYBOUND_PROFILE";
-
-/// One of the things that can be set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Setting {
-    /// The org's URL.
-    OrgUrl,
-    /// The id of the service app.
-    ClientId,
-    /// The scopes to ask for, with spaces or commas between them; not set, each call asks for what it needs.
-    Scopes,
-    /// The private key of the service app: a file (PEM or JWK), the key itself, or a reference to one that is
-    /// elsewhere ([`KeyReference`]).
-    ClientKey,
-    /// The id under which the app's public key is registered.
-    KeyId,
-    /// How the app authenticates: `PrivateKey` is the one way that there is here.
-    AuthorizationMode,
-    /// Whether tokens are bound to a key: `required` or `off`.
-    Dpop,
-    /// The private key that tokens are bound to: a file (PEM or JWK), the key itself, or a reference to one that is
-    /// elsewhere ([`KeyReference`]).
-    DpopKey,
-    /// The public half of it, to be checked against the private one.
-    DpopPublicKey,
-    /// A file of certificate authorities (PEM) to trust beside the system's.
-    CertificateAuthorities,
-    /// Whether private keys that other users of the machine can read are taken: `refuse` or `accept`.
-    ExposedKeys,
-    /// Whether bound tokens are kept between runs: `on` or `off`.
-    Cache,
-}
-
-impl Setting {
-    /// All of them, in the order in which a client needs them.
-    pub const ALL: [Self; 11] = [
-        Self::OrgUrl,
-        Self::ClientId,
-        Self::Scopes,
-        Self::ClientKey,
-        Self::KeyId,
-        Self::AuthorizationMode,
-        Self::Dpop,
-        Self::DpopKey,
-        Self::DpopPublicKey,
-        Self::CertificateAuthorities,
-        Self::ExposedKeys,
-    ];
-
-    /// Its names in the environment; the first that has a value counts. The names of Okta's samples come
-    /// first, those of Okta's SDKs after them.
-    pub const fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::OrgUrl => &["OKTA_ORG_URL", "OKTA_CLIENT_ORGURL"],
-            Self::ClientId => &["OKTA_CLIENT_ID", "OKTA_CLIENT_CLIENTID"],
-            Self::Scopes => &["OKTA_SCOPES", "OKTA_CLIENT_SCOPES"],
-            Self::ClientKey => &["OKTA_CC_PRIVATE_KEY_FILE", "OKTA_CLIENT_PRIVATEKEY"],
-            Self::KeyId => &["OKTA_CLIENT_KID"],
-            Self::AuthorizationMode => &["OKTA_CLIENT_AUTHORIZATIONMODE"],
-            Self::Dpop => &["KEYBOUND_DPOP", "OKTA_CLIENT_DPOPENABLED"],
-            Self::DpopKey => &["OKTA_DPOP_PRIVATE_KEY_FILE"],
-            Self::DpopPublicKey => &["OKTA_DPOP_PUBLIC_KEY_FILE"],
-            Self::CertificateAuthorities => &["KEYBOUND_CA_FILE"],
-            Self::ExposedKeys => &["KEYBOUND_EXPOSED_KEYS"],
-            Self::Cache => &["KEYBOUND_CACHE"],
-        }
-    }
-
-    /// What it is, in a few words.
-    pub const fn purpose(self) -> &'static str {
-        match self {
-            Self::OrgUrl => "the org's URL",
-            Self::ClientId => "the client id of the service app",
-            Self::Scopes => "the scopes to ask for",
-            Self::ClientKey => "the private key of the service app",
-            Self::KeyId => "the id of the service app's key",
-            Self::AuthorizationMode => "the authorization mode",
-            Self::Dpop => "whether tokens are bound to a key (DPoP)",
-            Self::DpopKey => "the private key for DPoP proofs",
-            Self::DpopPublicKey => "the public key for DPoP proofs",
-            Self::CertificateAuthorities => "the certificate authorities to trust",
-            Self::ExposedKeys => "whether private keys that others can read are taken",
-            Self::Cache => "whether tokens are kept between runs",
-        }
-    }
-
-    /// How to set it.
-    pub(super) const fn advice(self) -> &'static str {
-        match self {
-            Self::OrgUrl => "Set OKTA_ORG_URL to the org's address: OKTA_ORG_URL=https://dev-123456.okta.com",
-            Self::ClientId => {
-                "Set OKTA_CLIENT_ID to the app's client id (0oa…): admin console → Applications → the app → \
-                 General."
-            }
-            Self::Scopes => {
-                "Set OKTA_SCOPES to scopes that are granted to the app (Okta API Scopes), with spaces \
-                 between them: OKTA_SCOPES=okta.users.read; or leave it out, and each call asks for what it needs."
-            }
-            Self::ClientKey => {
-                "Set OKTA_CC_PRIVATE_KEY_FILE to the file that has the app's private key, PEM or JWK, or to a \
-                 reference to a key elsewhere; its public key is registered with the app (admin console → Applications → the app → Client \
-                 Credentials)."
-            }
-            Self::DpopKey => {
-                "Set OKTA_DPOP_PRIVATE_KEY_FILE to the file that has the private key, PEM or JWK; or leave \
-                 out OKTA_DPOP_PUBLIC_KEY_FILE too, and a fresh key is made for every run."
-            }
-            _ => "Leave it out, or give it a value that is known.",
-        }
-    }
-}
 
 /// Where a value stood.
 #[derive(Clone, Debug, PartialEq, Eq)]

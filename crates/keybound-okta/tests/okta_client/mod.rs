@@ -36,8 +36,8 @@ pub(crate) fn client_with(origin: &str, scopes: &[&str], time: NumericDate) -> (
     let org_url = OrgUrl::parse(origin).unwrap();
     let key = || Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
     let settings = Settings {
-        grant: ClientCredentials::new(&org_url.token_endpoint(), "0oa1", scopes.to_vec()).unwrap(),
-        org_url,
+        grant: ClientCredentials::new(&org_url.token_endpoint(), "0oa1", scopes.to_vec()).unwrap().into(),
+        org_url: Some(org_url),
         client_key: key(),
         binding: TokenBinding::Dpop(DpopKey::new(key())),
         dpop_key_is_fresh: true,

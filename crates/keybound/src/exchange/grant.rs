@@ -50,6 +50,11 @@ impl ClientCredentials {
         })
     }
 
+    /// The token endpoint.
+    pub fn token_endpoint(&self) -> &Endpoint {
+        &self.token_endpoint
+    }
+
     /// The token endpoint as a proof names it; its origin is the one that nonces belong to.
     pub fn target(&self) -> &TargetUri {
         self.token_endpoint.target()
@@ -180,15 +185,14 @@ impl TokenRequest {
         &self.endpoint
     }
 
+    /// The client that asks.
+    pub fn client(&self) -> &ClientIdentity {
+        &self.client
+    }
+
     /// What the token is asked for with.
     pub fn grant(&self) -> &Grant {
         &self.grant
-    }
-
-    /// The same request with `grant` in the place of its own.
-    #[must_use]
-    pub fn with_grant(&self, grant: Grant) -> Self {
-        Self { grant, ..self.clone() }
     }
 
     pub(super) fn fields(&self) -> Fields {
