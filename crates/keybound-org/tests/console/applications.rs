@@ -202,7 +202,7 @@ async fn what_is_wrong_stands_beside_its_field_and_what_was_typed_stays() {
     let shown = browser.submit(&page, &path, &[("label", &"x".repeat(101))]).await;
     assert_eq!((shown.status, shown.form(&path)["label"].len()), (StatusCode::BAD_REQUEST, 101));
     let scopes = format!("{path}/scopes");
-    for scope in ["users.read", "okta.users read", "okta.\"><script>"] {
+    for scope in ["users.read", "okta.users read", "okta.user.read", "okta.\"><script>"] {
         let page = browser.open(&scopes).await;
         let shown = browser.submit(&page, &scopes, &[("scopeId", scope)]).await;
         assert_eq!((shown.status, &*shown.form(&scopes)["scopeId"]), (StatusCode::BAD_REQUEST, scope));
