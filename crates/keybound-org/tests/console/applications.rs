@@ -236,7 +236,7 @@ async fn each_type_of_application_has_what_oktas_console_gives_it() {
             (app.client.application_type, app.client.token_endpoint_auth_method, app.client.pkce_required);
         assert_eq!((made, app.dpop_bound_access_tokens), ((kind, method, pkce_required), dpop));
         assert_eq!(app.client.redirect_uris.is_empty(), kind == T::Service);
-        for tab in ["", "/scopes", "/roles", "/program"] {
+        for tab in ["", "/assignments", "/scopes", "/roles", "/program"] {
             assert_eq!(browser.open(&format!("{path}{tab}")).await.status, StatusCode::OK, "{kind:?} {tab}");
         }
     }
