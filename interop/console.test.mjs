@@ -116,6 +116,15 @@ describe('in the admin console over https, a developer', () => {
     await look('roles');
   });
 
+  test('assigns a user to the app', async () => {
+    await browser.follow('Assignments');
+    await look('assignments-to-make');
+    await browser.type('Assign a user, by username or id', 'gideon.ackerman@example.com');
+    await browser.press('Assign user');
+    assert.match(await browser.text('[role=status]'), /may sign in/);
+    await look('assignments');
+  });
+
   test('calls the API with a Bearer token, by the settings that are printed', async () => {
     await browser.follow('Settings for your program');
     assert.ok(!(await browser.has('.is-open')), 'nothing is left to do');
@@ -226,6 +235,8 @@ describe('in the admin console over https, a developer', () => {
     await look('create-user');
     await browser.press('Create');
     assert.equal(await browser.text('h1'), 'Ada Lovelace');
+    await browser.choose('Assign a role', 'Help Desk Administrator');
+    await browser.press('Assign');
     await look('user');
     await browser.follow('Groups');
     await look('groups');

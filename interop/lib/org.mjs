@@ -50,7 +50,7 @@ export class Org {
   async createNativeApp({ scopes = [SCOPE] } = {}) {
     const { client_id: clientId } = await this.#workspace.json([
       ...['org', 'app', 'create', '--data', this.#workspace.path('data'), '--label', `app ${++this.#apps}`],
-      ...['--type', 'native', '--redirect-uri', 'http://127.0.0.1/callback', '--role', 'READ_ONLY_ADMIN'],
+      ...['--type', 'native', '--redirect-uri', 'http://127.0.0.1/callback'],
       ...scopes.flatMap((scope) => ['--scope', scope]),
     ]);
     return clientId;
@@ -60,7 +60,7 @@ export class Org {
   async createBrowserApp({ redirectUris, scopes = [] }) {
     const { client_id: clientId } = await this.#workspace.json([
       ...['org', 'app', 'create', '--data', this.#workspace.path('data'), '--label', `app ${++this.#apps}`],
-      ...['--type', 'browser', '--role', 'READ_ONLY_ADMIN'],
+      ...['--type', 'browser'],
       ...redirectUris.flatMap((uri) => ['--redirect-uri', uri, '--post-logout-redirect-uri', uri]),
       ...scopes.flatMap((scope) => ['--scope', scope]),
     ]);
@@ -76,18 +76,21 @@ export class Org {
     return { clientId, clientSecret };
   }
 
-  /** Adds an active user with a password; returns the id. */
-  async createUser({ login, password }) {
-    const response = await fetch(`${this.url}${USERS_PATH}?activate=true`, {
-      method: 'POST',
-      headers: { authorization: `SSWS ${this.adminToken}`, 'content-type': 'application/json' },
-      body: JSON.stringify({
-        profile: { firstName: 'Ada', lastName: 'Lovelace', email: login, login },
-        credentials: { password: { value: password } },
-      }),
+  /** Adds an active user with a password and an admin role; returns the id. */
+  async createUser({ login, password, role = 'READ_ONLY_ADMIN' }) {
+    const user = await this.#administer(`${USERS_PATH}?activate=true`, {
+      profile: { firstName: 'Ada', lastName: 'Lovelace', email: login, login },
+      credentials: { password: { value: password } },
     });
+    await this.#administer(`${USERS_PATH}/${user.id}/roles`, { type: role });
+    return user.id;
+  }
+
+  async #administer(path, body) {
+    const headers = { authorization: `SSWS ${this.adminToken}`, 'content-type': 'application/json' };
+    const response = await fetch(`${this.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
     if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
-    return (await response.json()).id;
+    return response.json();
   }
 
   stop() {

@@ -31,9 +31,11 @@ impl Place {
         let fields = format!("Authorization: SSWS {}\r\nContent-Type: application/json\r\n", org.admin_token);
         let made = exchange("POST", &format!("{}{USERS}?activate=true", org.url), &fields, &user.to_string());
         assert!(made.starts_with("HTTP/1.1 200"), "{made}");
+        let role = json!({"type": "READ_ONLY_ADMIN"}).to_string();
+        let assigned = exchange("POST", &format!("{}{USERS}/{LOGIN}/roles", org.url), &fields, &role);
+        assert!(assigned.starts_with("HTTP/1.1 200"), "{assigned}");
         let create = ["org", "app", "create", "--data", org.data(), "--label", "A desk", "--type", "native"];
-        let more =
-            ["--redirect-uri", "http://127.0.0.1/callback", "--scope", SCOPE, "--role", "READ_ONLY_ADMIN"];
+        let more = ["--redirect-uri", "http://127.0.0.1/callback", "--scope", SCOPE];
         let app = workspace.run(&[&create[..], &more].concat()).json();
         assert_eq!(app["client_secret"], Value::Null, "a native app can keep none");
         let client_id = app["client_id"].as_str().unwrap().to_owned();

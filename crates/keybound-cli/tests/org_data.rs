@@ -49,7 +49,7 @@ fn an_org_is_taken_along_and_its_apps_go_on_working_there() {
     let records = lines(&text);
     assert_eq!(
         records[0],
-        json!({"kind": "header", "format": "keybound-org", "version": 1, "secrets": false})
+        json!({"kind": "header", "format": "keybound-org", "version": 2, "secrets": false})
     );
     assert_eq!(records.last().unwrap(), &json!({"kind": "end", "records": records.len() - 2}));
 

@@ -139,6 +139,11 @@ pub(crate) fn on_exchange(refusal: &ExchangeError, identity: &Identity) -> Optio
 fn on_refusal(error: &str, description: &str, identity: &Identity) -> Option<String> {
     Some(match error {
         "invalid_client" => on_client(description, identity),
+        "access_denied" if description.contains("not assigned to the client application") => format!(
+            "Have an administrator assign the user, or a group of theirs, to {}: admin console → Applications → the \
+             app → Assignments.",
+            identity.client_id
+        ),
         "unauthorized_client" | "access_denied" | "unsupported_grant_type" => format!(
             "Check that {} is an API Services app, which may ask for tokens by client credentials, that it is \
              active, and that no policy of the org shuts it out.",
@@ -273,6 +278,13 @@ mod tests {
             (400, "unauthorized_client", "", "API Services", "another type of app"),
             (400, "unsupported_grant_type", "", "API Services", "no client credentials"),
             (400, "access_denied", "Policy evaluation failed.", "policy", "a policy"),
+            (
+                400,
+                "access_denied",
+                "User is not assigned to the client application.",
+                "Assignments",
+                "a user who may not sign in",
+            ),
             (400, "invalid_scope", "", "okta.users.read", "a scope is not granted"),
             (400, "invalid_grant", "", "keybound login", "a refresh token that is no longer good"),
             (400, "consent_required", "", "Grant the scopes", "nobody has agreed to a scope"),

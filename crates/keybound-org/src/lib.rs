@@ -90,8 +90,10 @@
 //!   never again: only its hash is kept. No `jwks_uri` is fetched.
 //! - Passwords are kept as a hash, and go when a user is deactivated; one that arrives as a hash or by a hook counts as
 //!   there, and lets nobody in. No mail is sent, and the links of activation and reset lead nowhere.
-//! - A user is asked for leave where the request says so (`prompt=consent`) and for devices, and else not. With a
-//!   user's token the management API asks for the admin roles of the app, not for those of the user.
+//! - A user is asked for leave where the request says so (`prompt=consent`) and for devices, and else not.
+//! - An app that is made without a word on it (`settings.implicitAssignment`) has the group Everyone assigned to it, as by
+//!   Okta's console, where Okta's API would assign nobody. What is told of users and groups that are assigned is kept and
+//!   shown, and put into no token.
 //! - Trusted Origins are for `CORS` and `REDIRECT`, and the second changes nothing here: users are sent to the URIs of
 //!   apps alone.
 //! - Of a custom authorization server the claims are texts and members of the user's profile, the rules are for all
@@ -99,13 +101,14 @@
 //!   answers 404. Its `default` has no other id.
 //! - `search` compares texts without regard to the case of ASCII letters. Sorting by a property other than
 //!   `status`, the name, the login, the address, `created` and `lastUpdated` looks at every user for each page.
-//! - Okta's table of admin roles is finer; of roles there are those of [`AdminRole`]. The system log keeps the
+//! - Okta's table of admin roles is finer; of roles there are those of [`AdminRole`], each for all of the org. The system log keeps the
 //!   last 100,000 events, with times to the second.
 //!
 //! # The users it begins with
 //!
 //! They are made up, and the same in every org, with a group for each department. The password of all who have
-//! one is `Keybound-2026` ([`SEEDED_PASSWORD`]).
+//! one is `Keybound-2026` ([`SEEDED_PASSWORD`]). The first, `gideon.ackerman@example.com`, is a super administrator; a user's
+//! token may do at the management API what the user's admin roles say.
 
 mod admin_token;
 mod answer;
@@ -154,11 +157,11 @@ pub use management::EndpointGroup;
 pub use search::{Expression, ExpressionError, Operand, Operator};
 pub use settings::{Data, OrgSettings, Scheme};
 pub use store::{
-    AccessPolicy, AccessPolicyRule, AdminRole, App, AppPresentation, AppStatus, ApplicationType, ClaimSource,
-    ClaimedToken, ClientKey, ClientSecret, ClientSecretHash, ClientSettings, CustomClaim, CustomScope,
-    CustomServer, ExportError, GrantType, Identified, ImportError, KeyStatus, LifecycleStatus, Lifetimes,
-    LineProblem, NewApp, NewAuthorizationServer, PasswordCheck, ResponseType, RoleAssignment,
-    SEEDED_PASSWORD, ScopeGrant, Secrets, Seeded, ServerId, Store, StoreError, TokenEndpointAuthMethod,
-    UnknownAdminRole, refuse_of_others,
+    AccessPolicy, AccessPolicyRule, AdminRole, App, AppPresentation, AppStatus, ApplicationType,
+    AssignmentType, ClaimSource, ClaimedToken, ClientKey, ClientSecret, ClientSecretHash, ClientSettings,
+    CustomClaim, CustomScope, CustomServer, ExportError, GrantType, Identified, ImportError, KeyStatus,
+    LifecycleStatus, Lifetimes, LineProblem, NewApp, NewAuthorizationServer, PasswordCheck, ResponseType,
+    RoleAssignment, RoleHolder, SEEDED_PASSWORD, ScopeGrant, Secrets, Seeded, ServerId, Store, StoreError,
+    TokenEndpointAuthMethod, UnknownAdminRole, refuse_of_others,
 };
 pub use web_origin::{NotAnOrigin, WebOrigin};

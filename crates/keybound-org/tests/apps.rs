@@ -156,6 +156,7 @@ async fn grants_and_roles_are_listed_and_taken_back_by_their_ids() {
         (format!("{APPS}/{app}/grants"), json!({"scopeId": READ, "issuer": "https://elsewhere.example"})),
         (format!("{APPS}/{app}/grants"), json!({"scopeId": "users", "issuer": test.org.url()})),
         (format!("{APPS}/{app}/grants"), json!({"scopeId": "okta.a b", "issuer": test.org.url()})),
+        (format!("{APPS}/{app}/grants"), json!({"scopeId": "okta.user.read", "issuer": test.org.url()})),
         (format!("/oauth2/v1/clients/{app}/roles"), json!({"type": "KING"})),
     ] {
         let refused = ask(&test, &format!("POST {path}"), Some(body.clone())).await;

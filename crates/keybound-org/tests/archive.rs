@@ -11,10 +11,10 @@ use std::time::Duration;
 use keybound::random::OperatingSystem;
 use keybound::{Algorithm, NumericDate, Signer as _, SigningKey};
 use keybound_org::{
-    AccessPolicy, AccessPolicyRule, AdminRole, AppPresentation, AppStatus, ClaimSource, ClaimedToken,
-    ClientSecret, ClientSettings, CustomClaim, CustomScope, GrantType, ImportError, LifecycleStatus,
-    Lifetimes, LineProblem, NewApp, NewAuthorizationServer, PasswordCheck, SEEDED_PASSWORD, Secrets,
-    ServerId, Store, StoreError, TokenEndpointAuthMethod,
+    AccessPolicy, AccessPolicyRule, AdminRole, AppPresentation, AppStatus, ApplicationType, ClaimSource,
+    ClaimedToken, ClientSecret, ClientSettings, CustomClaim, CustomScope, GrantType, ImportError,
+    LifecycleStatus, Lifetimes, LineProblem, NewApp, NewAuthorizationServer, PasswordCheck, RoleHolder,
+    SEEDED_PASSWORD, Secrets, ServerId, Store, StoreError, TokenEndpointAuthMethod,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -57,6 +57,7 @@ fn furnished() -> (TempDir, Store) {
     store.create_app(&app, NOW, &OperatingSystem).unwrap();
     let secret = ClientSecret::generate(&OperatingSystem).unwrap();
     let client = ClientSettings {
+        application_type: ApplicationType::Web,
         token_endpoint_auth_method: TokenEndpointAuthMethod::ClientSecretBasic,
         redirect_uris: vec!["https://app.example/callback".to_owned()],
         ..ClientSettings::default()
@@ -70,7 +71,29 @@ fn furnished() -> (TempDir, Store) {
         })
         .unwrap();
     store.rotate_signing_key(&ServerId::Custom("default".to_owned()), NOW).unwrap();
+    let user = first_id(&store, "user");
+    store.assign_role(RoleHolder::User(&user), AdminRole::Org, NOW, &OperatingSystem).unwrap();
     (folder, store)
+}
+
+/// The records of an export, but for the first line and the last.
+fn records(text: &str) -> Vec<Value> {
+    let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    records.filter(|record| !["header", "end"].contains(&record["kind"].as_str().unwrap())).collect()
+}
+
+fn first_id(store: &Store, kind: &str) -> String {
+    let records = records(&exported(store, Secrets::LeftOut));
+    let first = records.iter().find(|record| record["kind"] == kind).unwrap();
+    first["id"].as_str().unwrap().to_owned()
+}
+
+/// A file of this version with these records and without secrets.
+fn file(version: u64, records: &[Value]) -> String {
+    let header = json!({"kind": "header", "format": "keybound-org", "version": version, "secrets": false});
+    let end = json!({"kind": "end", "records": records.len()});
+    let lines = [&header].into_iter().chain(records).chain([&end]).map(Value::to_string);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What the property varies: all that a person may write.
@@ -224,7 +247,8 @@ fn a_line_that_is_not_as_it_must_be_is_named_and_nothing_is_read() {
         ((0, String::new()), "ends before its end"),
         ((0, "{}".to_owned()), "no export of a local org"),
         (set("header", "format", json!("other")), "no export of a local org"),
-        (set("header", "version", json!(2)), "version 2"),
+        (set("header", "version", json!(3)), "version 3"),
+        (set("header", "version", json!(0)), "version 0"),
         (set("header", "compressed", json!(true)), "a header has no member `compressed`"),
         (set("user", "shoeSize", json!(43)), "a user has no member `shoeSize`"),
         (missing("user", "status"), "the member `status` is missing"),
@@ -253,6 +277,14 @@ fn a_line_that_is_not_as_it_must_be_is_named_and_nothing_is_read() {
         (set("app", "grantTypes", json!([7])), "`grantTypes` must be an array of strings"),
         (set("scopeGrant", "scope", json!("a b")), "not one that an org can have"),
         (set("roleAssignment", "role", json!("KING")), "not one that an org can have"),
+        (set("userRoleAssignment", "role", json!("KING")), "not one that an org can have"),
+        (set("userRoleAssignment", "user", json!("00unobody")), "refers to something that no line before it"),
+        (
+            set("appGroupAssignment", "group", json!("00gnobody")),
+            "refers to something that no line before it",
+        ),
+        (set("appGroupAssignment", "profile", json!([])), "`profile` must be an object"),
+        (missing("app", "implicitAssignment"), "the member `implicitAssignment` is missing"),
         (set("rule", "accessTokenLife", json!(1)), "not one that an org can have"),
         (set("authorizationServer", "id", json!("aus1")), "refers to something"),
         (set("user", "kind", json!("robot")), "there is no kind of record `robot`"),
@@ -280,6 +312,61 @@ fn a_line_that_is_not_as_it_must_be_is_named_and_nothing_is_read() {
         let (_untouched, new) = org();
         assert_eq!(exported(&store, Secrets::Included), exported(&new, Secrets::Included), "{words}");
     }
+}
+
+#[test]
+fn roles_of_groups_and_assignments_of_users_are_read_and_written_as_they_were() {
+    let (_folder, store) = furnished();
+    let mut records = records(&exported(&store, Secrets::LeftOut));
+    let find = |kind: &str| records.iter().position(|record| record["kind"] == kind).unwrap();
+    let (user, group) = (records[find("user")]["id"].clone(), records[find("group")]["id"].clone());
+    let (client, at) = (records[find("app")]["clientId"].clone(), find("appGroupAssignment"));
+    let of_user = json!({
+        "kind": "appUserAssignment", "client": client, "user": user, "userName": "ada", "profile": {"a": ["☂"]},
+        "created": 1, "lastUpdated": 2,
+    });
+    let of_group = json!({"kind": "groupRoleAssignment", "id": "irb1", "group": group, "role": "ORG_ADMIN", "created": 1});
+    records.insert(at, of_user);
+    records.insert(at, of_group);
+    let (_other, again) = imported(&file(2, &records)).unwrap();
+    assert_eq!(self::records(&exported(&again, Secrets::LeftOut)), records);
+    let user = user.as_str().unwrap();
+    assert_eq!(again.role_assignments(RoleHolder::User(user)).unwrap().unwrap().len(), 2, "one by Everyone");
+    let changed = |member: &str, value: Value| {
+        let mut records = records.clone();
+        records[at + 1][member] = value;
+        imported(&file(2, &records)).err().unwrap().to_string()
+    };
+    assert!(changed("user", json!("00unobody")).contains("refers to something that no line before it"));
+    assert!(changed("profile", json!("x")).contains("`profile` must be an object"));
+}
+
+#[test]
+fn a_file_of_the_first_version_is_read_and_everyone_is_assigned_to_its_apps() {
+    let (_folder, store) = furnished();
+    let mut records = records(&exported(&store, Secrets::LeftOut));
+    let new = ["userRoleAssignment", "appGroupAssignment"];
+    records.retain(|record| !new.contains(&record["kind"].as_str().unwrap()));
+    for record in &mut records {
+        let members = record.as_object_mut().unwrap();
+        if members["kind"] == "app" {
+            members.remove("implicitAssignment");
+        }
+        if members["kind"] == "appPresentation" {
+            members["members"]["settings"]["implicitAssignment"] = json!(false);
+        }
+    }
+    let (_other, again) = imported(&file(1, &records)).unwrap();
+    let read = self::records(&exported(&again, Secrets::LeftOut));
+    let assigned: Vec<_> = read.iter().filter(|record| record["kind"] == "appGroupAssignment").collect();
+    let web = read.iter().find(|record| record["applicationType"] == "web").unwrap();
+    let everyone = read.iter().find(|record| record["type"] == "BUILT_IN").unwrap();
+    assert!(assigned.len() == 1, "the service app has nobody: {assigned:?}");
+    assert_eq!((&assigned[0]["client"], &assigned[0]["group"]), (&web["clientId"], &everyone["id"]));
+    assert!(
+        read.iter().filter(|record| record["kind"] == "app").all(|app| app["implicitAssignment"] == false)
+    );
+    assert!(imported(&file(2, &records)).is_err(), "it says which version it has");
 }
 
 #[test]

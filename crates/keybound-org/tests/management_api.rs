@@ -38,7 +38,8 @@ async fn a_bound_token_with_a_fresh_proof_is_let_in_by_each_scope_and_role() {
         assert_eq!(list.json.as_array().unwrap().len(), 1);
         assert!(!list.header("x-okta-request-id").is_empty());
 
-        let user = list.text("/0/id").to_owned();
+        // Not the first, who is an administrator.
+        let user = test.administer(Method::GET, "/api/v1/users?limit=2", None).await.text("/1/id").to_owned();
         let suspend =
             test.call(&app, &token, Method::POST, &format!("/api/v1/users/{user}/lifecycle/suspend")).await;
         assert_eq!(suspend.status.as_u16(), writes, "{scopes:?} {role}: {suspend:?}");

@@ -38,7 +38,7 @@ Examples:
   keybound org app create --data ./org --label site --type web --redirect-uri https://localhost:3000/callback
 
 A service app authenticates with its key, a web app with its key or, without one, with a secret that is printed once. A
-native app and one in a browser have neither.
+native app and one in a browser have neither. All users may sign in to these three: the group Everyone is assigned.
 
 Only the scopes of Okta's own API are granted. Those of OpenID Connect need no grant, and those of a custom
 authorization server are allowed by its access policies.")]
@@ -65,7 +65,8 @@ pub(crate) struct CreateApp {
     /// A scope of Okta's API to grant; may be given several times.
     #[arg(long = "scope", value_name = "SCOPE", required_unless_present = "kind", required_if_eq("kind", "service"), value_parser = scope)]
     scopes: Vec<String>,
-    /// An admin role to assign; may be given several times [default: READ_ONLY_ADMIN for a service, none for others].
+    /// An admin role for what the app does for itself; may be given several times [default: READ_ONLY_ADMIN for a service,
+    /// none for others]. For a user the app acts in the roles of that user.
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<AdminRole>,
     /// Whether token requests must carry a proof.

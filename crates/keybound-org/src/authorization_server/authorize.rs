@@ -112,6 +112,7 @@ impl AuthorizationServer {
         if posted.get("decision") != Some("allow") {
             return Err(request.refused(RequestRefusal::Denied));
         }
+        self.demand_assignment(asked, &request, &user)?;
         self.give_code(asked, &request, (&session, &user))
     }
 
@@ -124,6 +125,7 @@ impl AuthorizationServer {
         browser: &Browser,
         (session, user): (&Session, &User),
     ) -> Result<Response, NotAuthorized> {
+        self.demand_assignment(asked, request, user)?;
         if !request.prompt.consent {
             return self.give_code(asked, request, (session, user));
         }

@@ -18,7 +18,8 @@ use super::refusal::TokenRefusal;
 use crate::form::Form;
 use crate::origin;
 use crate::pages::{Activate, Consent, Notice, Page as _};
-use crate::store::{App, DeviceAnswer, DeviceRequest, GrantType, Redeemed, Session};
+use crate::store::{App, DeviceAnswer, DeviceRequest, GrantType, Redeemed};
+use crate::user::User;
 
 /// Where devices ask.
 pub(super) const AUTHORIZE: &str = "/device/authorize";
@@ -154,7 +155,7 @@ impl AuthorizationServer {
             DeviceAnswer::Denied => Err(TokenRefusal::DeviceDenied),
             DeviceAnswer::Used => Err(TokenRefusal::DeviceCode),
             DeviceAnswer::Approved(authorization) => {
-                let user = self.active_user(&authorization.user_id)?;
+                let user = self.assigned_user(app, &authorization.user_id)?;
                 let scopes = authorization.scopes.clone();
                 let authorization = *authorization;
                 Ok(UsersGrant { redeemed: Redeemed::DeviceCode(code), authorization, user, scopes })
@@ -195,7 +196,15 @@ impl AuthorizationServer {
             attempts.note_wrong(&session.user_id, address.as_deref(), now);
             return Ok(self.activation_page(&browser, &form, false, Some("Invalid code. Try again.")));
         };
-        self.device_consent(&browser, &session, &request)
+        let app = self.org.store.app(&request.client_id)?.ok_or(NoTarget::UnknownClient)?;
+        let user = self.active_user(&session.user_id)?;
+        if !self.may_sign_in(asked, &app, &user)? {
+            // Whoever has typed the code has answered: the device waits for nobody else.
+            self.org.store.answer_device(&code, None, now)?;
+            let problem = TokenRefusal::UserNotAssigned.to_string();
+            return Ok(self.activation_page(&browser, &form, false, Some(&problem)));
+        }
+        Ok(self.device_consent(&browser, &app, &user, &request))
     }
 
     fn activation_page(
@@ -217,14 +226,7 @@ impl AuthorizationServer {
         self.with_cookie(browser, page.answer(status, &[]))
     }
 
-    fn device_consent(
-        &self,
-        browser: &Browser,
-        session: &Session,
-        request: &DeviceRequest,
-    ) -> Result<Response, NotAuthorized> {
-        let app = self.org.store.app(&request.client_id)?.ok_or(NoTarget::UnknownClient)?;
-        let user = self.active_user(&session.user_id)?;
+    fn device_consent(&self, browser: &Browser, app: &App, user: &User, request: &DeviceRequest) -> Response {
         let page = Consent {
             app: &app.label,
             user: user.login(),
@@ -234,7 +236,7 @@ impl AuthorizationServer {
             subject: &request.user_code,
             form_token: &browser.form_token(FormPurpose::DeviceAnswer(&request.user_code)),
         };
-        Ok(self.with_cookie(browser, page.answer(StatusCode::OK, &[])))
+        self.with_cookie(browser, page.answer(StatusCode::OK, &[]))
     }
 
     fn answer_device(&self, asked: &Asked) -> Result<Response, NotAuthorized> {

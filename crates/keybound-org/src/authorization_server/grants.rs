@@ -121,7 +121,7 @@ impl AuthorizationServer {
             return Err(TokenRefusal::RedirectUri);
         }
         verify_challenge(form.get("code_verifier"), &kept)?;
-        let user = self.active_user(&authorization.user_id)?;
+        let user = self.assigned_user(app, &authorization.user_id)?;
         let scopes = authorization.scopes.clone();
         Ok(UsersGrant { redeemed: Redeemed::Code(code), authorization: kept.authorization, user, scopes })
     }
@@ -149,7 +149,7 @@ impl AuthorizationServer {
             self.org.store.end_authorization(&authorization.id, now)?;
             return Err(TokenRefusal::RefreshToken);
         }
-        let user = self.active_user(&authorization.user_id)?;
+        let user = self.assigned_user(app, &authorization.user_id)?;
         let scopes = self.narrowed(form.get("scope"), &authorization.scopes, app)?;
         Ok(UsersGrant { redeemed: Redeemed::RefreshToken(token), authorization, user, scopes })
     }

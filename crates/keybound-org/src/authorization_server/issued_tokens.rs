@@ -62,3 +62,8 @@ fn untold(error: &StoreError) -> AccessTokenRefusal {
 pub(crate) fn unverified_jwt_id(token: &str) -> Option<String> {
     claims_of(token).get("jti").and_then(Value::as_str).map(str::to_owned)
 }
+
+/// The id of the user whom a token of this org claims to be for; `None` if its app calls for itself.
+pub(crate) fn unverified_user_id(token: &str) -> Option<String> {
+    claims_of(token).get("uid").and_then(Value::as_str).map(str::to_owned)
+}

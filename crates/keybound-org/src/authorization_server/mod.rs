@@ -3,6 +3,7 @@
 //! serves them all.
 
 mod access_token;
+mod assignment;
 mod authorization_request;
 mod authorization_response;
 mod authorize;
@@ -58,7 +59,7 @@ use endpoint::{Asked, Methods, served};
 pub(crate) use held_to::HeldTo;
 use held_to::parts;
 pub(crate) use introspection::claims_of;
-pub(crate) use issued_tokens::{IssuedTokens, unverified_jwt_id};
+pub(crate) use issued_tokens::{IssuedTokens, unverified_jwt_id, unverified_user_id};
 pub(crate) use nonces::OrgNonces;
 pub(crate) use redirect_uri::is_redirect_uri;
 use refusal::TokenRefusal;

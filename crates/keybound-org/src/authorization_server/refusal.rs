@@ -69,6 +69,8 @@ pub(super) enum TokenRefusal {
     RefreshToken,
     #[error("The user is not active any more.")]
     UserNotActive,
+    #[error("User is not assigned to the client application.")]
+    UserNotAssigned,
     #[error(
         "The DPoP proof is of another key than the one that the grant is bound to (RFC 9449 sections 5 and 10)."
     )]
@@ -205,7 +207,7 @@ impl TokenRefusal {
             | Self::UserNotActive
             | Self::DeviceCode => bad_request("invalid_grant"),
             Self::OtherKey | Self::OtherThumbprint => bad_request("invalid_dpop_proof"),
-            Self::Policy | Self::DeviceDenied => bad_request("access_denied"),
+            Self::Policy | Self::DeviceDenied | Self::UserNotAssigned => bad_request("access_denied"),
             Self::DevicePending => bad_request("authorization_pending"),
             Self::SlowDown { .. } => bad_request("slow_down"),
             Self::DeviceExpired => bad_request("expired_token"),

@@ -56,9 +56,20 @@ impl AuthorizationServer {
     /// Writes that a user, who is signed in, went on to an app.
     pub(super) fn log_single_sign_on(&self, asked: &Asked, user: &User, app: &App) {
         let event = Event::new("user.authentication.sso", "User single sign on to app").by(in_log(user));
-        let app = EventObject::new("AppInstance", &app.client_id, &app.label).also_called(&app.label);
-        self.log(&event.to(app).to(in_log(user)).from(origin::of(&asked.head)));
+        self.log(&event.to(app_in_log(app)).to(in_log(user)).from(origin::of(&asked.head)));
     }
+
+    /// Writes that a user, who is signed in, went on to an app to which nobody has assigned them.
+    pub(super) fn log_unassigned(&self, asked: &Asked, user: &User, app: &App) {
+        let message = "User attempted unauthorized access to app";
+        let event = Event::new("app.generic.unauth_app_access_attempt", message).by(in_log(user));
+        let event = event.failed("User is not assigned to the client application.");
+        self.log(&event.to(app_in_log(app)).to(in_log(user)).from(origin::of(&asked.head)));
+    }
+}
+
+fn app_in_log(app: &App) -> EventObject {
+    EventObject::new("AppInstance", &app.client_id, &app.label).also_called(&app.label)
 }
 
 fn in_log(user: &User) -> EventObject {

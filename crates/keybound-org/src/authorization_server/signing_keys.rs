@@ -245,7 +245,15 @@ mod tests {
         assert_eq!(made_by_eight(|_| drop(keys.published(&org, NOW).unwrap())), 1, "the next");
         assert_eq!(made_by_eight(|_| drop(keys.published(&org, NOW).unwrap())), 0, "all are there");
         let later = NOW.after(2 * day);
-        assert_eq!(made_by_eight(|_| drop(keys.active(&org, later).unwrap())), 1, "in place of one too old");
+        assert_eq!(
+            made_by_eight(|_| drop(keys.active(&org, later).unwrap())),
+            0,
+            "the next, for one too old"
+        );
+        assert_eq!(made_by_eight(|_| drop(keys.published(&org, later).unwrap())), 1, "another next");
+        assert_eq!(made_by_eight(|_| keys.rotate(&org, later).unwrap()), 7, "the first takes the next");
+        let later = NOW.after(4 * day);
+        assert_eq!(made_by_eight(|_| drop(keys.active(&org, later).unwrap())), 1, "there is no next");
 
         let servers = ["aus1", "aus2"].map(|id| ServerId::Custom(id.to_owned()));
         let of_two = made_by_eight(|number| {

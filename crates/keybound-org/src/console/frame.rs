@@ -89,6 +89,10 @@ done! {
     KeyDeleted = "key-deleted", "The key is deleted.";
     ScopeGranted = "scope-granted", "The scope is granted.";
     ScopeRevoked = "scope-revoked", "The scope is revoked.";
+    GroupAssigned = "group-assigned", "The members of the group may sign in to the application.";
+    GroupUnassigned = "group-unassigned", "The group is not assigned to the application any more.";
+    UserAssigned = "user-assigned", "The user may sign in to the application.";
+    UserUnassigned = "user-unassigned", "The user is not assigned individually any more.";
     RoleAssigned = "role-assigned", "The admin role is assigned.";
     RoleUnassigned = "role-unassigned", "The admin role is removed.";
     UserCreated = "user-created", "The user is created.";

@@ -2,28 +2,32 @@
 //!
 //! A handler says in its arguments what it needs (`Permit<ManageUsers>`), and runs only if the request has
 //! it: a token that is bound to the key of the request's proof (or a Bearer token bound to nothing), the
-//! scope, and a role that may. The administrator's SSWS token may do everything.
+//! scope, and a role that may: of the app, or of the user in whose name it calls. The administrator's SSWS token may do
+//! everything.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, OriginalUri};
+use axum::extract::{FromRequestParts, OriginalUri, RawPathParams};
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use keybound::access_token::AccessTokenRefusal;
 use keybound::credentials::Credentials;
 use keybound::proof::AccessTokenHash;
-use keybound::resource::{ResourceRequest, Verified};
+use keybound::resource::{Admitted, ResourceRequest, Verified};
 use keybound::{NumericDate, Refusal, Rule, TargetUri};
 
 use super::Management;
 use super::error::ApiError;
 use super::rate_limit::Turn;
 use super::right::Right;
+use super::users;
+use crate::authorization_server::unverified_user_id;
 use crate::background;
 use crate::event::{Event, EventClient, EventObject};
 use crate::origin;
-use crate::store::{AdminRole, App};
+use crate::store::{AdminRole, App, AssignmentType};
+use crate::user::User;
 
 /// Says that whoever sent the request has the right, and who that is. Only this extractor makes one, and the console
 /// for its administrator.
@@ -37,15 +41,25 @@ struct Caller {
     actor: EventObject,
     /// Whether it is whoever has the administrator's API token, or signed in at the console.
     is_administrator: bool,
-    /// The login of the user in whose name the app calls.
+    /// The id of the user in whose name the app calls.
     user: Option<String>,
     is_super_administrator: bool,
 }
+
+/// What names the user in whose name a request is.
+pub(super) const ME: &str = "me";
 
 impl Caller {
     fn administrator() -> Self {
         let actor = EventObject::new("SystemPrincipal", "administrator", "Administrator");
         Self { actor, is_administrator: true, user: None, is_super_administrator: true }
+    }
+
+    /// A user who acts in these roles.
+    fn user(user: &User, roles: &[AdminRole]) -> Self {
+        let is_super_administrator = roles.contains(&AdminRole::Super);
+        let user_id = Some(user.id.clone());
+        Self { actor: users::target(user), is_administrator: false, user: user_id, is_super_administrator }
     }
 }
 
@@ -55,9 +69,20 @@ impl<R> Permit<R> {
         Self { caller: Caller::administrator(), client, right: PhantomData }
     }
 
-    /// The login of the user in whose name the app calls, if it is a user's token.
+    /// The id of the user in whose name the app calls, if it is a user's token.
     pub(super) fn user(&self) -> Option<&str> {
         self.caller.user.as_deref()
+    }
+
+    /// The id or login of the user whom a path names: `me` is the one in whose name the app calls. An app that calls for
+    /// itself is nobody, and names no user by it.
+    pub(super) fn whom<'a>(&'a self, name: &'a str) -> &'a str {
+        if name == ME { self.user().unwrap_or(ME) } else { name }
+    }
+
+    /// Whether the holder may do whatever can be done.
+    pub(super) fn is_super_administrators(&self) -> bool {
+        self.caller.is_super_administrator
     }
 
     /// The id of the holder.
@@ -96,24 +121,39 @@ impl<R: Right> FromRequestParts<Arc<Management>> for Permit<R> {
         };
         let client = origin::of(head);
         let turn = head.extensions.get::<Turn>().cloned();
+        let about = user_in_path(head).await;
         let (method, headers) = (head.method.clone(), head.headers.clone());
         let api = Arc::clone(api);
         let count = move || turn.as_ref().map_or(Ok(()), Turn::take);
-        let caller = background::run(move || api.admit::<R>(&method, &uri, &headers, count)).await??;
+        let sent = Sent { method, uri, headers, about };
+        let caller = background::run(move || api.admit::<R>(&sent, count)).await??;
         Ok(Self { caller, client, right: PhantomData })
     }
+}
+
+/// The id or login of the user whom the endpoint is about, if its path has one.
+async fn user_in_path(head: &mut Parts) -> Option<String> {
+    let parameters = RawPathParams::from_request_parts(head, &()).await.ok()?;
+    parameters.iter().find(|(name, _)| *name == "user").map(|(_, value)| value.to_owned())
+}
+
+/// What of a request decides whether it is admitted.
+struct Sent {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    /// The user whom the endpoint is about, if it is about one.
+    about: Option<String>,
 }
 
 impl Management {
     /// Who sent a request, if that one may. It is counted by `count` as soon as it is known to be of a client.
     fn admit<R: Right>(
         &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
+        sent: &Sent,
         count: impl FnOnce() -> Result<(), ApiError>,
     ) -> Result<Caller, ApiError> {
-        match self.admin_token.authorizes(headers) {
+        match self.admin_token.authorizes(&sent.headers) {
             Some(true) => {
                 count()?;
                 return Ok(Caller::administrator());
@@ -121,38 +161,80 @@ impl Management {
             Some(false) => return Err(ApiError::unknown_admin_token()),
             None => {}
         }
-        // The org's own URL, not the one that the Host field claims.
-        let target = self.url.with_path(uri.path()).map_err(|_| ApiError::no_such_path())?;
-        let request = ResourceRequest { method, target: &target, query: uri.query(), headers };
         let now = self.clock.now();
-        let verified = self.verified(&request, now).or_else(|refusal| {
-            let spelled = spelled_as_by_java(&target).filter(|_| refusal.rule() == Rule::TargetUri);
-            let target = spelled.as_ref().ok_or(refusal)?;
-            self.verified(&ResourceRequest { target, ..request }, now)
-        })?;
-        // The token's app must still be there and active.
+        let (verified, user_id) = self.verified_as_sent(sent, now)?;
+        // The token's app must still be there and active, and so must the user if it is for one.
         let client_id = verified.access_token().client_id.clone().unwrap_or_default();
         let revoked = || Refusal::from(AccessTokenRefusal::Revoked);
-        let app = self.store.label_and_roles(&client_id)?.ok_or_else(revoked)?;
+        let (label, roles) = self.store.label_and_roles(&client_id)?.ok_or_else(revoked)?;
+        let user = match user_id {
+            Some(id) => Some(self.store.user(&id)?.ok_or_else(revoked)?),
+            None => None,
+        };
         // Before its proof counts as used: a client that is told to wait sends the same request again.
         count()?;
         let recorded = verified
             .proof()
             .map_or(Ok(()), |proof| self.resource.replay.record(proof.replay_key(), proof.expires(), now));
         let admitted = verified.recorded(recorded)?;
+        if let Some(user) = user {
+            return self.user_who_may::<R>(&user, &admitted, sent);
+        }
         admitted.require_scope(R::SCOPES)?;
-        // What an app asks for itself has the app as its subject.
-        let subject = &admitted.access_token().subject;
-        let user = (*subject != client_id).then(|| subject.clone());
-        with_role::<R>(&client_id, app, user)
+        app_with_role::<R>(&client_id, label, &roles)
     }
 
-    /// A request that holds by every rule, but for whether its proof was used before.
-    fn verified(&self, request: &ResourceRequest<'_>, now: NumericDate) -> Result<Verified, Refusal> {
-        let credentials = Credentials::of_request(request.headers, request.query)?;
-        let access_token = self.tokens.verify(credentials.access_token, now)?;
-        let hash = AccessTokenHash::of(credentials.access_token);
-        self.resource.demands.verify(request, credentials.scheme, hash, Arc::new(access_token), now)
+    /// The user in whose name an app calls, if that one may: by an admin role, or about themselves.
+    fn user_who_may<R: Right>(
+        &self,
+        user: &User,
+        admitted: &Admitted,
+        sent: &Sent,
+    ) -> Result<Caller, ApiError> {
+        let is_about_them = sent.about.as_deref().is_some_and(|name| is(user, name));
+        if is_about_them && !R::SCOPES_FOR_ONESELF.is_empty() {
+            admitted.require_scope(R::SCOPES_FOR_ONESELF)?;
+            return Ok(Caller::user(user, &[]));
+        }
+        admitted.require_scope(R::SCOPES)?;
+        let assigned = self.roles_of(AssignmentType::User, &user.id)?;
+        let roles: Vec<_> = assigned.into_iter().map(|assigned| assigned.role).collect();
+        demand_role::<R>("user", &roles)?;
+        tracing::debug!(user_id = user.id, "admitted");
+        Ok(Caller::user(user, &roles))
+    }
+
+    /// A request that holds by every rule, but for whether its proof was used before; with the id of the user whom its
+    /// token is for, if it is for one.
+    fn verified_as_sent(
+        &self,
+        sent: &Sent,
+        now: NumericDate,
+    ) -> Result<(Verified, Option<String>), ApiError> {
+        // The org's own URL, not the one that the Host field claims.
+        let target = self.url.with_path(sent.uri.path()).map_err(|_| ApiError::no_such_path())?;
+        let Sent { method, uri, headers, .. } = sent;
+        let request = ResourceRequest { method, target: &target, query: uri.query(), headers };
+        let verified = self.verified(&request, now).or_else(|refusal| {
+            let spelled = spelled_as_by_java(&target).filter(|_| refusal.rule() == Rule::TargetUri);
+            let target = spelled.as_ref().ok_or(refusal)?;
+            self.verified(&ResourceRequest { target, ..request }, now)
+        });
+        Ok(verified?)
+    }
+
+    fn verified(
+        &self,
+        request: &ResourceRequest<'_>,
+        now: NumericDate,
+    ) -> Result<(Verified, Option<String>), Refusal> {
+        let Credentials { scheme, access_token: text, .. } =
+            Credentials::of_request(request.headers, request.query)?;
+        let access_token = Arc::new(self.tokens.verify(text, now)?);
+        let hash = AccessTokenHash::of(text);
+        let verified = self.resource.demands.verify(request, scheme, hash, access_token, now)?;
+        // Its signature was verified, so what it claims is so.
+        Ok((verified, unverified_user_id(text)))
     }
 }
 
@@ -178,22 +260,28 @@ fn spelled_as_by_java(target: &TargetUri) -> Option<TargetUri> {
 /// What may stand in a segment of a path without being encoded, and is not unreserved (RFC 3986 section 3.3).
 const IN_A_PATH: &[u8] = b"!$&'()*+,;=:@";
 
-/// The app must have a role that may.
-fn with_role<R: Right>(
-    client_id: &str,
-    (label, roles): (String, Vec<AdminRole>),
-    user: Option<String>,
-) -> Result<Caller, ApiError> {
+/// Whether a path names this user.
+fn is(user: &User, name: &str) -> bool {
+    name == ME || name == user.id || name.eq_ignore_ascii_case(user.login())
+}
+
+/// The app must have a role that may, where it calls for itself.
+fn app_with_role<R: Right>(client_id: &str, label: String, roles: &[AdminRole]) -> Result<Caller, ApiError> {
+    demand_role::<R>("app", roles)?;
+    tracing::debug!(client_id, "admitted");
+    let actor = EventObject::new("PublicClientApp", client_id, label);
+    let is_super_administrator = roles.contains(&AdminRole::Super);
+    Ok(Caller { actor, is_administrator: false, user: None, is_super_administrator })
+}
+
+fn demand_role<R: Right>(holder: &str, roles: &[AdminRole]) -> Result<(), ApiError> {
     if roles.iter().any(|role| R::ROLES.contains(role)) {
-        tracing::debug!(client_id, "admitted");
-        let actor = EventObject::new("PublicClientApp", client_id, label);
-        let is_super_administrator = roles.contains(&AdminRole::Super);
-        return Ok(Caller { actor, is_administrator: false, user, is_super_administrator });
+        return Ok(());
     }
     let roles: Vec<_> = R::ROLES.iter().map(|role| role.name()).collect();
+    let roles = roles.join(", ");
     Err(ApiError::no_permission(format!(
-        "the app has no admin role that may do this; assign one of {} to it",
-        roles.join(", ")
+        "the {holder} has no admin role that may do this; assign one of {roles} to the {holder}"
     )))
 }
 

@@ -63,6 +63,7 @@ struct OauthCredentials {
 #[serde(rename_all = "camelCase", default)]
 struct Settings {
     oauth_client: OauthSettings,
+    implicit_assignment: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]
@@ -89,6 +90,7 @@ pub(super) struct AppSettings {
     pub(super) label: String,
     pub(super) client: ClientSettings,
     pub(super) dpop_bound_access_tokens: bool,
+    pub(super) implicit_assignment: bool,
     /// The keys, if the body names any.
     pub(super) keys: Option<Vec<PublicKey>>,
     /// The secret that the body brings, if it does.
@@ -103,6 +105,7 @@ pub(super) struct Present {
     pub(super) client_id: Option<String>,
     pub(super) client: ClientSettings,
     pub(super) dpop_bound_access_tokens: bool,
+    pub(super) implicit_assignment: bool,
     pub(super) has_keys: bool,
 }
 
@@ -139,11 +142,18 @@ impl AppBody {
                 pkce_required: is_public,
             },
             dpop_bound_access_tokens: is_service,
+            implicit_assignment: false,
             has_keys: false,
         }
     }
 
-    /// The same for an app that keeps the label that it has then.
+    /// Whether the group of all users is assigned to a new app, as Okta's console would: unless the body says that nobody
+    /// is to be in without an assignment.
+    pub(super) fn assigns_everyone(&self) -> bool {
+        self.settings.settings.implicit_assignment != Some(false)
+    }
+
+    /// The body for an app that keeps the label that it has then.
     pub(crate) fn keeping_label(self) -> Self {
         Self { keeps_label: true, ..self }
     }
@@ -169,6 +179,7 @@ impl AppBody {
         causes.unless(!label.is_empty(), "label: The field cannot be left blank");
         causes.unless(label.chars().count() <= MAX_LABEL_CHARACTERS, "label: The field is too long");
 
+        let implicit_assignment = members.settings.implicit_assignment.unwrap_or(present.implicit_assignment);
         let (credentials, oauth) = (members.credentials.oauth_client, members.settings.oauth_client);
         causes.unless(
             credentials.client_id.is_none() || credentials.client_id == present.client_id,
@@ -214,6 +225,7 @@ impl AppBody {
             dpop_bound_access_tokens: oauth
                 .dpop_bound_access_tokens
                 .unwrap_or(present.dpop_bound_access_tokens),
+            implicit_assignment,
             keys,
             client_secret: client_secret.flatten(),
             presentation,

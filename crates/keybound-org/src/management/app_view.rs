@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::{ApiError, Management};
 use crate::okta_algorithms::OKTA_ALGORITHMS;
-use crate::store::{App, AppStatus, ClientKey, ClientSecret, KeyStatus, RoleAssignment, ScopeGrant};
+use crate::store::{App, AppStatus, ClientKey, ClientSecret, KeyStatus, ScopeGrant};
 use crate::timestamp;
 
 impl Management {
-    fn app_url(&self, client_id: &str) -> String {
+    pub(super) fn app_url(&self, client_id: &str) -> String {
         format!("{}/{client_id}", self.list_url("apps"))
     }
 
@@ -70,6 +70,7 @@ impl Management {
             },
             "settings": {
                 "app": {},
+                "implicitAssignment": app.implicit_assignment,
                 "notifications": { "vpn": { "network": { "connection": "DISABLED" }, "message": null, "helpUrl": null } },
                 "oauthClient": oauth,
             },
@@ -87,6 +88,8 @@ impl Management {
         };
         json!({
             "self": { "href": url },
+            "users": { "href": format!("{url}/users") },
+            "groups": { "href": format!("{url}/groups") },
             change: { "href": format!("{url}/lifecycle/{change}"), "hints": { "allow": ["POST"] } },
         })
     }
@@ -134,20 +137,6 @@ impl Management {
                 "self": { "href": format!("{url}/grants/{}", grant.id), "hints": { "allow": ["GET", "DELETE"] } },
                 "client": { "href": format!("{}/oauth2/v1/clients/{client_id}", self.url.origin()) },
             },
-        })
-    }
-
-    pub(super) fn role_view(&self, client_id: &str, assignment: &RoleAssignment) -> Value {
-        let url = format!("{}/oauth2/v1/clients/{client_id}/roles/{}", self.url.origin(), assignment.id);
-        json!({
-            "id": assignment.id,
-            "label": assignment.role.label(),
-            "type": assignment.role.name(),
-            "status": "ACTIVE",
-            "created": timestamp::text(assignment.created),
-            "lastUpdated": timestamp::text(assignment.created),
-            "assignmentType": "CLIENT",
-            "_links": { "self": { "href": url } },
         })
     }
 }

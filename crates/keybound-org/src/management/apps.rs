@@ -132,7 +132,7 @@ impl Management {
         body: AppBody,
         status: AppStatus,
     ) -> Result<(App, Option<ClientSecret>), ApiError> {
-        let present = body.of_new_app();
+        let (present, assign_everyone) = (body.of_new_app(), body.assigns_everyone());
         let settings = body.read(present)?;
         let client_secret = match settings.client_secret {
             None if settings.client.token_endpoint_auth_method.uses_secret() => {
@@ -143,6 +143,8 @@ impl Management {
         let new = NewApp {
             label: settings.label,
             public_keys: settings.keys.unwrap_or_default(),
+            assign_everyone,
+            implicit_assignment: settings.implicit_assignment,
             dpop_bound_access_tokens: settings.dpop_bound_access_tokens,
             client: settings.client,
             client_secret,
@@ -172,6 +174,7 @@ impl Management {
                 client_id: Some(app.client_id.clone()),
                 client: app.client.clone(),
                 dpop_bound_access_tokens: app.dpop_bound_access_tokens,
+                implicit_assignment: app.implicit_assignment,
                 has_keys: !app.keys.keys().is_empty(),
             })?;
             let uses_secret = settings.client.token_endpoint_auth_method.uses_secret();
@@ -182,6 +185,7 @@ impl Management {
             app.label = settings.label;
             app.client = settings.client;
             app.dpop_bound_access_tokens = settings.dpop_bound_access_tokens;
+            app.implicit_assignment = settings.implicit_assignment;
             if let Some(secret) = &new_secret {
                 app.client_secret_hash = Some(secret.hash());
             }

@@ -1,5 +1,6 @@
 //! The JSON body of a request.
 
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -29,6 +30,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await;
         let body = body.map_err(|_| ApiError::body_too_large(MAX_BODY_BYTES))?;
         read(&body).map(Self).map_err(ApiError::unreadable_body)
+    }
+}
+
+/// The same where there may be no body, which is read as one without members.
+pub(super) struct OptionalJsonBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if request.body().is_end_stream() {
+            return Ok(Self(T::default()));
+        }
+        JsonBody::from_request(request, state).await.map(|JsonBody(body)| Self(body))
     }
 }
 

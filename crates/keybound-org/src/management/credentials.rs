@@ -14,7 +14,7 @@ use super::Management;
 use super::admission::Permit;
 use super::body::{self, JsonBody};
 use super::error::ApiError;
-use super::right::HelpUsers;
+use super::right::ChangePassword;
 use super::users::target;
 use crate::background;
 use crate::named::Named;
@@ -83,13 +83,13 @@ struct PasswordChange {
 
 /// `POST /api/v1/users/{id or login}/credentials/change_password`: as the user would, who knows the old one.
 async fn change_password(
-    permit: Permit<HelpUsers>,
+    permit: Permit<ChangePassword>,
     State(api): State<Arc<Management>>,
     Named(name): Named<String>,
     JsonBody(body): JsonBody<PasswordChange>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let user = api.change_password(&name, &body)?;
+        let user = api.change_password(permit.whom(&name), &body)?;
         let message = "User update password for Okta";
         api.log(&permit.event("user.account.update_password", message).to(target(&user)));
         Ok(Json(api.view(&user).credentials).into_response())

@@ -137,7 +137,22 @@ impl ApiError {
     /// The role is assigned already.
     pub(super) fn role_is_assigned() -> Self {
         let summary = "Duplicate role assignment exception.";
-        Self::new(StatusCode::CONFLICT, "E0000090", summary).because("the client has this role")
+        Self::new(StatusCode::CONFLICT, "E0000090", summary).because("whoever it is has this role")
+    }
+
+    /// Something is given to a user who was deactivated.
+    pub(super) fn user_is_deactivated() -> Self {
+        let summary = "This operation is not allowed in the user's current status.";
+        Self::new(StatusCode::FORBIDDEN, "E0000038", summary)
+            .because("the user is deactivated; activate them first")
+    }
+
+    /// The user is taken from an app and is there by a group.
+    pub(super) fn assigned_by_group() -> Self {
+        let summary = "This operation is not allowed in the current status.";
+        Self::new(StatusCode::FORBIDDEN, "E0000038", summary).because(
+            "the user is assigned by a group; take the user out of the group, or end the assignment of the group",
+        )
     }
 
     /// The password is not changed.
@@ -312,6 +327,7 @@ impl From<StoreError> for ApiError {
             | StoreError::TooManyKeys
             | StoreError::NoKey) => Self::invalid("jwks", [error.to_string()]),
             error @ StoreError::InvalidScope { .. } => Self::invalid("scopeId", [error.to_string()]),
+            error @ StoreError::AssignmentTooLarge { .. } => Self::invalid("profile", [error.to_string()]),
             StoreError::UnknownServer { id } => Self::no_such("AuthorizationServer", &id),
             StoreError::GroupNameTaken
             | StoreError::TrustedOriginNameTaken

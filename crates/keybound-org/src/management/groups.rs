@@ -16,7 +16,7 @@ use super::admission::Permit;
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::page::{ListKind, ListRequest};
-use super::right::{ManageGroups, ManageMemberships, ReadGroups, ReadUsers};
+use super::right::{ManageGroups, ManageMemberships, ReadGroups, ReadUser};
 use super::users;
 use crate::background;
 use crate::event::{Event, EventObject};
@@ -98,6 +98,7 @@ async fn replace(
     JsonBody(body): JsonBody<GroupBody>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
+        api.demand_right_over_group(&permit, &id)?;
         let profile = GroupProfile::new(body.profile)?;
         let replaced = api.store.replace_group(&id, profile, api.clock.now())?;
         let group = replaced.ok_or_else(|| no_such_group(&id))?;
@@ -168,12 +169,12 @@ async fn remove_member(
 
 /// `GET /api/v1/users/{id or login}/groups`.
 async fn groups_of_user(
-    _: Permit<ReadUsers>,
+    permit: Permit<ReadUser>,
     State(api): State<Arc<Management>>,
     Named(name): Named<String>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        let groups = api.store.groups_of(&api.user(&name)?.id)?;
+        let groups = api.store.groups_of(&api.user(permit.whom(&name))?.id)?;
         let groups: Vec<_> = groups.iter().map(|group| api.group_view(group)).collect();
         Ok(Json(groups).into_response())
     })
@@ -219,6 +220,7 @@ impl Management {
 
     /// Deletes a group that is not built in.
     pub(crate) fn delete_group(&self, permit: &Permit<ManageGroups>, id: &str) -> Result<(), ApiError> {
+        self.demand_right_over_group(permit, id)?;
         let group = self.store.delete_group(id)?.ok_or_else(|| no_such_group(id))?;
         if group.kind == GroupKind::BuiltIn {
             return Err(ApiError::group_is_built_in("delete"));
@@ -234,6 +236,7 @@ impl Management {
         group: &str,
         user: &str,
     ) -> Result<(), ApiError> {
+        self.demand_right_over_group(permit, group)?;
         let event = permit.event("group.user_membership.add", "Add user to group membership");
         self.change_membership(group, user, event, Store::add_member)
     }
@@ -245,6 +248,7 @@ impl Management {
         group: &str,
         user: &str,
     ) -> Result<(), ApiError> {
+        self.demand_right_over_group(permit, group)?;
         let event = permit.event("group.user_membership.remove", "Remove user from group membership");
         self.change_membership(group, user, event, Store::remove_member)
     }
@@ -267,7 +271,7 @@ impl Management {
         Ok(())
     }
 
-    fn group_view(&self, group: &Group) -> Value {
+    pub(super) fn group_view(&self, group: &Group) -> Value {
         let url = format!("{}/{}", self.list_url("groups"), group.id);
         json!({
             "id": group.id,
@@ -286,7 +290,8 @@ impl Management {
     }
 }
 
-fn target(group: &Group) -> EventObject {
+/// A group as a target of an event.
+pub(super) fn target(group: &Group) -> EventObject {
     EventObject::new("UserGroup", &group.id, group.profile.name())
 }
 

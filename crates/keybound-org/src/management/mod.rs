@@ -3,13 +3,14 @@
 
 mod admission;
 mod app_body;
+mod app_groups;
 mod app_id_token;
+mod app_users;
 mod app_view;
 mod apps;
 mod authorization_servers;
 mod body;
 mod client_keys;
-mod client_roles;
 mod credentials;
 mod error;
 mod groups;
@@ -21,6 +22,7 @@ mod org_metadata;
 mod page;
 mod rate_limit;
 mod right;
+mod roles;
 mod scope_grants;
 mod trusted_origins;
 mod user_lifecycle;
@@ -47,6 +49,8 @@ use crate::store::Store;
 
 pub(crate) use admission::Permit;
 pub(crate) use app_body::{AppBody, public_key};
+pub(crate) use app_groups::APP_GROUPS;
+pub(crate) use app_users::APP_USERS;
 pub(crate) use apps::APPS;
 pub(crate) use authorization_servers::{
     ACCESS_TOKEN, ALL_CLIENTS, ClaimBody, EVERY_SCOPE, ID_TOKEN, NOT_PUBLISHED, PUBLISHED, PolicyBody,
@@ -105,9 +109,11 @@ impl Management {
         let endpoints = users::routes()
             .merge(user_lifecycle::routes())
             .merge(credentials::routes())
-            .merge(client_roles::routes_of_users())
+            .merge(roles::routes())
             .merge(groups::routes())
             .merge(apps::routes())
+            .merge(app_users::routes())
+            .merge(app_groups::routes())
             .merge(app_id_token::routes())
             .merge(client_keys::routes())
             .merge(scope_grants::routes())
@@ -116,7 +122,7 @@ impl Management {
             .merge(logs::routes());
         Router::new()
             .nest(PATH, finished(endpoints))
-            .nest(CLIENTS_PATH, finished(client_roles::routes()))
+            .nest(CLIENTS_PATH, finished(roles::routes_of_clients()))
             .merge(org_metadata::routes().with_state(Arc::clone(&self)))
     }
 

@@ -1,4 +1,4 @@
-//! Which operations Okta's API has, so that one that is not served here can be told from one that nobody has.
+//! Which operations and scopes Okta's API has, so that what is not served here can be told from what nobody has.
 
 use http::{Method, Uri};
 
@@ -6,7 +6,20 @@ use super::error::ApiError;
 
 const INDEX: &str = include_str!("../../data/operations.txt");
 
-/// All operations of Okta's management API: `METHOD /path/{parameter} operationId`, one a line, by path.
+/// What the scopes of Okta's other APIs begin with.
+const OTHER_APIS: [&str; 6] = [
+    "okta.clients.",
+    "okta.enduser.",
+    "okta.governance.",
+    "okta.myAccount.",
+    "okta.universalLogout.",
+    "okta.workflows.",
+];
+
+/// The scopes that are about their user alone, beside those of operations.
+const OF_THE_USER: [&str; 2] = ["okta.users.manage.self", "okta.users.read.self"];
+
+/// All operations of Okta's management API: `METHOD /path/{parameter} operationId scope,scope`, one a line, by path.
 fn operations() -> impl Iterator<Item = &'static str> {
     INDEX.lines().filter(|line| !line.starts_with('#'))
 }
@@ -18,6 +31,14 @@ pub(crate) fn in_okta(method: &Method, path: &str) -> Option<&'static str> {
         let (known, pattern, id) = (words.next()?, words.next()?, words.next()?);
         (known == method.as_str() && is_of(pattern, path)).then_some(id)
     })
+}
+
+/// Whether Okta has a scope of this name.
+pub(super) fn is_scope(name: &str) -> bool {
+    let needs =
+        |line: &str| line.rsplit(' ').next().is_some_and(|scopes| scopes.split(',').any(|one| one == name));
+    let is_other = |api: &&str| name.strip_prefix(*api).is_some_and(|rest| !rest.is_empty());
+    OF_THE_USER.contains(&name) || OTHER_APIS.iter().any(is_other) || (name != "-" && operations().any(needs))
 }
 
 /// Whether a path is one of a pattern whose parameters are each a segment that is not empty.
@@ -56,6 +77,27 @@ fn refusal(method: &Method, path: &str, otherwise: ApiError) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scope_is_known_by_its_name_alone() {
+        for (name, is_known) in [
+            ("okta.users.read", true),
+            ("ssf.read", true),
+            ("okta.users.read.self", true),
+            ("okta.myAccount.profile.read", true),
+            ("okta.myAccount.", false),
+            ("okta.user.read", false),
+            ("okta.Users.Read", false),
+            ("okta.users", false),
+            ("okta.aliens.read", false),
+            ("openid", false),
+            ("listUsers", false),
+            ("-", false),
+            ("", false),
+        ] {
+            assert_eq!(is_scope(name), is_known, "{name}");
+        }
+    }
 
     #[test]
     fn an_operation_is_found_by_method_and_path() {

@@ -14,6 +14,7 @@ use super::admission::Permit;
 use super::apps::{no_such_app, target};
 use super::body::JsonBody;
 use super::error::ApiError;
+use super::operations;
 use super::right::{ManageAppGrants, ReadAppGrants};
 use crate::background;
 use crate::event::EventObject;
@@ -100,7 +101,7 @@ impl Management {
         app: &str,
         scope: &str,
     ) -> Result<ScopeGrant, ApiError> {
-        if !scope.starts_with("okta.") {
+        if !operations::is_scope(scope) {
             let cause = "scopeId: must be a scope of Okta's API, such as okta.users.read";
             return Err(ApiError::invalid("scopeId", [cause.to_owned()]));
         }

@@ -64,6 +64,7 @@ impl Management {
         permit: &Permit<R>,
         name: &str,
     ) -> Result<User, ApiError> {
+        self.demand_right_over(permit, &self.user(name)?)?;
         let now = self.clock.now();
         let changed = self.store.change_user(name, NewPassword::None, |user| Ok(user.take(step, now)?));
         let user = changed.map_err(|error| ApiError::not_changed(name, error))?;

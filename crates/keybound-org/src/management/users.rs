@@ -14,12 +14,12 @@ use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use super::Management;
-use super::admission::Permit;
+use super::admission::{ME, Permit};
 use super::body::JsonBody;
 use super::credentials::{Credentials, Password};
 use super::error::ApiError;
 use super::page::{ListKind, ListRequest};
-use super::right::{ManageUsers, ReadUsers};
+use super::right::{ManageUsers, ReadUser, ReadUsers};
 use super::version::{Version, answer_with};
 use crate::background;
 use crate::event::EventObject;
@@ -40,9 +40,6 @@ pub(crate) const USERS: ListKind = ListKind {
     filter: Some(user_filter_property),
     search: Some(user_property),
 };
-
-/// What names the user in whose name the request is.
-const ME: &str = "me";
 
 /// Users of a page where `q` is given and no `limit`, as Okta has it.
 const PAGE_OF_MATCHES: usize = 10;
@@ -119,10 +116,9 @@ pub(crate) enum FirstSteps {
 }
 
 /// `GET /api/v1/users/{id, login or me}`: `me` is the user in whose name the app calls, or the administrator, who is in
-/// no list of users; Terraform's provider asks for it to see whether its API token is good. An app that calls for itself
-/// is nobody, and names no user by it.
+/// no list of users; Terraform's provider asks for it to see whether its API token is good.
 async fn read(
-    permit: Permit<ReadUsers>,
+    permit: Permit<ReadUser>,
     State(api): State<Arc<Management>>,
     Named(name): Named<String>,
     headers: HeaderMap,
@@ -130,8 +126,7 @@ async fn read(
     background::run(move || {
         let user = match name.as_str() {
             ME if permit.is_administrators() => administrator()?,
-            ME => api.user(permit.user().unwrap_or(ME))?,
-            name => api.user(name)?,
+            name => api.user(permit.whom(name))?,
         };
         let view = api.view(&user);
         if Version::of(&view).is_known_to(&headers) {
@@ -200,6 +195,7 @@ impl Change {
     /// Makes the change; gives the user as it then is.
     fn make(self, api: &Management) -> Result<User, ApiError> {
         let Self { permit, name, headers, body, profile } = self;
+        api.demand_right_over(&permit, &api.user(&name)?)?;
         let has_password = body.credentials.has_password();
         let password = body.credentials.hash(api)?;
         let new_password = match &password {
@@ -259,6 +255,9 @@ impl Management {
         body: UserBody,
         first: FirstSteps,
     ) -> Result<User, ApiError> {
+        for group in &body.group_ids {
+            self.demand_right_over_group(permit, group)?;
+        }
         let has_password = body.credentials.has_password();
         let profile = Profile::new(body.profile.unwrap_or_default())?;
         let password = body.credentials.hash(self)?;
@@ -295,6 +294,7 @@ impl Management {
 
     /// Deactivates a user or, if that was done before, deletes the user; gives the user as before.
     pub(crate) fn delete_user(&self, permit: &Permit<ManageUsers>, name: &str) -> Result<User, ApiError> {
+        self.demand_right_over(permit, &self.user(name)?)?;
         let deleted = self.store.delete_user(name, self.clock.now());
         let user = deleted.map_err(|error| ApiError::not_changed(name, error))?;
         let event = match user.status {

@@ -26,6 +26,11 @@ const DAY: u64 = 24 * 60 * 60;
 /// The seed of the users that a new org begins with.
 pub(crate) const FIRST_SEED: u64 = 0;
 
+/// The login of the made-up user who is a super administrator of a new org: the first who joined.
+pub(crate) fn administrator() -> String {
+    Person::of_number(0, FIRST_SEED).login()
+}
+
 /// `count` users of a seed, in the order in which they joined. No two seeds have a login in common.
 pub(crate) fn users(count: usize, seed: u64) -> impl Iterator<Item = Result<User, StoreError>> {
     let random = Repeatable::of(seed);

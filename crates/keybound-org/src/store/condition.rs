@@ -21,6 +21,8 @@ pub(crate) enum Property {
     Member(&'static str, String),
     /// A member of any of the JSON objects in the array in a column.
     ItemMember(&'static str, &'static str),
+    /// The id of something that the row belongs to: the condition in SQL, with the id as `?1`.
+    BelongsTo(&'static str),
 }
 
 /// The property of this name, if there is one that may be looked for.
@@ -39,6 +41,8 @@ pub(crate) enum ConditionError {
     NotAText(String),
     #[error("`{0}` has several values: it compares by eq, ne, co, sw, ew and pr")]
     Unordered(String),
+    #[error("`{0}` compares by eq and ne alone")]
+    EqualAlone(String),
 }
 
 /// A condition with the values that are bound in it.
@@ -122,7 +126,10 @@ impl Condition {
             Expression::Or(parts) => self.joined(parts, " OR ", properties),
             // What is not known does not hold, so its contrary does.
             Expression::Not(inner) => Ok(format!("NOT ifnull({}, 0)", self.expression(inner, properties)?)),
-            Expression::Present { property } => Ok(self.present(&find(property)?)),
+            Expression::Present { property } => match find(property)? {
+                Property::BelongsTo(_) => Err(ConditionError::EqualAlone(property.clone())),
+                found => Ok(self.present(&found)),
+            },
             Expression::Comparison { property, operator: Operator::NotEqual, value } => {
                 let equal = self.comparison(property, &find(property)?, Operator::Equal, value)?;
                 Ok(format!("NOT ifnull({equal}, 0)"))
@@ -156,6 +163,7 @@ impl Condition {
                     "EXISTS (SELECT 1 FROM json_each({list}) AS item WHERE item.value ->> '{member}' IS NOT NULL)"
                 )
             }
+            Property::BelongsTo(_) => "0".to_owned(),
         }
     }
 
@@ -174,6 +182,11 @@ impl Condition {
             Property::Text(column) | Property::Identifier(column) => {
                 Ok(self.text(column, operator, text_of(name, value)?))
             }
+            Property::BelongsTo(condition) if operator == Operator::Equal => {
+                let place = self.bind(text_of(name, value)?.to_owned());
+                Ok(format!("({})", condition.replace("?1", &place)))
+            }
+            Property::BelongsTo(_) => Err(ConditionError::EqualAlone(name.to_owned())),
             Property::Seconds(column) => self.time(name, column, 1_000, operator, value),
             Property::Milliseconds(column) => self.time(name, column, 1, operator, value),
             Property::Member(column, member) => {
@@ -253,7 +266,7 @@ impl Condition {
 }
 
 /// The pattern for texts that begin with `text`.
-fn like_prefix(text: &str) -> String {
+pub(super) fn like_prefix(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 1);
     for character in text.chars() {
         if matches!(character, '%' | '_' | '\\') {

@@ -54,6 +54,12 @@ pub enum StoreError {
         /// The client id.
         client_id: String,
     },
+    /// What an app is told of a user who is assigned to it became too large.
+    #[error("profile: has more than {limit} bytes as JSON with what it has already")]
+    AssignmentTooLarge {
+        /// Bytes that it may have.
+        limit: usize,
+    },
     /// An app needs a key to authenticate with.
     #[error("an app needs a public key to authenticate with, and none was given")]
     NoKey,

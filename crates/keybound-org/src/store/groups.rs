@@ -29,6 +29,11 @@ pub(crate) fn group_property(name: &str) -> Option<Property> {
     })
 }
 
+/// The ids of the groups that the user of the id `?1` is in, who is there: everyone's, and those of others.
+pub(super) const GROUPS_OF_USER: &str = "SELECT groups.id FROM groups WHERE type = 'BUILT_IN' OR number IN \
+                                         (SELECT group_number FROM memberships JOIN users \
+                                         ON users.number = user_number WHERE users.id = ?1)";
+
 impl Store {
     /// Adds a group.
     pub(crate) fn insert_group(&self, group: &Group) -> Result<(), StoreError> {
@@ -99,8 +104,7 @@ impl Store {
     pub(crate) fn groups_of(&self, user_id: &str) -> Result<Vec<Group>, StoreError> {
         self.read(|transaction| {
             let mut statement = transaction.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM groups WHERE type = 'BUILT_IN' OR number IN (SELECT group_number FROM \
-                 memberships JOIN users ON users.number = user_number WHERE users.id = ?1) ORDER BY number"
+                "SELECT {COLUMNS} FROM groups WHERE id IN ({GROUPS_OF_USER}) ORDER BY number"
             ))?;
             statement.query_and_then([user_id], read)?.collect()
         })

@@ -6,14 +6,19 @@ use super::StoreError;
 
 /// What leads to each version from the one before; to the first from an empty database. Their number is
 /// the newest version.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
     include_str!("schema_6.sql"),
+    include_str!("schema_7.sql"),
+    ASSIGN_EVERYONE,
 ];
+
+/// Assigns the group Everyone to the apps of an org that had no assignments.
+pub(super) const ASSIGN_EVERYONE: &str = include_str!("schema_8.sql");
 
 #[expect(clippy::cast_possible_truncation, reason = "there are a few")]
 const NEWEST: u32 = MIGRATIONS.len() as u32;
@@ -64,7 +69,7 @@ mod tests {
     use keybound::{Algorithm, NumericDate, Signer as _, SigningKey};
 
     use super::*;
-    use crate::store::{AdminRole, AppStatus, ClaimedToken, ClientSettings, FILE_NAME, Store};
+    use crate::store::{AdminRole, AppStatus, ClaimedToken, ClientSettings, FILE_NAME, RoleHolder, Store};
 
     /// What version 1 wrote for an app with two keys, two scopes and a role, and for a user.
     fn write_version_1(connection: &Connection, jwks: [&str; 2]) {
@@ -108,7 +113,7 @@ mod tests {
         assert_eq!((app.created, app.last_updated), (created, created));
         for (id, prefix) in [
             (&store.grants("0oa1").unwrap().unwrap()[0].id, "oag"),
-            (&store.role_assignments("0oa1").unwrap().unwrap()[0].id, "irb"),
+            (&store.role_assignments(RoleHolder::Client("0oa1")).unwrap().unwrap()[0].id, "irb"),
             (&store.keys_of("0oa1").unwrap().unwrap()[0].id, "pks"),
         ] {
             assert!(id.starts_with(prefix) && id.len() == 20, "{id}");
@@ -143,6 +148,44 @@ mod tests {
         let places: Vec<_> =
             policies.iter().map(|policy| (policy.priority, policy.value.name.as_str())).collect();
         assert_eq!(places, [(1, "Default Policy"), (2, "Second")]);
+    }
+
+    #[test]
+    fn everybody_may_still_sign_in_to_the_apps_that_the_sixth_version_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+        MIGRATIONS.iter().take(6).for_each(|migration| connection.execute_batch(migration).unwrap());
+        connection
+            .execute_batch(
+                "PRAGMA user_version = 6;
+                 INSERT INTO apps (client_id, label, dpop_bound_access_tokens, created, application_type)
+                 VALUES ('0oa1', 'A', 1, 1, 'service'), ('0oa2', 'B', 1, 1, 'web'), ('0oa3', 'C', 1, 1, 'browser');
+                 INSERT INTO app_presentations VALUES
+                 ('0oa2', '{\"settings\":{\"implicitAssignment\":false}}'),
+                 ('0oa3', '{\"settings\":{\"implicitAssignment\":true,\"notes\":{\"admin\":\"x\"}}}');
+                 INSERT INTO users (id, status, created, last_updated, profile) VALUES ('00u1', 'ACTIVE', 1, 2,
+                 '{\"firstName\":\"A\",\"lastName\":\"B\",\"login\":\"a@example.com\",\"email\":\"a@example.com\"}');",
+            )
+            .unwrap();
+        drop(connection);
+        let store = Store::open(folder.path()).unwrap();
+        for (client_id, is_assigned, is_implicit) in
+            [("0oa1", false, false), ("0oa2", true, false), ("0oa3", true, true)]
+        {
+            assert_eq!(store.is_assigned(client_id, "00u1").unwrap(), is_assigned, "{client_id}");
+            assert_eq!(
+                store.app(client_id).unwrap().unwrap().implicit_assignment,
+                is_implicit,
+                "{client_id}"
+            );
+        }
+        assert_eq!(store.role_assignments(RoleHolder::User("00u1")).unwrap(), Some(Vec::new()));
+        // What is shown of an app has no empty places, so that it can be exported and imported.
+        let mut file = Vec::new();
+        store.export(crate::store::Secrets::LeftOut, &mut file).unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let other = Store::open(other.path()).unwrap();
+        assert!(other.import(file.as_slice(), NumericDate::from_seconds(1)).is_ok());
     }
 
     #[test]

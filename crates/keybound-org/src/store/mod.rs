@@ -7,6 +7,8 @@
 //! A write is there when it has been acknowledged, whatever then happens to the process. After a power
 //! cut the database is whole, and may lack the last writes.
 
+mod app_groups;
+mod app_users;
 mod apps;
 mod archive;
 mod authorization_servers;
@@ -26,6 +28,7 @@ mod passwords;
 mod pushed_requests;
 mod reset;
 mod revoked_tokens;
+mod roles;
 mod secrets;
 mod seeding;
 mod server_id;
@@ -44,10 +47,11 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub(crate) use app_groups::{AppGroup, AppGroupChange};
+pub(crate) use app_users::{AppUser, AppUserChange, AssignmentScope};
 pub use apps::{
-    AdminRole, App, AppPresentation, AppStatus, ApplicationType, ClientKey, ClientSecret, ClientSecretHash,
-    ClientSettings, GrantType, KeyStatus, NewApp, ResponseType, RoleAssignment, ScopeGrant,
-    TokenEndpointAuthMethod, UnknownAdminRole,
+    App, AppPresentation, AppStatus, ApplicationType, ClientKey, ClientSecret, ClientSecretHash,
+    ClientSettings, GrantType, KeyStatus, NewApp, ResponseType, ScopeGrant, TokenEndpointAuthMethod,
 };
 pub(crate) use apps::{BesideSettings, app_property};
 pub use archive::{ExportError, ImportError, LineProblem, Secrets};
@@ -70,6 +74,7 @@ pub(crate) use page::{Key, Listing, Order, Page, Place};
 pub(crate) use passwords::{NewPassword, PasswordHash};
 pub use passwords::{PasswordCheck, SEEDED_PASSWORD};
 pub(crate) use pushed_requests::PushedRequest;
+pub use roles::{AdminRole, AssignmentType, RoleAssignment, RoleHolder, UnknownAdminRole};
 pub use seeding::Seeded;
 pub use server_id::ServerId;
 pub(crate) use sessions::Session;

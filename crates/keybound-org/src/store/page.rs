@@ -103,7 +103,8 @@ fn query(table: &str, columns: &str, listing: &Listing) -> (String, Vec<Value>) 
     let (comparison, direction) = if *is_descending { ("<", "DESC") } else { (">", "ASC") };
     let mut condition = listing.condition.clone();
     let key = match property {
-        None => "number".to_owned(),
+        // Of what a row belongs to there is nothing to order by.
+        None | Some(Property::BelongsTo(_)) => "number".to_owned(),
         // Texts are ordered as their columns are, and these without regard to case.
         Some(Property::Text(column) | Property::Identifier(column)) => (*column).to_owned(),
         // A row without a value comes as if it had the smallest.

@@ -5,7 +5,7 @@ use keybound::random::Random;
 use rusqlite::Transaction;
 
 use super::passwords::PasswordHash;
-use super::{Store, StoreError, groups, passwords, users};
+use super::{Store, StoreError, groups, passwords, roles, users};
 use crate::seed;
 use crate::user::User;
 
@@ -25,6 +25,8 @@ pub struct Seeded {
 impl Store {
     /// Makes sure that the `count` made-up users of a seed are there, each with a group for the department and the
     /// password [`super::SEEDED_PASSWORD`]; the same users wherever it is done. `progress` is told how many are done.
+    ///
+    /// In an org without users the first of the seed that a new org has is a super administrator.
     ///
     /// Each batch is a transaction; what was interrupted is completed by doing it again. An org that is seeded before
     /// it was started first gets no other users.
@@ -74,6 +76,9 @@ fn add(
             passwords::set(transaction, &user.id, &password)?;
         }
         added += 1;
+    }
+    if added > 0 && newest.is_none() {
+        roles::furnish_administrator(transaction, now, random)?;
     }
     groups::add_to_departments(transaction, newest.unwrap_or_default(), now, random)?;
     Ok(added)

@@ -41,8 +41,13 @@ impl Store {
     /// verifying what it signed. Making a key takes a tenth of a second and more.
     pub fn rotate_signing_key(&self, server: &ServerId, now: NumericDate) -> Result<(), StoreError> {
         self.signing_keys(server, now)?;
+        let made = self.next_key(server, now)?;
+        if self.write(|transaction| rotate(transaction, server, made.as_ref(), now))? {
+            return Ok(());
+        }
+        // Somebody has taken the next one meanwhile.
         let made = Made::new()?;
-        self.write(|transaction| rotate(transaction, server, &made, now))
+        self.write(|transaction| rotate(transaction, server, Some(&made), now)).map(drop)
     }
 
     /// Forgets the keys of a server that sign no more: what they signed is worth nothing from now on.
@@ -61,11 +66,11 @@ impl Store {
         oldest: NumericDate,
         now: NumericDate,
     ) -> Result<(), StoreError> {
-        let made = Made::new()?;
+        let made = self.next_key(server, now)?;
         self.write(|transaction| {
             let is_old = |key: &KeptKey| key.state == KeyState::Active && key.since < oldest;
             if keys(transaction, server, now)?.iter().any(is_old) {
-                rotate(transaction, server, &made, now)?;
+                rotate(transaction, server, made.as_ref(), now)?;
             }
             Ok(())
         })
@@ -152,6 +157,12 @@ impl Store {
         })
     }
 
+    /// A key to come next, unless the server has one.
+    fn next_key(&self, server: &ServerId, now: NumericDate) -> Result<Option<Made>, StoreError> {
+        let has_next = self.kept_keys(server, now)?.iter().any(|key| key.state == KeyState::Next);
+        if has_next { Ok(None) } else { Made::new().map(Some) }
+    }
+
     /// The key that an org of the first schema has signed with, or a new one.
     fn first_key(&self) -> Result<Made, StoreError> {
         match self.read(secrets::first_signing_key)? {
@@ -182,18 +193,21 @@ impl Made {
     }
 }
 
-/// Retires the active key for the next one, which is `made` if there is none.
+/// Retires the active key for the next one, which is `made` if there is none; `false`, with nothing done, if neither is
+/// there.
 fn rotate(
     transaction: &Transaction<'_>,
     server: &ServerId,
-    made: &Made,
+    made: Option<&Made>,
     now: NumericDate,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     if count(transaction, server, KeyState::Next)? == 0 {
+        let Some(made) = made else { return Ok(false) };
         insert(transaction, server, made, KeyState::Next, now)?;
     }
     change(transaction, server, KeyState::Active, KeyState::Retired, now)?;
-    change(transaction, server, KeyState::Next, KeyState::Active, now)
+    change(transaction, server, KeyState::Next, KeyState::Active, now)?;
+    Ok(true)
 }
 
 fn keys(

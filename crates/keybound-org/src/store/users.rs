@@ -10,7 +10,7 @@ use super::condition::{Condition, Property, is_member_name};
 use super::page::{self, Listing, Page};
 use super::passwords::{NewPassword, PasswordHash};
 use super::{Store, StoreError, column, date, unless_taken};
-use super::{groups, passwords};
+use super::{app_users, groups, passwords, roles};
 use crate::user::{InvalidMember, LifecycleStep, Profile, StepNotAllowed, User, UserStatus};
 
 /// What may be looked for in users.
@@ -132,6 +132,7 @@ impl Store {
                     passwords::set(transaction, &user.id, &password)?;
                 }
             }
+            roles::furnish_administrator(transaction, now, random)?;
             groups::add_to_departments(transaction, 0, now, random)?;
             mark_furnished(transaction, now)
         })
@@ -179,9 +180,8 @@ impl Store {
             }
             let is_deactivated = user.status == UserStatus::Deprovisioned && was != user.status;
             if is_deactivated {
-                passwords::remove(transaction, &user.id)?;
-            }
-            if is_deactivated || !matches!(password, NewPassword::None) {
+                take_all_from(transaction, &user.id, user.last_updated)?;
+            } else if !matches!(password, NewPassword::None) {
                 end_all_of_user(transaction, &user.id, user.last_updated)?;
             }
             if was == UserStatus::LockedOut && user.status != UserStatus::LockedOut {
@@ -202,15 +202,22 @@ impl Store {
                 let mut deactivated = user.clone();
                 deactivated.take(LifecycleStep::Deactivate, now)?;
                 update(transaction, &deactivated)?;
-                passwords::remove(transaction, &deactivated.id)?;
-                end_all_of_user(transaction, &deactivated.id, now)?;
+                take_all_from(transaction, &deactivated.id, now)?;
             }
             Ok(user)
         })
     }
 }
 
-const COLUMNS: &str = "number, id, status, created, activated, status_changed, last_login, last_updated, \
+/// Takes from a user who is deactivated what came with being active; activated again, the user begins anew.
+fn take_all_from(transaction: &Transaction<'_>, user_id: &str, now: NumericDate) -> Result<(), StoreError> {
+    passwords::remove(transaction, user_id)?;
+    roles::remove_all_of_user(transaction, user_id)?;
+    app_users::remove_all_of_user(transaction, user_id)?;
+    end_all_of_user(transaction, user_id, now)
+}
+
+pub(super) const COLUMNS: &str = "number, id, status, created, activated, status_changed, last_login, last_updated, \
                        password_changed, profile";
 
 /// Notes that the org has its first users, if that is not noted yet.
@@ -267,7 +274,7 @@ pub(super) fn find(transaction: &Transaction<'_>, id_or_login: &str) -> Result<O
         .transpose()
 }
 
-fn read(row: &Row<'_>) -> Result<User, StoreError> {
+pub(super) fn read(row: &Row<'_>) -> Result<User, StoreError> {
     let damaged = |what| StoreError::Damaged { what };
     let status: String = row.get("status")?;
     let profile: String = row.get("profile")?;

@@ -12,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod assignments;
 mod code;
 mod custom;
 mod device;
@@ -21,3 +22,4 @@ mod people;
 mod pushed;
 mod refresh;
 mod revoked;
+mod user_roles;

@@ -32,9 +32,22 @@ pub async fn with_native_app() -> (TestOrg, UserApp) {
     (test, app)
 }
 
-/// An active user with a password; gives the id.
+/// An active user with a password, who may read at the management API; gives the id.
 pub async fn user(test: &TestOrg) -> String {
-    user_called(test, LOGIN).await
+    let id = user_called(test, LOGIN).await;
+    assign_role(test, &id, AdminRole::ReadOnly).await;
+    id
+}
+
+pub async fn assign_role(test: &TestOrg, user_id: &str, role: AdminRole) {
+    let path = format!("/api/v1/users/{user_id}/roles");
+    let assigned = test.administer(Method::POST, &path, Some(json!({"type": role.name()}))).await;
+    assert_eq!(assigned.status, StatusCode::OK, "{assigned:?}");
+}
+
+/// The group that all users are in.
+pub async fn everyone(test: &TestOrg) -> String {
+    test.administer(Method::GET, "/api/v1/groups?q=Everyone", None).await.text("/0/id").to_owned()
 }
 
 pub async fn user_called(test: &TestOrg, login: &str) -> String {
@@ -56,7 +69,6 @@ pub fn native_app() -> NewApp {
     NewApp {
         label: "A <native> app".to_owned(),
         scopes: vec![READ.to_owned()],
-        roles: vec![AdminRole::ReadOnly],
         client: ClientSettings {
             application_type: ApplicationType::Native,
             redirect_uris: vec![

@@ -202,7 +202,7 @@ async fn what_is_wrong_stands_beside_its_field_and_what_was_typed_stays() {
     let shown = browser.submit(&page, &path, &[("label", &"x".repeat(101))]).await;
     assert_eq!((shown.status, shown.form(&path)["label"].len()), (StatusCode::BAD_REQUEST, 101));
     let scopes = format!("{path}/scopes");
-    for scope in ["users.read", "okta.users read", "okta.\"><script>"] {
+    for scope in ["users.read", "okta.users read", "okta.user.read", "okta.\"><script>"] {
         let page = browser.open(&scopes).await;
         let shown = browser.submit(&page, &scopes, &[("scopeId", scope)]).await;
         assert_eq!((shown.status, &*shown.form(&scopes)["scopeId"]), (StatusCode::BAD_REQUEST, scope));
@@ -236,7 +236,7 @@ async fn each_type_of_application_has_what_oktas_console_gives_it() {
             (app.client.application_type, app.client.token_endpoint_auth_method, app.client.pkce_required);
         assert_eq!((made, app.dpop_bound_access_tokens), ((kind, method, pkce_required), dpop));
         assert_eq!(app.client.redirect_uris.is_empty(), kind == T::Service);
-        for tab in ["", "/scopes", "/roles", "/program"] {
+        for tab in ["", "/assignments", "/scopes", "/roles", "/program"] {
             assert_eq!(browser.open(&format!("{path}{tab}")).await.status, StatusCode::OK, "{kind:?} {tab}");
         }
     }

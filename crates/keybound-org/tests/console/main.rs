@@ -17,3 +17,4 @@ mod authorization_servers;
 mod browser;
 mod faults;
 mod people;
+mod rights;

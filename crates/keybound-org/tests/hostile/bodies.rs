@@ -114,6 +114,16 @@ fn templates() -> Vec<(&'static str, Value)> {
         ),
         ("/roles", json!({"type": "READ_ONLY_ADMIN"})),
         (
+            "/apps/{appId}/users",
+            json!({"id": "00u1", "scope": "USER", "credentials": {"userName": "a", "password": {"value": "x"}},
+                   "profile": {"nickName": "a"}}),
+        ),
+        (
+            "/apps/{appId}/users/{userId}",
+            json!({"credentials": {"userName": "a"}, "profile": {"nickName": "a"}}),
+        ),
+        ("/apps/{appId}/groups/{groupId}", json!({"priority": 1, "profile": {"role": "a"}})),
+        (
             "/authorizationServers",
             json!({"name": "a", "description": "d", "audiences": ["api://x"], "issuerMode": "ORG_URL"}),
         ),

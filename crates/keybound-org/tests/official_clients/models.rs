@@ -148,6 +148,31 @@ async fn apps(test: &TestOrg, answers: &mut Answers) {
     answers.get(test, "StandardRole", &format!("/oauth2/v1/clients/{app}/roles")).await;
 }
 
+async fn assignments(test: &TestOrg, answers: &mut Answers) {
+    let browser = json!({
+        "label": "Browser", "signOnMode": "OPENID_CONNECT",
+        "settings": {"oauthClient": {"application_type": "browser", "redirect_uris": ["https://a.example/"]}},
+    });
+    let app = test.administer(Method::POST, "/api/v1/apps", Some(browser)).await;
+    let users = test.administer(Method::GET, "/api/v1/users?limit=1", None).await;
+    let groups = test.administer(Method::GET, "/api/v1/groups?filter=type+eq+%22OKTA_GROUP%22", None).await;
+    let (app, user, group) = (app.text("/id"), users.text("/0/id"), groups.text("/0/id"));
+    let path = format!("/api/v1/apps/{app}/users");
+    answers.post(test, "AppUser", &path, json!({"id": user, "credentials": {"userName": "a"}})).await;
+    answers.get(test, "AppUser", &format!("{path}?limit=5")).await;
+    let path = format!("/api/v1/apps/{app}/groups");
+    let assigned = test.administer(Method::PUT, &format!("{path}/{group}"), Some(json!({}))).await;
+    answers.keep("ApplicationGroupAssignment", assigned.json);
+    answers.get(test, "ApplicationGroupAssignment", &path).await;
+    answers.get(test, "AppLink", &format!("/api/v1/users/{user}/appLinks")).await;
+    answers.get(test, "OpenIdConnectApplication", &format!("/api/v1/groups/{group}/apps")).await;
+    for holder in [format!("users/{user}"), format!("groups/{group}")] {
+        let path = format!("/api/v1/{holder}/roles");
+        answers.post(test, "StandardRole", &path, json!({"type": "APP_ADMIN"})).await;
+        answers.get(test, "StandardRole", &path).await;
+    }
+}
+
 async fn servers(test: &TestOrg, answers: &mut Answers) {
     let new = json!({"name": "One", "description": "", "audiences": ["api://one"]});
     let server = answers.post(test, "AuthorizationServer", "/api/v1/authorizationServers", new).await;
@@ -183,6 +208,7 @@ async fn every_kind_of_answer_can_be_read_by_the_model_of_okta_s_sdks() {
     let mut answers = Answers::default();
     people(&test, &mut answers).await;
     apps(&test, &mut answers).await;
+    assignments(&test, &mut answers).await;
     servers(&test, &mut answers).await;
     test.token(&test.app(&[READ], &[]), READ).await;
     answers.get(&test, "LogEvent", "/api/v1/logs?limit=1000").await;

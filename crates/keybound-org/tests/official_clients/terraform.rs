@@ -243,6 +243,90 @@ async fn okta_app_oauth_redirect_uri() {
     assert_eq!(answered["settings"], app["settings"]);
 }
 
+/// An app as the provider makes one: it always says whether nobody needs an assignment, and `false` if it is not told, so
+/// that Okta assigns nobody (buildAppOAuthV6).
+fn browser_app() -> Value {
+    json!({
+        "name": "oidc_client", "label": "Page", "signOnMode": "OPENID_CONNECT",
+        "credentials": {"oauthClient": {"token_endpoint_auth_method": "none", "pkce_required": true}},
+        "settings": {"implicitAssignment": false, "oauthClient": {
+            "application_type": "browser", "grant_types": ["authorization_code"], "response_types": ["code"],
+            "redirect_uris": ["https://a.example/callback"],
+        }},
+    })
+}
+
+/// `okta_app_group_assignments` takes away each group that it does not know of: an app of the provider must begin without
+/// any (`resource_okta_app_group_assignments.go`).
+#[tokio::test]
+async fn okta_app_group_assignments() {
+    let test = TestOrg::start().await;
+    let (group, _) = Run::create(&test, "/api/v1/groups", json!({"profile": {"name": "G"}})).await;
+    let (run, made) = Run::create(&test, "/api/v1/apps?activate=true", browser_app()).await;
+    assert_eq!(made["settings"]["implicitAssignment"], false);
+    let groups = "/api/v1/apps/{id}/groups";
+    assert_eq!(run.done(&format!("GET {groups}?limit=200"), None).await, json!([]));
+    let one = format!("{groups}/{}", group.id);
+    // Without a profile it sends null.
+    let sent = json!({"id": group.id, "priority": 0, "profile": null});
+    assert_eq!(run.done(&format!("PUT {one}"), Some(sent)).await["id"], group.id.as_str());
+    let read = run.done(&format!("GET {one}"), None).await;
+    assert_eq!((&read["priority"], &read["profile"]), (&json!(0), &json!({})));
+    let sent = json!({"priority": 3, "profile": {"role": "reader"}});
+    run.done(&format!("PUT {one}"), Some(sent.clone())).await;
+    let listed = run.done(&format!("GET {groups}?limit=200"), None).await;
+    assert_eq!((&listed[0]["priority"], &listed[0]["profile"]), (&sent["priority"], &sent["profile"]));
+    run.done(&format!("DELETE {one}"), None).await;
+    run.gone(&one).await;
+}
+
+#[tokio::test]
+async fn okta_app_user() {
+    let test = TestOrg::start().await;
+    let profile =
+        json!({"firstName": "A", "lastName": "L", "login": "a@example.com", "email": "a@example.com"});
+    let (user, _) = Run::create(&test, "/api/v1/users", json!({"profile": profile})).await;
+    let (run, _) = Run::create(&test, "/api/v1/apps?activate=true", browser_app()).await;
+    let users = "/api/v1/apps/{id}/users";
+    let sent = |name: &str, profile: Value| json!({"id": user.id, "credentials": {"userName": name, "password": {}}, "profile": profile});
+    let made = run.done(&format!("POST {users}"), Some(sent("ann", Value::Null))).await;
+    assert_eq!(made["id"], user.id.as_str());
+    let one = format!("{users}/{}", user.id);
+    run.done(&format!("POST {one}"), Some(sent("anna", json!({"nickName": "A"})))).await;
+    let read = run.done(&format!("GET {one}"), None).await;
+    assert_eq!(
+        (&read["credentials"]["userName"], &read["profile"]),
+        (&json!("anna"), &json!({"nickName": "A"}))
+    );
+    run.done(&format!("DELETE {one}"), None).await;
+    run.gone(&one).await;
+}
+
+/// Both look at `assignmentType`, to tell a user's own roles from those of groups, and `okta_group_role` at the targets of
+/// a role that can have some (`user.go`, `listUserOnlyRoles`; `resource_okta_group_role.go`).
+#[tokio::test]
+async fn okta_user_admin_roles_and_okta_group_role() {
+    let test = TestOrg::start().await;
+    let profile =
+        json!({"firstName": "A", "lastName": "L", "login": "a@example.com", "email": "a@example.com"});
+    let (user, _) = Run::create(&test, "/api/v1/users", json!({"profile": profile})).await;
+    let (group, _) = Run::create(&test, "/api/v1/groups", json!({"profile": {"name": "G"}})).await;
+    for (run, list, kind) in [(&user, "users", "USER"), (&group, "groups", "GROUP")] {
+        let roles = format!("/api/v1/{list}/{{id}}/roles");
+        let query = "?disableNotifications=false";
+        let made = run.done(&format!("POST {roles}{query}"), Some(json!({"type": "APP_ADMIN"}))).await;
+        let listed = run.done(&format!("GET {roles}"), None).await;
+        assert_eq!((&listed[0]["type"], &listed[0]["assignmentType"]), (&json!("APP_ADMIN"), &json!(kind)));
+        let one = format!("{roles}/{}", made["id"].as_str().unwrap());
+        assert_eq!(run.done(&format!("GET {one}"), None).await, made);
+        for targets in ["targets/groups?limit=200", "targets/catalog/apps?limit=200&status=ACTIVE"] {
+            assert_eq!(run.done(&format!("GET {one}/{targets}"), None).await, json!([]));
+        }
+        run.done(&format!("DELETE {one}"), None).await;
+        run.gone(&one).await;
+    }
+}
+
 #[tokio::test]
 async fn okta_auth_server_and_what_is_below_it() {
     let test = TestOrg::start().await;

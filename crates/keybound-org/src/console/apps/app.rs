@@ -15,17 +15,20 @@ use crate::store::{App, AppStatus};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tab {
     General,
+    Assignments,
     Scopes,
     Roles,
     Program,
 }
 
 impl Tab {
-    pub(super) const ALL: [Self; 4] = [Self::General, Self::Scopes, Self::Roles, Self::Program];
+    pub(super) const ALL: [Self; 5] =
+        [Self::General, Self::Assignments, Self::Scopes, Self::Roles, Self::Program];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::General => "General",
+            Self::Assignments => "Assignments",
             Self::Scopes => "Okta API Scopes",
             Self::Roles => "Admin roles",
             Self::Program => "Settings for your program",
@@ -36,6 +39,7 @@ impl Tab {
     pub(super) fn path(self, client_id: &str) -> String {
         let name = match self {
             Self::General => "",
+            Self::Assignments => "/assignments",
             Self::Scopes => "/scopes",
             Self::Roles => "/roles",
             Self::Program => "/program",

@@ -1,6 +1,7 @@
 //! Applications: the clients of the org.
 
 mod app;
+mod assignments;
 mod general;
 mod keys;
 mod list;
@@ -21,6 +22,8 @@ use crate::form::Form;
 use crate::management::{ApiError, AppBody, of_members};
 use crate::store::ApplicationType;
 
+pub(super) use roles::offered;
+
 pub(super) const SECTION: Section = Section { name: "Applications", path: "/admin/apps" };
 
 /// Where a new application is described. No client id is this word.
@@ -38,6 +41,11 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .route("/admin/apps/{app}/keys", post(keys::add))
         .route("/admin/apps/{app}/keys/generate", post(keys::generate))
         .route("/admin/apps/{app}/keys/{key}", post(keys::change))
+        .route("/admin/apps/{app}/assignments", get(assignments::page))
+        .route("/admin/apps/{app}/assignments/groups", post(assignments::assign_group))
+        .route("/admin/apps/{app}/assignments/groups/{group}", post(assignments::unassign_group))
+        .route("/admin/apps/{app}/assignments/users", post(assignments::assign_user))
+        .route("/admin/apps/{app}/assignments/users/{user}", post(assignments::unassign_user))
         .route("/admin/apps/{app}/scopes", get(scopes::page).post(scopes::grant))
         .route("/admin/apps/{app}/scopes/{grant}", post(scopes::revoke))
         .route("/admin/apps/{app}/roles", get(roles::page).post(roles::assign))

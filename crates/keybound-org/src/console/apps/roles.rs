@@ -1,4 +1,4 @@
-//! The admin roles that an application acts in.
+//! The admin roles that an application acts in when it calls for itself.
 
 use std::sync::Arc;
 
@@ -13,8 +13,7 @@ use crate::console::problems::Problems;
 use crate::console::{Administrator, Console, Failure, Posted, run};
 use crate::named::Named;
 use crate::pages::Page;
-use crate::store::{AdminRole, RoleAssignment};
-use crate::timestamp;
+use crate::store::{AdminRole, AssignmentType, RoleAssignment};
 
 #[derive(Template)]
 #[template(path = "console/apps/roles.html")]
@@ -28,11 +27,16 @@ struct Roles {
 impl Page for Roles {}
 
 impl Roles {
-    /// The roles that are not assigned, the one with the fewest rights first.
-    fn offered(&self) -> impl Iterator<Item = AdminRole> {
-        let is_assigned = |role: &AdminRole| self.assignments.iter().any(|one| one.role == *role);
-        AdminRole::ALL.iter().rev().copied().filter(move |role| !is_assigned(role))
+    fn offered(&self) -> Vec<AdminRole> {
+        offered(&self.assignments)
     }
+}
+
+/// The roles that whoever has these can be given besides, the one with the fewest rights first.
+pub(in crate::console) fn offered(assignments: &[RoleAssignment]) -> Vec<AdminRole> {
+    let is_own = |one: &&RoleAssignment| one.assignment_type != AssignmentType::Group;
+    let is_assigned = |role: &AdminRole| assignments.iter().filter(is_own).any(|one| one.role == *role);
+    AdminRole::ALL.iter().rev().copied().filter(|role| !is_assigned(role)).collect()
 }
 
 impl Console {
@@ -43,10 +47,11 @@ impl Console {
         problems: Problems,
     ) -> Result<Response, Failure> {
         let status = problems.status();
+        let app = self.management.app(id)?;
         let page = Roles {
             frame: self.frame(administrator, SECTION),
-            head: Head::new(self.management.app(id)?, Tab::Roles),
-            assignments: self.management.roles_of(id)?,
+            assignments: self.management.roles_of(AssignmentType::Client, &app.client_id)?,
+            head: Head::new(app, Tab::Roles),
             problems,
         };
         Ok(page.answer(status, &[]))
@@ -71,7 +76,7 @@ pub(super) async fn assign(
 ) -> Result<Response, Failure> {
     run(move || {
         let role = form.get("type").unwrap_or_default();
-        match console.management.assign_role(&administrator.permit(), &id, role) {
+        match console.management.assign_role(&administrator.permit(), AssignmentType::Client, &id, role) {
             Ok(_) => Ok(Done::RoleAssigned.at(&Tab::Roles.path(&id)).into_response()),
             Err(error) => console.roles_page(&administrator, &id, Problems::of(error)?),
         }
@@ -86,7 +91,8 @@ pub(super) async fn unassign(
     Named((id, assignment)): Named<(String, String)>,
 ) -> Result<Redirect, Failure> {
     run(move || {
-        console.management.unassign_role(&administrator.permit(), &id, &assignment)?;
+        let permit = administrator.permit();
+        console.management.unassign_role(&permit, AssignmentType::Client, &id, &assignment)?;
         Ok(Done::RoleUnassigned.at(&Tab::Roles.path(&id)))
     })
     .await

@@ -2,6 +2,7 @@
 
 mod list;
 mod new;
+mod roles;
 mod user;
 
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .route("/admin/users/{user}/delete", post(user::delete))
         .route("/admin/users/{user}/groups", post(user::join))
         .route("/admin/users/{user}/groups/{group}", post(user::leave))
+        .route("/admin/users/{user}/roles", post(roles::assign))
+        .route("/admin/users/{user}/roles/{assignment}", post(roles::unassign))
 }
 
 /// Where the page of a user is.

@@ -1,4 +1,4 @@
-//! One user: profile, status and what can be done about it, and groups.
+//! One user: profile, status and what can be done about it, groups, and admin roles.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use keybound::NumericDate;
 
 use super::{Field, SECTION, path};
+use crate::console::apps::offered;
 use crate::console::frame::{Done, Frame};
 use crate::console::problems::Problems;
 use crate::console::{Administrator, Console, Failure, Posted, run};
@@ -15,6 +16,7 @@ use crate::group::{Group, GroupKind};
 use crate::management::{ApiError, GROUPS, ListRequest, UserBody};
 use crate::named::Named;
 use crate::pages::Page;
+use crate::store::{AdminRole, AssignmentType, RoleAssignment};
 use crate::timestamp;
 use crate::user::{LifecycleStep, User, UserStatus};
 
@@ -28,6 +30,7 @@ struct UserPage {
     groups: Vec<Group>,
     /// The groups that the user can be put into.
     others: Vec<Group>,
+    assignments: Vec<RoleAssignment>,
     now: NumericDate,
 }
 
@@ -56,6 +59,10 @@ impl UserPage {
         path(&self.user.id)
     }
 
+    fn offered(&self) -> Vec<AdminRole> {
+        offered(&self.assignments)
+    }
+
     /// When something happened, if it did.
     fn times(&self) -> Vec<(&'static str, String)> {
         let user = &self.user;
@@ -73,7 +80,7 @@ impl UserPage {
 
 impl Console {
     /// The page of a user, with what was typed if a form of it was not as it must be.
-    fn user_page(
+    pub(super) fn user_page(
         &self,
         administrator: &Administrator,
         id: &str,
@@ -91,6 +98,7 @@ impl Console {
             fields: typed.unwrap_or_else(|| Field::of(&user)),
             others: others.into_iter().filter(|other| !groups.contains(other)).collect(),
             groups,
+            assignments: self.management.roles_of(AssignmentType::User, &user.id)?,
             user,
             now: self.now(),
         };

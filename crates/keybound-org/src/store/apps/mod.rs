@@ -3,8 +3,8 @@
 mod client;
 mod grants;
 mod keys;
+mod listing;
 mod presentation;
-mod roles;
 mod secret;
 
 use keybound::random::Random;
@@ -12,9 +12,7 @@ use keybound::{JwkSet, NumericDate, PublicKey};
 use rusqlite::{Row, Transaction};
 use serde_json::json;
 
-use super::condition::{Condition, Property};
-use super::page::{self, Listing, Page};
-use super::{Store, StoreError, column, date, list, list_column};
+use super::{AdminRole, RoleHolder, Store, StoreError, app_groups, column, date, list, list_column, roles};
 use crate::okta_id::{self, IdKind};
 
 pub use client::{
@@ -22,9 +20,9 @@ pub use client::{
 };
 pub use grants::ScopeGrant;
 pub use keys::{ClientKey, KeyStatus};
+pub(crate) use listing::app_property;
 pub use presentation::AppPresentation;
 pub(super) use presentation::is_kept as is_presentation_kept;
-pub use roles::{AdminRole, RoleAssignment, UnknownAdminRole};
 pub use secret::{ClientSecret, ClientSecretHash};
 
 /// An app to be registered. The default is a service app without keys, scopes and roles, whose tokens are
@@ -38,8 +36,12 @@ pub struct NewApp {
     pub public_keys: Vec<PublicKey>,
     /// The scopes that it may ask for.
     pub scopes: Vec<String>,
-    /// The admin roles that it acts in.
+    /// The admin roles that it acts in when it calls for itself; for a user it acts in theirs.
     pub roles: Vec<AdminRole>,
+    /// Whether the group of all users is assigned to it; to a service app nobody is.
+    pub assign_everyone: bool,
+    /// Whether everybody may sign in to it, assigned or not.
+    pub implicit_assignment: bool,
     /// Whether its token requests must carry a proof.
     pub dpop_bound_access_tokens: bool,
     /// What kind of client it is, and where its users are sent.
@@ -59,6 +61,8 @@ impl Default for NewApp {
             public_keys: Vec::new(),
             scopes: Vec::new(),
             roles: Vec::new(),
+            assign_everyone: true,
+            implicit_assignment: false,
             dpop_bound_access_tokens: true,
             client: ClientSettings::default(),
             client_secret: None,
@@ -87,8 +91,10 @@ pub struct App {
     pub client_secret_hash: Option<ClientSecretHash>,
     /// The scopes that it may ask for.
     pub scopes: Vec<String>,
-    /// The admin roles that it acts in.
+    /// The admin roles that it acts in when it calls for itself.
     pub roles: Vec<AdminRole>,
+    /// Whether everybody may sign in to it, assigned or not.
+    pub implicit_assignment: bool,
     /// Whether its token requests must carry a proof.
     pub dpop_bound_access_tokens: bool,
     /// When it was registered.
@@ -121,7 +127,10 @@ impl Store {
                 grants::insert(transaction, &client_id, scope, now, random)?;
             }
             for role in &new.roles {
-                roles::insert(transaction, &client_id, *role, now, random)?;
+                roles::insert(transaction, RoleHolder::Client(&client_id), *role, now, random)?;
+            }
+            if new.assign_everyone && new.client.application_type != ApplicationType::Service {
+                app_groups::assign_everyone(transaction, &client_id, now, random)?;
             }
             find(transaction, &client_id)?.ok_or(StoreError::Damaged { what: "a new app is not there" })
         })
@@ -143,7 +152,7 @@ impl Store {
         })
     }
 
-    /// Changes label, status, client settings, secret and the demand for proofs of an app; gives it as it
+    /// Changes label, status, client settings, secret, implicit assignment and the demand for proofs of an app; gives it as it
     /// then is. Keys, scopes and roles have functions of their own.
     pub fn change_app<E: From<StoreError>>(
         &self,
@@ -183,22 +192,6 @@ impl Store {
                 transaction.execute("DELETE FROM apps WHERE client_id = ?1", [client_id])?;
             }
             Ok(app)
-        })
-    }
-
-    /// The condition for apps whose name begins with a text.
-    pub(crate) fn apps_beginning_with(text: &str) -> Condition {
-        Condition::beginning_with(&["label"], text)
-    }
-
-    /// A page of apps.
-    pub(crate) fn apps(&self, listing: &Listing) -> Result<Page<App>, StoreError> {
-        self.read(|transaction| {
-            let mut page = page::select(transaction, "apps", COLUMNS, listing, read)?;
-            for app in &mut page.items {
-                complete(transaction, app)?;
-            }
-            Ok(page)
         })
     }
 
@@ -247,7 +240,7 @@ fn has_credentials(new: &NewApp) -> Result<(), StoreError> {
     }
 }
 
-const COLUMNS: &str = "number, client_id, label, status, application_type, redirect_uris, post_logout_redirect_uris, \
+const COLUMNS: &str = "number, client_id, label, status, implicit_assignment, application_type, redirect_uris, post_logout_redirect_uris, \
                        grant_types, response_types, token_endpoint_auth_method, client_secret_hash, \
                        pkce_required, dpop_bound_access_tokens, created, last_updated";
 
@@ -264,6 +257,7 @@ fn insert(
     let mut app = find(transaction, client_id)?.ok_or_else(|| unknown(client_id))?;
     app.status = new.status;
     app.client.clone_from(&new.client);
+    app.implicit_assignment = new.implicit_assignment;
     app.client_secret_hash = new.client_secret.as_ref().map(ClientSecret::hash);
     app.last_updated = now;
     update(transaction, &app)
@@ -277,7 +271,7 @@ fn update(transaction: &Transaction<'_>, app: &App) -> Result<(), StoreError> {
             "UPDATE apps SET label = ?2, status = ?3, application_type = ?4, redirect_uris = ?5, \
              post_logout_redirect_uris = ?6, grant_types = ?7, response_types = ?8, \
              token_endpoint_auth_method = ?9, client_secret_hash = ?10, pkce_required = ?11, \
-             dpop_bound_access_tokens = ?12, last_updated = ?13 WHERE client_id = ?1",
+             dpop_bound_access_tokens = ?12, last_updated = ?13, implicit_assignment = ?14 WHERE client_id = ?1",
         )?
         .execute((
             &app.client_id,
@@ -293,6 +287,7 @@ fn update(transaction: &Transaction<'_>, app: &App) -> Result<(), StoreError> {
             client.pkce_required,
             app.dpop_bound_access_tokens,
             column(app.last_updated),
+            app.implicit_assignment,
         ))?;
     Ok(())
 }
@@ -311,22 +306,8 @@ pub(super) fn find(transaction: &Transaction<'_>, client_id: &str) -> Result<Opt
 fn complete(transaction: &Transaction<'_>, app: &mut App) -> Result<(), StoreError> {
     app.keys = keys::active(transaction, &app.client_id)?;
     app.scopes = grants::scopes(transaction, &app.client_id)?;
-    app.roles = roles::roles(transaction, &app.client_id)?;
+    app.roles = roles::roles(transaction, RoleHolder::Client(&app.client_id))?;
     Ok(())
-}
-
-/// What may be looked for in apps.
-pub(crate) fn app_property(name: &str) -> Option<Property> {
-    Some(match name {
-        "id" => Property::Identifier("client_id"),
-        "status" => Property::Identifier("status"),
-        "label" => Property::Text("label"),
-        // Every app here is an OpenID Connect client.
-        "name" => Property::Text("'oidc_client'"),
-        "created" => Property::Seconds("created"),
-        "lastUpdated" => Property::Seconds("last_updated"),
-        _ => return None,
-    })
 }
 
 /// An app without what other tables have of it.
@@ -353,6 +334,7 @@ fn read(row: &Row<'_>) -> Result<App, StoreError> {
         client_secret_hash: secret::read(row)?,
         scopes: Vec::new(),
         roles: Vec::new(),
+        implicit_assignment: row.get("implicit_assignment")?,
         dpop_bound_access_tokens: row.get("dpop_bound_access_tokens")?,
         created: date(row.get("created")?),
         last_updated: date(row.get("last_updated")?),

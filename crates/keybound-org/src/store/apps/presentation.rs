@@ -28,7 +28,7 @@ const MAX_TEXT_CHARACTERS: usize = 1_024;
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The members that are kept, by their place in an app.
-const MEMBERS: [(&[&str], Kind); 22] = [
+const MEMBERS: [(&[&str], Kind); 21] = [
     (&["accessibility", "errorRedirectUrl"], Kind::Text),
     (&["accessibility", "loginRedirectUrl"], Kind::Text),
     (&["accessibility", "selfService"], Kind::Flag),
@@ -41,7 +41,6 @@ const MEMBERS: [(&[&str], Kind); 22] = [
     (&["credentials", "userNameTemplate", "type"], Kind::Word(&["BUILT_IN", "CUSTOM", "NONE"])),
     (&["credentials", "userNameTemplate", "userSuffix"], Kind::Text),
     (&["profile"], Kind::Object),
-    (&["settings", "implicitAssignment"], Kind::Flag),
     (&["settings", "notes", "admin"], Kind::Text),
     (&["settings", "notes", "enduser"], Kind::Text),
     (&["settings", "oauthClient", "client_uri"], Kind::Text),

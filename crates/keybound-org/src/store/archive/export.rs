@@ -30,9 +30,9 @@ impl From<rusqlite::Error> for ExportError {
 }
 
 impl Store {
-    /// Writes users, groups and who is in them, apps with their keys, grants and roles, and authorization servers with
-    /// all that belongs to them, and Trusted Origins, as JSON Lines; gives the number of records. Others may write meanwhile: what is
-    /// exported is as it was at one instant.
+    /// Writes users, groups and who is in them, apps with their keys, grants, roles and assignments, the admin roles of
+    /// users and groups, authorization servers with all that belongs to them, and Trusted Origins, as JSON Lines; gives
+    /// the number of records. Others may write meanwhile: what is exported is as it was at one instant.
     ///
     /// Tokens, sessions and the system log are not exported, and secrets only if told so.
     pub fn export(&self, secrets: Secrets, to: &mut dyn Write) -> Result<u64, ExportError> {

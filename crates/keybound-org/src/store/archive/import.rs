@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::line::{self, shown};
 use super::tables::{Column, Record, Shape, TABLES, Table};
-use super::{END, FORMAT, HEADER, VERSION, wipe};
+use super::{END, FORMAT, HEADER, VERSION, version_1, wipe};
 use crate::store::authorization_servers::CustomServer;
 use crate::store::{Store, StoreError, column};
 
@@ -88,7 +88,10 @@ pub enum LineProblem {
     #[error("this is no export of a local org: the first line must be a header of the format {FORMAT}")]
     NotAnExport,
     /// The file is of another version.
-    #[error("the file has version {0} of the format; this program reads version {VERSION}")]
+    #[error(
+        "the file has version {0} of the format; this program reads versions {before} and {VERSION}",
+        before = version_1::VERSION
+    )]
     Version(u64),
     /// A record holds a secret, and the header says that there are none.
     #[error("there is a secret, and the header says that there are none")]
@@ -127,7 +130,7 @@ impl Store {
     pub fn import(&self, mut from: impl BufRead, now: NumericDate) -> Result<u64, ImportError> {
         self.write(|transaction| {
             make_room(transaction)?;
-            let mut reading = Reading { line: 0, records: 0, has_secrets: false };
+            let mut reading = Reading { line: 0, records: 0, version: VERSION, has_secrets: false };
             let mut text = Zeroizing::new(Vec::new());
             let mut is_at_end = false;
             while reading.next_line(&mut from, &mut text)? {
@@ -144,6 +147,9 @@ impl Store {
             }
             if !has_default_server(transaction)? {
                 return Err(reading.refuse(LineProblem::NoDefaultServer.into()));
+            }
+            if reading.version == version_1::VERSION {
+                version_1::assign_everyone(transaction)?;
             }
             transaction.execute("DELETE FROM furnished", [])?;
             transaction.execute("INSERT INTO furnished (at) VALUES (?1)", [column(now)])?;
@@ -200,6 +206,8 @@ impl From<StoreError> for Problem {
 struct Reading {
     line: u64,
     records: u64,
+    /// What the first line says.
+    version: u64,
     has_secrets: bool,
 }
 
@@ -222,6 +230,9 @@ impl Reading {
     /// Takes a line; says whether it is the last one.
     fn take(&mut self, transaction: &Transaction<'_>, text: &[u8]) -> Result<bool, Problem> {
         let mut record = line::parse(text)?;
+        if self.version == version_1::VERSION {
+            version_1::complete(&mut record);
+        }
         let taken = self.take_record(transaction, &record);
         record.values_mut().for_each(wipe);
         taken
@@ -230,7 +241,7 @@ impl Reading {
     fn take_record(&mut self, transaction: &Transaction<'_>, record: &Record) -> Result<bool, Problem> {
         let kind = record.get("kind").and_then(Value::as_str).ok_or(LineProblem::MissingMember("kind"));
         if self.line == 1 {
-            self.has_secrets = header(record)?;
+            (self.version, self.has_secrets) = header(record)?;
             return Ok(false);
         }
         let kind = kind?;
@@ -248,19 +259,22 @@ impl Reading {
     }
 }
 
-/// Whether the file has secrets, as its first line says.
-fn header(record: &Record) -> Result<bool, LineProblem> {
+/// The version of the file, and whether it has secrets, as its first line says.
+fn header(record: &Record) -> Result<(u64, bool), LineProblem> {
     let text = |member: &str| record.get(member).and_then(Value::as_str);
     if text("kind") != Some(HEADER) || text("format") != Some(FORMAT) {
         return Err(LineProblem::NotAnExport);
     }
-    match whole(record, "version")? {
-        VERSION => {}
-        other => return Err(LineProblem::Version(other)),
+    let version = whole(record, "version")?;
+    if ![version_1::VERSION, VERSION].contains(&version) {
+        return Err(LineProblem::Version(version));
     }
     only(HEADER, record, &["format", "version", "secrets"])?;
     let secrets = record.get("secrets").ok_or(LineProblem::MissingMember("secrets"))?;
-    secrets.as_bool().ok_or(LineProblem::WrongType { member: "secrets", expected: "true or false" })
+    let has_secrets = secrets.as_bool();
+    let has_secrets =
+        has_secrets.ok_or(LineProblem::WrongType { member: "secrets", expected: "true or false" })?;
+    Ok((version, has_secrets))
 }
 
 fn whole(record: &Record, member: &'static str) -> Result<u64, LineProblem> {

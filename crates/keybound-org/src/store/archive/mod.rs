@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod line;
 mod tables;
+mod version_1;
 
 use serde_json::Value;
 use zeroize::Zeroize as _;
@@ -18,8 +19,8 @@ pub use import::{ImportError, LineProblem};
 /// What the first line calls the format.
 const FORMAT: &str = "keybound-org";
 
-/// The version of the format that is written, and the one that is read.
-const VERSION: u64 = 1;
+/// The version of the format that is written. That before is read too ([`version_1`]).
+const VERSION: u64 = 2;
 
 /// The kinds of the first line and of the last one.
 const HEADER: &str = "header";

@@ -5,7 +5,8 @@ use rusqlite::Transaction;
 use serde_json::{Map, Value};
 
 use crate::store::{
-    StoreError, apps, authorization_servers, groups, is_scope, signing_keys, trusted_origins, users,
+    AdminRole, StoreError, app_groups, app_users, apps, authorization_servers, groups, is_scope,
+    signing_keys, trusted_origins, users,
 };
 
 /// The members of one line.
@@ -76,6 +77,12 @@ const DESCRIPTION: Column = column("description", "description", Text);
 const CLIENT: Column = column("client", "client_id", Id);
 const SERVER: Column = column("server", "server", Id);
 const PRIORITY: Column = column("priority", "priority", Whole);
+const PROFILE: Column = column("profile", "profile", Object);
+const ROLE: Column = column("role", "role", Text);
+
+fn has_role(record: &Record) -> bool {
+    AdminRole::of_name(text(record, "role")).is_some()
+}
 
 /// All of them.
 pub(super) const TABLES: &[Table] = &[
@@ -93,7 +100,7 @@ pub(super) const TABLES: &[Table] = &[
             column("lastLogin", "last_login", OptionalWhole),
             UPDATED,
             column("passwordChanged", "password_changed", OptionalWhole),
-            column("profile", "profile", Object),
+            PROFILE,
         ],
         is_good: |transaction, record| Ok(users::find(transaction, text(record, "id"))?.is_some()),
     },
@@ -122,7 +129,7 @@ pub(super) const TABLES: &[Table] = &[
             CREATED,
             UPDATED,
             column("lastMembershipUpdated", "last_membership_updated", Whole),
-            column("profile", "profile", Object),
+            PROFILE,
         ],
         is_good: |transaction, record| Ok(groups::find(transaction, text(record, "id"))?.is_some()),
     },
@@ -155,6 +162,7 @@ pub(super) const TABLES: &[Table] = &[
             Column { is_secret: true, ..column("clientSecretHash", "client_secret_hash", OptionalBytes) },
             column("pkceRequired", "pkce_required", Flag),
             column("dpopBoundAccessTokens", "dpop_bound_access_tokens", Flag),
+            column("implicitAssignment", "implicit_assignment", Flag),
             CREATED,
             UPDATED,
         ],
@@ -199,8 +207,51 @@ pub(super) const TABLES: &[Table] = &[
         name: "role_assignments",
         order: "number",
         is_secret: false,
-        columns: &[ID, CLIENT, column("role", "role", Text), CREATED],
-        is_good: |_, record| Ok(apps::AdminRole::of_name(text(record, "role")).is_some()),
+        columns: &[ID, CLIENT, ROLE, CREATED],
+        is_good: |_, record| Ok(has_role(record)),
+    },
+    Table {
+        kind: "userRoleAssignment",
+        name: "user_role_assignments",
+        order: "number",
+        is_secret: false,
+        columns: &[ID, column("user", "user_id", Id), ROLE, CREATED],
+        is_good: |_, record| Ok(has_role(record)),
+    },
+    Table {
+        kind: "groupRoleAssignment",
+        name: "group_role_assignments",
+        order: "number",
+        is_secret: false,
+        columns: &[ID, column("group", "group_id", Id), ROLE, CREATED],
+        is_good: |_, record| Ok(has_role(record)),
+    },
+    Table {
+        kind: "appUserAssignment",
+        name: "app_user_assignments",
+        order: "number",
+        is_secret: false,
+        columns: &[
+            CLIENT,
+            column("user", "user_id", Id),
+            column("userName", "user_name", Text),
+            PROFILE,
+            CREATED,
+            UPDATED,
+        ],
+        is_good: |transaction, record| {
+            app_users::is_kept(transaction, text(record, "client"), text(record, "user"))
+        },
+    },
+    Table {
+        kind: "appGroupAssignment",
+        name: "app_group_assignments",
+        order: "number",
+        is_secret: false,
+        columns: &[CLIENT, column("group", "group_id", Id), PRIORITY, PROFILE, UPDATED],
+        is_good: |transaction, record| {
+            Ok(app_groups::find(transaction, text(record, "client"), text(record, "group"))?.is_some())
+        },
     },
     Table {
         kind: "authorizationServer",
