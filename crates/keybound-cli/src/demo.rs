@@ -22,6 +22,10 @@ use story::STORY;
 use teller::Teller;
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keybound demo
+  keybound demo --show-secrets | less -R          every token, proof and key as it is")]
 pub(crate) struct Arguments {
     /// Show tokens, proofs, client assertions and private keys whole. All of them end with the demo.
     #[arg(long)]

@@ -19,6 +19,8 @@ use clap::Subcommand;
 use keybound::NumericDate;
 use keybound_org::Store;
 
+pub(crate) use running::RunningOrg;
+
 use crate::exit_code::ExitCode;
 use crate::output::Output;
 use crate::report::{Failure, Outcome};
