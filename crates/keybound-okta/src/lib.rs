@@ -17,8 +17,8 @@
 //! ```
 //!
 //! What has no method of its own is called by the name that Okta gives the operation ([`OktaClient::operation`],
-//! [`operations`]), or by its path ([`OktaClient::call`], [`OktaClient::pages`]). An [`Error`] has a text for the person
-//! who meets it: what failed, why, and what to change.
+//! [`operations`]), or by its path ([`OktaClient::call`], [`OktaClient::pages`]). An [`Error`] has a text for the
+//! person who meets it: what failed, why, and what to change.
 //!
 //! # Cargo features
 //!

@@ -45,8 +45,8 @@ pub(crate) struct Start {
     /// Requests that the management API takes in a minute, before it answers 429.
     #[arg(long, value_name = "N", default_value_t = OrgSettings::default().requests_per_minute)]
     requests_per_minute: u32,
-    /// Origin whose pages may call the org from a browser; may be given several times. That of a redirect URI of an app in
-    /// a browser may ask for tokens without it.
+    /// Origin whose pages may call the org from a browser; may be given several times. That of a redirect URI of an
+    /// app in a browser may ask for tokens without it.
     #[arg(long = "trusted-origin", value_name = "ORIGIN")]
     trusted_origins: Vec<WebOrigin>,
     /// How often the authorization servers renew their nonce, in seconds.

@@ -164,8 +164,8 @@ impl ServerMetadata {
             .map_err(|supported| NotSupported::CodeChallengeMethod { supported })
     }
 
-    /// What the ID tokens of `client_id` are held to: the algorithms are those of the server's list that are asymmetric,
-    /// or RS256 where there is no list (OpenID Connect Core section 3.1.3.7, number 7).
+    /// What the ID tokens of `client_id` are held to: the algorithms are those of the server's list that are
+    /// asymmetric, or RS256 where there is no list (OpenID Connect Core section 3.1.3.7, number 7).
     pub fn id_token_policy(&self, client_id: &str) -> IdTokenPolicy {
         let mut policy = IdTokenPolicy::new(&self.issuer, client_id);
         if let Some(names) = &self.id_token_algorithms {
