@@ -1,5 +1,5 @@
-//! Access tokens: got by client credentials or by a user's refresh token, kept, renewed in the background before they
-//! expire, and one exchange at a time.
+//! Access tokens: got by client credentials or by a user's refresh token, kept, renewed in the background before they expire, and one
+//! exchange at a time.
 //!
 //! Whoever asks for a token gets the one that is held while it is good. From a moment in the window before its
 //! expiry on, the next call starts a renewal in a task of its own and doesn't wait for it; should that fail,
@@ -10,24 +10,23 @@
 //! [`LONGEST_PAUSE`](crate::LONGEST_PAUSE)), in which callers without a token are told what the last exchange
 //! was told, without another. So a server that is down or restarts isn't met by an exchange for each call,
 //! and one that refuses the client (`invalid_client`) doesn't lock it out for asking without end; when the
-//! cause is gone, callers have a token within seconds, or when the server said (`Retry-After`). Where nothing was
-//! sent (no signature, no randomness, no `https`), nobody is harmed by another try, and it is made at once.
-
-mod error;
-mod landing;
+//! cause is gone, callers have a token within seconds, or when the server said (`Retry-After`). Where nothing was sent (no signature, no randomness,
+//! no `https`), nobody is harmed by another try, and it is made at once.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-use keybound::Signer;
 use keybound::TargetUri;
-use keybound::exchange::{ClientCredentials, Grant, GrantedToken, TokenRequest};
+use keybound::exchange::{ClientCredentials, ExchangeError, Grant, GrantedToken, TokenRequest};
 use keybound::proof::AccessTokenHash;
+use keybound::random::RandomUnavailable;
+use keybound::{SignError, Signer};
 use tokio::sync::watch;
-use tracing::{Instrument as _, debug, debug_span};
+use tracing::{Instrument as _, debug, debug_span, warn};
 
 use crate::authorization_client::{AuthorizationClient, Granted};
-use crate::clock::Moment;
+use crate::clock::{ClockOffset, Moment};
 use crate::kept_token::{self, KeptToken};
 use crate::refresh::Refresher;
 use crate::registration::ClientRegistration;
@@ -36,10 +35,9 @@ use crate::servers::Servers;
 use crate::system::System;
 use crate::token_cache::{CacheKey, TokenCache};
 use crate::token_metrics;
+use crate::transport::TransportError;
 
 pub(crate) use crate::token::{Token, TokenBinding};
-pub use error::TokenError;
-use landing::Landing;
 
 /// Exchanges that a caller waits for, at most, if the task of one is stopped before it ends.
 const FLIGHTS_WAITED_FOR: u8 = 2;
@@ -99,6 +97,70 @@ struct Started {
 
 /// The reason of an exchange that replaces no token.
 const FIRST: &str = "first";
+
+/// Why there is no access token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The network, or what a server may not do over it.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The authorization server granted none.
+    #[error("{refusal}{}", in_brackets(.clock_offset.as_ref()))]
+    Refused {
+        /// What it answered.
+        refusal: ExchangeError,
+        /// How far the local clock is off, if it is: assertions and proofs are refused for their time, too.
+        clock_offset: Option<ClockOffset>,
+        /// How long it asked to be left alone (`Retry-After` of a 429 or 503), or
+        /// [`LONGEST_PAUSE`](crate::LONGEST_PAUSE) if that is longer than somebody would wait.
+        retry_after: Option<Duration>,
+    },
+    /// A key gave no signature.
+    #[error("the token request can't be signed: {0}")]
+    Sign(#[from] SignError),
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    Random(#[from] RandomUnavailable),
+    /// The exchange was stopped before its end.
+    #[error("the token request was stopped before its end: its runtime shut down, or its task panicked")]
+    Stopped,
+}
+
+impl TokenError {
+    /// How far the local clock is off, if that explains why the request was refused.
+    pub fn clock_offset(&self) -> Option<ClockOffset> {
+        match self {
+            Self::Refused { clock_offset, .. } => clock_offset.filter(|_| self.may_be_for_the_time()),
+            _ => None,
+        }
+    }
+
+    /// Whether a wrong time can be why the server refused.
+    pub(crate) fn may_be_for_the_time(&self) -> bool {
+        let Self::Refused { refusal: ExchangeError::Refused { error, .. }, .. } = self else { return false };
+        ["invalid_client", "invalid_grant", "invalid_request", "invalid_dpop_proof"].contains(&error.as_str())
+    }
+
+    /// Whether those who come shortly after are told the same without another exchange: something was sent,
+    /// and would only be sent again.
+    pub(crate) fn is_shared(&self) -> bool {
+        use TransportError::{NotSecure, SetUp, Target};
+        match self {
+            Self::Transport(error) => !matches!(error, Target(_) | NotSecure { .. } | SetUp { .. }),
+            Self::Refused { .. } => true,
+            Self::Sign(_) | Self::Random(_) | Self::Stopped => false,
+        }
+    }
+
+    /// How long the server asked to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
 
 impl TokenSource {
     /// A source of tokens for `grant`, whose client authenticates with `client_key`.
@@ -423,6 +485,56 @@ impl State {
     }
 }
 
+/// The end of an exchange. It comes even if the task is stopped: then nobody is left waiting, and the next
+/// caller starts another.
+struct Landing {
+    inner: Arc<Inner>,
+    outcome: watch::Sender<Option<Outcome>>,
+    /// When it was launched, by the stopwatch.
+    launched: Duration,
+}
+
+impl Landing {
+    fn land(&self, outcome: Outcome) {
+        let now = self.inner.system().moment();
+        match &outcome {
+            Ok(token) => {
+                let mut state = self.inner.lock();
+                state.token = Some(Arc::clone(token));
+                (state.failure, state.flight) = (None, None);
+            }
+            Err(error) => self.land_without_token(error, now),
+        }
+        self.outcome.send_replace(Some(outcome));
+    }
+
+    fn land_without_token(&self, error: &TokenError, now: Moment) {
+        let previous = self.inner.lock().failure.clone();
+        let random = self.inner.system().random.as_ref();
+        let failure = Failure::new(error.clone(), previous.as_ref(), now.elapsed, Some(random));
+        let mut state = self.inner.lock();
+        let still_good = state.token.as_ref().is_some_and(|token| token.is_good(now));
+        (state.failure, state.flight) = (Some(failure), None);
+        drop(state);
+        if still_good {
+            warn!(%error, "the token was not renewed; the old one is still good");
+        } else {
+            debug!(%error, "no token");
+        }
+    }
+}
+
+impl Drop for Landing {
+    /// Calls nothing of the system's: it may be why the task panicked.
+    fn drop(&mut self) {
+        if self.outcome.borrow().is_none() {
+            let mut state = self.inner.lock();
+            let failure = Failure::new(TokenError::Stopped, state.failure.as_ref(), self.launched, None);
+            (state.failure, state.flight) = (Some(failure), None);
+        }
+    }
+}
+
 impl fmt::Debug for TokenSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -436,4 +548,8 @@ impl fmt::Debug for TokenSource {
 /// Whether `access_token` is the one of this hash.
 fn is(access_token: &str, hash: AccessTokenHash) -> bool {
     AccessTokenHash::of(access_token) == hash
+}
+
+fn in_brackets(clock_offset: Option<&ClockOffset>) -> String {
+    clock_offset.map(|offset| format!(" (the local clock is {offset})")).unwrap_or_default()
 }
