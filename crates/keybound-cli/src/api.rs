@@ -29,7 +29,7 @@ use crate::runtime;
 #[command(after_help = "\
 Examples:
   keybound api '/api/v1/users?limit=5'
-  keybound api /api/v1/users -X GET -f 'filter=status eq \"ACTIVE\"' --paginate --jq '.[].profile.login'
+  keybound api /api/v1/users -X GET -f 'filter=status eq \"ACTIVE\"' --paginate --jq '.[].id'
   keybound api /api/v1/groups -f 'profile[name]=Engineers' -f 'profile[description]=They build it'
   keybound api /api/v1/users -X POST --input user.json
   echo '{\"profile\":{\"title\":\"Director\"}}' | keybound api /api/v1/users/00u1 -d -

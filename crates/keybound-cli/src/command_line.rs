@@ -10,15 +10,16 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   keybound demo                                   the whole story on a local org, nothing to set up
-  keybound init --org-url https://example.okta.com --client-id 0oa1 --scope okta.users.read
-  keybound doctor                                 what is wrong between here and the org, step by step
+  keybound org start --data ./org                 a local org that behaves as Okta's does
+  keybound init --data ./org                      an app, its key and settings for it, in this folder
+  keybound init --org-url https://example.okta.com
+  keybound doctor                                 what is wrong between here and the org
   keybound api /api/v1/users?limit=5              call the management API with a key-bound token
   keybound users list                             a table on a terminal, JSON in a pipe
   keybound groups add 00g1 00u1                   users, groups, apps and the log by typed verbs
   keybound logs follow --since 10m                what happens in the org, as it happens
   keybound inspect --method GET --url https://api.example/orders < proof.txt
-  keybound guard --policy guard.toml --upstream http://127.0.0.1:3000
-  keybound org start --listen 127.0.0.1:8443 --data ./org";
+  keybound guard --policy guard.toml --upstream http://127.0.0.1:3000";
 
 /// Call, check and practise with key-bound tokens (DPoP, RFC 9449).
 #[derive(Debug, Parser)]
@@ -69,8 +70,16 @@ pub(crate) enum Verb {
     /// Log in as a user, in the browser or on another device.
     Login(login::Arguments),
     /// Give the login back to the org and forget it.
+    #[command(after_help = "\
+Examples:
+  keybound logout
+  keybound logout --client-id 0oa1                of several logins, this one")]
     Logout(login::WhichLogin),
     /// Tell who calls: a user who has logged in, or a service app.
+    #[command(after_help = "\
+Examples:
+  keybound whoami                                 by the settings of this folder
+  keybound whoami --as-user | jq -r .subject")]
     Whoami(login::WhichLogin),
     /// Make one proof, for use with another HTTP client.
     Proof(proof::Arguments),
@@ -98,5 +107,42 @@ impl Verb {
             Self::Org(org::Verb::Start(_)) => Some("keybound_org=warn"),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory as _};
+
+    use super::*;
+
+    /// What clap takes for the width of what is no terminal.
+    const WIDTH: usize = 100;
+
+    /// What is wrong with the help of the verbs below `command`, each by its name.
+    fn faults_of(command: &Command, name: &str, faults: &mut Vec<String>) {
+        for verb in command.get_subcommands() {
+            faults_of(verb, &format!("{name} {}", verb.get_name()), faults);
+        }
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        if !command.has_subcommands() && !help.contains("Examples:\n") {
+            faults.push(format!("{name} has no example"));
+        }
+        let examples = help.lines().filter(|line| line.starts_with(' '));
+        let too_long = examples.filter(|line| line.chars().count() > WIDTH);
+        faults.extend(too_long.map(|line| format!("{name} has an example that does not fit: {line}")));
+        let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+        let lines: Vec<_> = help.lines().collect();
+        let broken = lines.windows(2).filter(|pair| pair.iter().all(|line| is_prose(line)));
+        faults.extend(broken.map(|pair| format!("{name} breaks its lines itself: {}", pair.concat())));
+    }
+
+    #[test]
+    fn every_verb_has_examples_that_fit_a_line_and_text_that_a_terminal_may_break() {
+        let mut faults = Vec::new();
+        for verb in CommandLine::command().get_subcommands() {
+            faults_of(verb, &format!("keybound {}", verb.get_name()), &mut faults);
+        }
+        assert!(faults.is_empty(), "{faults:#?}");
     }
 }

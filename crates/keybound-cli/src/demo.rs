@@ -22,6 +22,10 @@ use story::STORY;
 use teller::Teller;
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keybound demo
+  keybound demo --show-secrets | less -R          every token, proof and key as it is")]
 pub(crate) struct Arguments {
     /// Show tokens, proofs, client assertions and private keys whole. All of them end with the demo.
     #[arg(long)]
@@ -74,6 +78,6 @@ async fn tell(teller: &Teller) -> Outcome {
     teller.output.line(format_args!(
         "\n{GOOD}All {number} steps went as told.{GOOD:#}\n\
          The stolen Bearer token let the thief in; the stolen key-bound token did not.\n\
-         {FAINT}Next:{FAINT:#} keybound org start --data ./org   {FAINT}or{FAINT:#}   keybound init"
+         {FAINT}Next:{FAINT:#} keybound org start --data ./org{FAINT}, and then{FAINT:#} keybound init --data ./org"
     ))
 }

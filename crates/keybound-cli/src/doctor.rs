@@ -30,8 +30,8 @@ Examples:
   keybound doctor --probe-bearer               also whether the org insists on DPoP for this app
   keybound doctor | jq '.[] | select(.outcome == \"failed\")'
 
-A step is ok, a warning or failed. The exit code is that of the first step that failed; warnings alone are no failure.
-What is sent: one GET of the metadata of the org or the issuer, a few token requests and, to an org, one GET with limit=1
+A step is ok, a warning or failed. The exit code is that of the first step that failed; warnings alone are no failure. \
+What is sent: one GET of the metadata of the org or the issuer, a few token requests and, to an org, one GET with limit=1 \
 for each scope. Nothing is changed.")]
 pub(crate) struct Arguments {
     /// Ask for a token without a proof too: an org that insists on DPoP refuses. One that does not gives a Bearer

@@ -79,9 +79,7 @@ impl ExitCode {
             Self::Guard => {
                 "the guard can't start: its address, its certificate or its upstream's, or a limit"
             }
-            Self::CutShort => {
-                "guard or proxy ended with requests under way, or a list before its end: told to, or not done in time"
-            }
+            Self::CutShort => "guard or proxy ended with requests under way, or a list before its end",
             Self::Proxy => "the proxy can't serve at its address",
             Self::Login => "nobody is logged in, or the login came to nothing",
         }

@@ -18,16 +18,16 @@ use crate::report::Outcome;
     after_help = "\
 Examples:
   keybound guard --policy guard.toml --listen 127.0.0.1:8088 --upstream http://127.0.0.1:3000
-  keybound guard --resource http://127.0.0.1:8088 --listen 127.0.0.1:8088 --upstream http://127.0.0.1:3000 \\
+  keybound guard --resource http://127.0.0.1:8088 --upstream http://127.0.0.1:3000 \\
       --issuer https://127.0.0.1:8443 --audience https://127.0.0.1:8443 --ca-file org/ca.pem
   keybound guard --policy guard.toml --listen 0.0.0.0:443 --upstream h2c://127.0.0.1:50051 \\
       --tls-certificate chain.pem --tls-key key.pem
   keybound guard --policy guard.toml --listen 127.0.0.1:9000 --forward-auth nginx
   keybound guard --policy guard.toml --listen 127.0.0.1:9000 --ext-authz
   keybound guard check --policy guard.toml                    what the policy means
-  keybound guard check --policy guard.toml --request req.txt  what it would do with a request, and why
+  keybound guard check --policy guard.toml --request req.txt  what it would do with a request
 
-SIGHUP has policy and certificate read anew, and so does a change of their files. SIGTERM and Ctrl-C end it:
+SIGHUP has policy and certificate read anew, and so does a change of their files. SIGTERM and Ctrl-C end it: \
 requests under way are finished first; a second signal ends it at once (exit code 17)."
 )]
 pub(crate) struct Arguments {

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::exit_code::ExitCode;
 use crate::key_file;
+use crate::org::RunningOrg;
 use crate::output::Output;
 use crate::report::{Failure, Outcome};
 
@@ -36,16 +37,21 @@ const ADMIN_TOKEN: &str = "OKTA_ADMIN_TOKEN";
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  keybound init --scope okta.users.read                      before the app is there: prints the key to register
-  keybound init --org-url https://example.okta.com --client-id 0oa1 --scope okta.users.read --scope okta.groups.read
-  keybound init --org-url https://example.okta.com --admin-token-file token.txt      with an app made through the API
+  keybound init --data ./org                        for a local org that runs (keybound org start)
+  keybound init --org-url https://example.okta.com  for another one: prints the key to register
+  keybound init --org-url https://example.okta.com --admin-token-file token.txt
   keybound init --org-url https://example.okta.com --admin-token-file token.txt --dry-run
-  keybound init --dpop-key ES256                             with a DPoP key on disk that outlives the process
+  keybound init --org-url https://example.okta.com --client-id 0oa1 --scope okta.groups.read
+  keybound init --dpop-key ES256                    with a DPoP key on disk, too
 
-With an administrator's API token (admin console → Security → API → Tokens) the app is created, its scopes are granted,
-its role is assigned, and a first call is made. If a step fails, run the same command again: it goes on with the keys
-and the app that are there. The token is not kept.")]
+With an administrator's API token (admin console → Security → API → Tokens) the app is created, its scopes are granted, \
+its role is assigned, and a first call is made. If a step fails, run the same command again: it goes on with the keys \
+and the app that are there. The token is not kept. A local org tells its URL, its certificate authority and its \
+administrator's token in the folder of its data.")]
 pub(crate) struct Arguments {
+    /// The folder of the data of a local org that runs: the app is set up there.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["org_url", "ca_file", "admin_token_file"])]
+    data: Option<PathBuf>,
     /// The org's URL; left empty in .env if not given.
     #[arg(long, value_name = "URL", value_parser = org_url)]
     org_url: Option<String>,
@@ -84,17 +90,30 @@ fn org_url(text: &str) -> Result<String, OrgUrlError> {
     OrgUrl::parse(text).map(|_| text.to_owned())
 }
 
-pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
-    let files = Files::in_folder(arguments)?;
-    match arguments.admin_token()? {
-        Some(token) => by_api::run(arguments, &files, token, output),
-        None => by_hand::run(arguments, &files, output),
+pub(crate) fn run(mut arguments: Arguments, output: Output) -> Outcome {
+    let local_org = arguments.data.as_deref().map(RunningOrg::of_folder).transpose()?;
+    let token = match local_org {
+        Some(org) => Some(arguments.admin_token_of(org)?),
+        None => arguments.admin_token()?,
+    };
+    let files = Files::in_folder(&arguments)?;
+    match token {
+        Some(token) => by_api::run(&arguments, &files, token, output),
+        None => by_hand::run(&arguments, &files, output),
     }
 }
 
 impl Arguments {
     fn scopes_or_usual(&self) -> Vec<String> {
         if self.scopes.is_empty() { vec![USUAL_SCOPE.to_owned()] } else { self.scopes.clone() }
+    }
+
+    /// The token of a local org, which tells where it is as well.
+    fn admin_token_of(&mut self, org: RunningOrg) -> Outcome<ApiToken> {
+        let token = org.admin_token()?;
+        self.org_url = Some(org.url);
+        self.ca_file = org.ca_file;
+        Ok(token)
     }
 
     fn admin_token(&self) -> Outcome<Option<ApiToken>> {
@@ -123,7 +142,9 @@ impl Arguments {
             return Ok(());
         }
         Err(Failure::usage("--role is for an app that is set up through the API")
-            .do_next(format_args!("give --admin-token-file FILE (or {ADMIN_TOKEN}), or leave --role out")))
+            .do_next(format_args!(
+                "give --admin-token-file FILE (or {ADMIN_TOKEN}), or --data DIR of a local org, or leave --role out"
+            )))
     }
 }
 

@@ -26,8 +26,8 @@ const MAX_INPUT_BYTES: u64 = 64 * 1024;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  keybound inspect --method GET --url https://api.example/orders --access-token \"$TOKEN\" < proof.txt
-  keybound inspect --jwks client_public_keys.json --audience https://example.okta.com/oauth2/v1/token < assertion.txt
+  keybound inspect --method GET --url https://api.example/orders --access-token \"$TOKEN\" < proof
+  keybound inspect --jwks client_keys.json --audience https://example.okta.com < assertion.txt
   keybound inspect --jwks issuer_keys.json --json < token.txt | jq .rules")]
 pub(crate) struct Arguments {
     /// What it is; without this it is told from what it says.

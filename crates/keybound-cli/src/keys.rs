@@ -30,6 +30,10 @@ pub(crate) enum Verb {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keybound keys new --out cc                      RS256, for the app: cc_private_key.pem
+  keybound keys new --alg ES256 --out dpop        for proofs: dpop_private_key.pem")]
 pub(crate) struct New {
     /// Algorithm that the key is for: RS256, PS256, ES256, ES384, ES512, EdDSA, …
     #[arg(long, default_value = "RS256")]
@@ -40,6 +44,11 @@ pub(crate) struct New {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keybound keys show cc_private_key.pem           its public half
+  keybound keys show cc_public_key.json | jq -r .pem
+  keybound keys show awskms:alias/dpop")]
 pub(crate) struct Show {
     /// The key: PEM or JWK, private or public; or a reference to a key elsewhere, such as handle:0x81010001.
     #[arg(value_name = "FILE|REFERENCE")]

@@ -43,7 +43,7 @@ Examples:
   keybound login --device                          on a machine without a browser
   keybound api /api/v1/users/me --as-user
 
-The app is a native one that is public (no secret), with the grants Authorization Code (or Device Authorization) and
+The app is a native one that is public (no secret), with the grants Authorization Code (or Device Authorization) and \
 Refresh Token, and http://127.0.0.1:PORT/callback as a redirect URI.")]
 pub(crate) struct Arguments {
     /// Print the URL and open no browser.

@@ -28,7 +28,7 @@ pub(crate) enum Verb {
 Examples:
   keybound logs list --since 1h
   keybound logs list --since 2026-11-01 --until 2026-11-02 --ndjson > november.ndjson
-  keybound logs list --since 7d --filter 'eventType eq \"user.session.start\"' --order desc --limit 10
+  keybound logs list --since 7d --filter 'eventType eq \"user.session.start\"' --order desc
   keybound logs list --since 1d --q DPoP")]
     List(List),
     /// Print the events from now on as they happen: lines on a terminal, NDJSON in a pipe. Ctrl-C ends it.

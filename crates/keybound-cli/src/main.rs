@@ -68,7 +68,7 @@ fn main() -> process::ExitCode {
 fn run(verb: Verb, output: Output) -> Outcome {
     match verb {
         Verb::Demo(arguments) => demo::run(&arguments, output),
-        Verb::Init(arguments) => init::run(&arguments, output),
+        Verb::Init(arguments) => init::run(arguments, output),
         Verb::Doctor(arguments) => doctor::run(&arguments, output),
         Verb::Api(arguments) => api::run(&arguments, output),
         Verb::Operations(arguments) => operations::run(&arguments, output),

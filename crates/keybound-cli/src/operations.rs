@@ -8,6 +8,7 @@ use comfy_table::{Table, presets};
 use keybound_okta::operations::{self, Operation};
 use serde_json::{Value, json};
 
+use crate::listing::JsonList;
 use crate::output::{FAINT, Output};
 use crate::report::{Failure, Outcome};
 
@@ -43,7 +44,11 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         });
     }
     match found.as_slice() {
-        _ if !output.is_terminal() => output.json(&found.iter().map(described).collect::<Vec<_>>()),
+        _ if !output.is_terminal() => {
+            let mut list = JsonList::new(false);
+            list.print_objects(&found.iter().map(described).collect::<Vec<_>>(), output)?;
+            list.end(output)
+        }
         [operation] => output.json(&described(operation)),
         _ => table(&found, output),
     }

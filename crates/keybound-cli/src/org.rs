@@ -19,13 +19,15 @@ use clap::Subcommand;
 use keybound::NumericDate;
 use keybound_org::Store;
 
+pub(crate) use running::RunningOrg;
+
 use crate::exit_code::ExitCode;
 use crate::output::Output;
 use crate::report::{Failure, Outcome};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Start the local org; one JSON line says where it serves. Ctrl-C ends it.
+    /// Start the local org, and tell where it serves: in a pipe, one line of JSON. Ctrl-C ends it.
     Start(start::Start),
     /// Register and list apps, also while the org runs.
     #[command(subcommand)]

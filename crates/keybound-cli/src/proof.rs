@@ -17,7 +17,7 @@ use crate::report::{Failure, Outcome};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  keybound proof --key dpop_private_key.pem --method GET --url https://api.example/orders --access-token \"$TOKEN\"
+  keybound proof --key dpop_private_key.pem --url https://api.example/orders --access-token \"$TOKEN\"
   curl -H \"Authorization: DPoP $TOKEN\" -H \"DPoP: $(keybound proof …)\" https://api.example/orders")]
 pub(crate) struct Arguments {
     /// Private key of the proof: a file (PEM or JWK), or a reference to a key elsewhere, such as handle:0x81010001.

@@ -35,10 +35,10 @@ use crate::signals::Signals;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  keybound proxy &                                            reading alone; the secret is in the line that it prints
+  keybound proxy &                                   for reading; it prints the secret
   curl http://127.0.0.1:8081/api/v1/users?limit=5 -H \"Authorization: Bearer $SECRET\"
   keybound proxy --secret-file proxy.secret --allow 'GET,POST /api/v1/users/**'
-  keybound proxy --listen unix:/run/me/okta.sock              for whoever may open the socket, without a secret
+  keybound proxy --listen unix:/run/me/okta.sock     for whoever may open the socket
   curl --unix-socket /run/me/okta.sock http://localhost/api/v1/users
   keybound proxy --to https://example.okta.com --to /billing=https://billing.example/v2
   keybound proxy --issuer https://example.okta.com/oauth2/default --scope orders.read --to https://api.example

@@ -78,7 +78,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   keybound users unlock ada@example.com
-  keybound users list --filter 'status eq \"LOCKED_OUT\"' --ndjson | jq -r .id | xargs -n1 keybound users unlock")]
+  keybound users list --filter 'status eq \"LOCKED_OUT\"' --ndjson |
+      jq -r .id | xargs -n1 keybound users unlock")]
     Unlock(Named),
     /// Have a user choose a new password by a link.
     #[command(after_help = "\

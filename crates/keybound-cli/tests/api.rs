@@ -183,7 +183,9 @@ fn the_scope_is_asked_for_that_the_call_needs() {
 fn operations_are_found_by_words_and_scopes() {
     let workspace = support::Workspace::new();
     let found = |arguments: &[&str]| workspace.run(&[&["operations"], arguments].concat());
-    assert_eq!(found(&[]).json().as_array().unwrap().len(), 732);
+    let all = found(&[]);
+    assert_eq!(all.json().as_array().unwrap().len(), 732);
+    assert_eq!(all.stdout.lines().count(), 732, "one on each line, for those who look at some");
     let one = found(&["listUsers"]).json();
     assert_eq!((one.as_array().unwrap().len(), &one[0]["path"]), (1, &Value::from(USERS)), "{one}");
     assert_eq!(one[0]["scopes"], json!(["okta.users.read"]));

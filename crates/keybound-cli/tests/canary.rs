@@ -199,7 +199,7 @@ fn rows_of_org() -> Vec<Row> {
         row("org-trace-clear", "org trace clear --org-url ORIGIN --admin-token-file admin-token"),
         row("org-seed", "org seed --data org-data --users 3 --seed 9"),
         row("org-export", "org export --data org-data"),
-        row("org-export", "org export --data org-data --secrets --output exported.jsonl"),
+        row("org-export", "org export --data org-data --secrets --out exported.jsonl"),
         row("org-import", "org import --data imported exported.jsonl"),
         row("org-reset", "org reset --data imported --yes"),
     ]

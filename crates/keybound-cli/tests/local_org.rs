@@ -248,6 +248,29 @@ fn an_org_leaves_word_of_itself_for_other_verbs_and_takes_it_back_when_it_ends()
 }
 
 #[test]
+fn a_folder_is_set_up_for_a_local_org_that_runs_by_naming_its_data() {
+    let workspace = Workspace::new();
+    let org = Org::start_with(&workspace, &[]);
+    let init = ["init", "--data", org.data(), "--dir", "job"];
+    let made = workspace.run(&init).json();
+    assert_eq!(made["call"]["status"], 200, "{made}");
+    let env = fs::read_to_string(workspace.path("job").join(".env")).unwrap();
+    for line in [
+        format!("OKTA_ORG_URL={}\n", org.url),
+        format!("OKTA_CLIENT_ID={}\n", made["client_id"].as_str().unwrap()),
+        format!("KEYBOUND_CA_FILE={}\n", org.ca_file.as_ref().unwrap()),
+    ] {
+        assert!(env.contains(&line), "{line} is not in {env}");
+    }
+    assert_eq!(workspace.run(&init).json()["client_id"], made["client_id"], "once more changes nothing");
+
+    workspace.run(&["init", "--data", org.data(), "--org-url", &org.url]).assert_usage();
+    workspace
+        .run(&["init", "--data", "nothing"])
+        .assert_failed(14, &["no org runs", "keybound org start --data nothing"]);
+}
+
+#[test]
 fn pages_of_an_origin_that_is_trusted_from_the_start_may_call_and_of_others_the_log_tells() {
     let workspace = Workspace::new();
     let wrong =

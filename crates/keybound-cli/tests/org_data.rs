@@ -53,7 +53,7 @@ fn an_org_is_taken_along_and_its_apps_go_on_working_there() {
     );
     assert_eq!(records.last().unwrap(), &json!({"kind": "end", "records": records.len() - 2}));
 
-    let with_secrets = [&export[..], &["--secrets", "--output", "all.jsonl"]].concat();
+    let with_secrets = [&export[..], &["--secrets", "--out", "all.jsonl"]].concat();
     assert_eq!(workspace.run(&with_secrets).code, Some(0));
     workspace.run(&with_secrets).assert_failed(15, &["all.jsonl", "there already"]);
     workspace.run(&[&export[..], &["--secrets"]].concat()).assert_usage();

@@ -22,9 +22,9 @@ pub const RETRIES: &str = "keybound_client_retries_total";
 /// Refusals of token or proof by a resource. Label: `error` (`use_dpop_nonce`, `invalid_dpop_proof`, `invalid_token`,
 /// `insufficient_scope`, `other`, `none`).
 pub const CHALLENGES: &str = "keybound_client_challenges_total";
-/// Seconds of a call, with all its attempts and waits, up to the head of the answer that the caller gets (or its whole
-/// body, where that is read whole). Labels: `origin`, `method`, `outcome` as for requests; `token` too: there was none to
-/// be had; `time`: the call's time was used up.
+/// Seconds of a call, with all its attempts and waits, up to the head of the answer that the caller gets (or its
+/// whole body, where that is read whole). Labels: `origin`, `method`, `outcome` as for requests; `token` too: there
+/// was none to be had; `time`: the call's time was used up.
 pub const CALL_SECONDS: &str = "keybound_client_call_seconds";
 /// Seconds of one attempt. Labels: `origin`, `method`.
 pub const ATTEMPT_SECONDS: &str = "keybound_client_attempt_seconds";

@@ -33,11 +33,11 @@ const MAX_REFUSAL_BYTES: usize = 64 * 1024;
 /// Sends requests with a token, and what goes with it, to protected resources. Clones are cheap and share
 /// everything.
 ///
-/// Each attempt is signed anew. What the server did not act on is sent again, whatever its method: after a
-/// nonce challenge, with a renewed token, by a corrected clock, after a rate limit's reset, or when no
-/// connection came about. What it may have acted on is sent again only if that does no harm: after 502, 503,
-/// 504 or a connection that broke, where the method is idempotent (RFC 9110 section 9.2.2) or the request is
-/// marked so ([`Idempotent`](crate::Idempotent)). Each of these has its bound, and the client as a whole one more: of all its
+/// Each attempt is signed anew. What the server did not act on is sent again, whatever its method: after a nonce
+/// challenge, with a renewed token, by a corrected clock, after a rate limit's reset, or when no connection came
+/// about. What it may have acted on is sent again only if that does no harm: after 502, 503, 504 or a connection that
+/// broke, where the method is idempotent (RFC 9110 section 9.2.2) or the request is marked so
+/// ([`Idempotent`](crate::Idempotent)). Each of these has its bound, and the client as a whole one more: of all its
 /// requests it sends a fifth again after failures, and ten. All else, errors of the resource included, is the
 /// caller's to judge.
 ///

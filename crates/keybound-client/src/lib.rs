@@ -27,6 +27,16 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Cargo features
+//!
+//! None is on unless it is asked for.
+//!
+//! - `blocking`: the client for code that is not async.
+//! - `metrics`: counts calls, attempts and token requests through the `metrics` facade ([`call_metrics`],
+//!   [`token_metrics`]).
+//! - `pkcs11`, `tpm2`, `aws-kms`, `keyring`: keys that are not in a file ([`signers`]). `tpm2` needs the libraries of
+//!   the TPM2 Software Stack where it is built and where it runs.
 
 pub mod authorization;
 mod authorization_client;

@@ -4,6 +4,39 @@
 //! inward flow, one straight line in `guard.rs`. The faces put it in front of an API: a tower layer
 //! ([`layer::GuardLayer`]) with extractors for axum, a reverse proxy, a forward-auth service, and Envoy's
 //! `ext_authz`. All of them ask the same guard and send the same answers ([`answer`]).
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use keybound_guard::{Guard, extract::Caller, layer::GuardLayer, policy::Policy};
+//!
+//! async fn whoami(caller: Caller) -> String {
+//!     caller.subject().to_owned()
+//! }
+//!
+//! # fn router() -> Result<Router, Box<dyn std::error::Error>> {
+//! let policy = Policy::from_toml(
+//!     r#"
+//!     resources = ["https://api.example.com"]
+//!     [[issuers]]
+//!     issuer = "https://login.example.com"
+//!     audiences = ["https://api.example.com"]
+//!     "#,
+//! )?;
+//! let guarded = GuardLayer::new(Guard::new(policy)?).serving_metadata();
+//! let router = Router::new().route("/whoami", get(whoami)).layer(guarded);
+//! # Ok(router)
+//! # }
+//! # router().unwrap();
+//! ```
+//!
+//! # Cargo features
+//!
+//! - `axum` (default): [extractors](extract) for handlers.
+//! - `server` (default): the guard as a process of its own; reverse proxy, forward-auth, `ext_authz` over HTTP.
+//! - `grpc`: Envoy's `ext_authz` over gRPC; with `server`.
+//! - `redis`: proofs remembered for a fleet, in Redis or Valkey.
+//!
+//! The layer needs none of them.
 
 pub mod answer;
 mod audit;

@@ -16,6 +16,15 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! What has no method of its own is called by the name that Okta gives the operation ([`OktaClient::operation`],
+//! [`operations`]), or by its path ([`OktaClient::call`], [`OktaClient::pages`]). An [`Error`] has a text for the
+//! person who meets it: what failed, why, and what to change.
+//!
+//! # Cargo features
+//!
+//! `pkcs11`, `tpm2`, `aws-kms` and `keyring`, none of which is on unless it is asked for: settings may then name a key
+//! that is not in a file. Each is the feature of that name of `keybound-client`.
 
 mod advice;
 mod api_error;

@@ -19,8 +19,8 @@ const MAX_PARAMETERS: usize = 32;
 const TAKEN_FROM_QUERY: [&str; 5] =
     ["client_assertion", "client_assertion_type", "client_id", "grant_type", "scope"];
 
-/// Parameters that must not stand in a URL, which is logged on its way (RFC 6749 section 2.3.1): whoever reads them could
-/// use them.
+/// Parameters that must not stand in a URL, which is logged on its way (RFC 6749 section 2.3.1): whoever reads them
+/// could use them.
 const NEVER_IN_QUERY: [&str; 8] = [
     "assertion",
     "client_secret",

@@ -19,8 +19,8 @@
 //!
 //! # In tests
 //!
-//! As a dev-dependency it gives each test an org of its own, which is there in some milliseconds and gone with the test.
-//! This is a whole one: an app with a key, a client that calls as it, and something that goes wrong.
+//! As a dev-dependency it gives each test an org of its own, which is there in some milliseconds and gone with the
+//! test. This is a whole one: an app with a key, a client that calls as it, and something that goes wrong.
 //!
 //! ```
 //! use std::sync::Arc;

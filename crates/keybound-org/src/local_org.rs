@@ -258,7 +258,7 @@ fn served(
     let fault_list = Arc::new(FaultList::new(Arc::clone(&settings.clock), Arc::clone(&settings.random)));
     let right_clock = Arc::clone(&settings.clock);
     settings.clock = Arc::new(OrgClock::new(settings.clock, Arc::clone(&fault_list)));
-    let OrgSettings { random, requests_per_minute, rate_limits, traces_remembered, .. } = &settings;
+    let OrgSettings { random, traces_remembered, .. } = &settings;
     let admin_token = Arc::new(AdminTokenHash::of(admin_token));
     let servers = Arc::new(authorization_servers(&settings, url, store)?);
     let management = Arc::new(management(&servers, Arc::clone(&admin_token)));
@@ -271,11 +271,7 @@ fn served(
     let faults = Faults::new(fault_list, levers(&servers, Arc::clone(&right_clock)));
 
     let finish = middleware::from_fn_with_state(Arc::clone(random), answer::finish);
-    let protocol = Arc::clone(&servers)
-        .routes()
-        .merge(Arc::clone(&management).routes(*requests_per_minute, rate_limits))
-        .fallback(operations::not_served)
-        .method_not_allowed_fallback(operations::not_served_so);
+    let protocol = protocol(&servers, &management, &settings);
     let sent_again = protocol.clone().layer(finish.clone());
     let traces = Arc::new(Traces::new(servers, sent_again, *traces_remembered));
     let console =
@@ -296,6 +292,19 @@ fn served(
         routes = routes.layer(middleware::from_fn_with_state(Arc::clone(&traces), trace::record));
     }
     Ok(Served { routes, console, traces, faults })
+}
+
+/// What an org of Okta's has too. Of that, what is not served here says so.
+fn protocol(
+    servers: &Arc<AuthorizationServers>,
+    management: &Arc<Management>,
+    settings: &OrgSettings,
+) -> Router {
+    Arc::clone(servers)
+        .routes()
+        .merge(Arc::clone(management).routes(settings.requests_per_minute, &settings.rate_limits))
+        .fallback(operations::not_served)
+        .method_not_allowed_fallback(operations::not_served_so)
 }
 
 fn authorization_servers(

@@ -30,8 +30,8 @@ pub struct OrgSettings {
     pub requests_per_minute: u32,
     /// The same for groups that have a limit of their own; of two for one group the last counts.
     pub rate_limits: Vec<(EndpointGroup, u32)>,
-    /// Origins whose pages may ask the org from a browser, as Trusted Origins with the scope `CORS`; those of the redirect
-    /// URIs of apps in browsers may ask for tokens without that.
+    /// Origins whose pages may ask the org from a browser, as Trusted Origins with the scope `CORS`; those of the
+    /// redirect URIs of apps in browsers may ask for tokens without that.
     pub trusted_origins: Vec<WebOrigin>,
     /// How often the authorization servers renew their nonce, and how long they take one.
     pub nonces: NoncePolicy,
@@ -42,7 +42,8 @@ pub struct OrgSettings {
     /// The RSA key that signs the tokens of the org's own authorization server. Without one
     /// the org makes one when it first needs it, which takes a tenth of a second and more, and keeps it in its data.
     pub signing_key: Option<SigningKey>,
-    /// Requests that are remembered with their answers, to be looked at ([`crate::trace`]); of none, nothing is recorded.
+    /// Requests that are remembered with their answers, to be looked at ([`crate::trace`]); of none, nothing is
+    /// recorded.
     pub traces_remembered: usize,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,

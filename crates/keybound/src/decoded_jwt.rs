@@ -89,8 +89,8 @@ impl DecodedJwt {
         self.claims.as_ref().map(shown)
     }
 
-    /// All claims with their values, for whoever has brought the JWT and asks what it says; only private members of keys
-    /// are `[removed]`.
+    /// All claims with their values, for whoever has brought the JWT and asks what it says; only private members of
+    /// keys are `[removed]`.
     pub fn claims_in_full(&self) -> Option<Value> {
         self.claims.as_ref().map(|claims| without_private_keys(&Value::Object(claims.clone())))
     }

@@ -81,8 +81,8 @@ impl<'a> Object<'a> {
         serde_json::from_slice(text).map_err(|error| NotStrictJson { reason: error.to_string() })
     }
 
-    /// The same without the members that are `null`. In the answer of a server they say as much as if they were left out,
-    /// and many servers write one for what they have no value of.
+    /// The same without the members that are `null`. In the answer of a server they say as much as if they were left
+    /// out, and many servers write one for what they have no value of.
     pub(crate) fn without_nulls(mut self) -> Self {
         self.members.retain(|(_, value)| *value != Value::Null);
         self
@@ -130,8 +130,8 @@ impl<'a> Object<'a> {
         value.whole_seconds().map(NumericDate::from_seconds).map(Some).ok_or(wrong)
     }
 
-    /// How long, if the member is there: a number of seconds, whose fraction is dropped. Digits in a string are taken too:
-    /// RFC 6749 section 5.1 has a number, and servers that are in wide use do not.
+    /// How long, if the member is there: a number of seconds, whose fraction is dropped. Digits in a string are taken
+    /// too: RFC 6749 section 5.1 has a number, and servers that are in wide use do not.
     pub(crate) fn optional_duration(&self, name: &'static str) -> Result<Option<Duration>, MemberError> {
         let seconds = match self.get(name) {
             None => return Ok(None),

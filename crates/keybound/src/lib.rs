@@ -16,6 +16,28 @@
 //! authorization server takes the steps one by one: [`assertion::UnverifiedAssertion`] for the client,
 //! [`proof::ProofPolicy::check`] and [`replay::ReplayStore::record`] for the proof.
 //!
+//! A client proves that it holds a key; a server checks it, and whose key it is:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use http::Method;
+//! use keybound::proof::{DpopKey, ProofContext, ProofPolicy, ProofRequest};
+//! use keybound::random::OperatingSystem;
+//! use keybound::{Algorithm, NumericDate, SigningKey, TargetUri};
+//!
+//! let (method, now) = (&Method::POST, NumericDate::from_seconds(1_800_000_000));
+//! let target = &TargetUri::parse("https://as.example.com/token")?;
+//!
+//! let key = DpopKey::new(Arc::new(SigningKey::generate(Algorithm::ES256)?));
+//! let request = ProofRequest { method, target, access_token: None, nonce: None };
+//! let proof = key.prove(&request, now, &OperatingSystem)?; // the value of the header field `DPoP`
+//!
+//! let context = ProofContext { method, target, access_token: None, nonces: None, now };
+//! let verified = ProofPolicy::default().check(&proof, &context)?; // or the rule that it breaks
+//! assert_eq!(verified.thumbprint(), key.thumbprint());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Keys elsewhere
 //!
 //! What signs is a [`Signer`]. A key in an HSM or a KMS that answers later works too:

@@ -25,12 +25,13 @@ use crate::runtime;
 Examples:
   keybound guard check --policy guard.toml
   keybound guard check --policy guard.toml --request request.txt --at 1790000000
-  printf 'GET /orders HTTP/1.1\\nHost: api.example.com\\nAuthorization: DPoP %s\\nDPoP: %s\\n\\n' \"$TOKEN\" \"$PROOF\" |
+  printf 'GET /orders HTTP/1.1\\nHost: api.example.com\\n%s\\n%s\\n\\n' \\
+      \"Authorization: DPoP $TOKEN\" \"DPoP: $PROOF\" |
       keybound guard check --policy guard.toml --request - --json | jq .steps
 
-Exit code 0: the request would be admitted (or, without a request, the policy can be used); 13: it would be
-refused. Nothing is recorded. As for a real request, an issuer may be asked over the network: for its keys, unless
-they are in a file, and about the token, where the policy has introspection for it; but only if all else about the
+Exit code 0: the request would be admitted (or, without a request, the policy can be used); 13: it would be \
+refused. Nothing is recorded. As for a real request, an issuer may be asked over the network: for its keys, unless \
+they are in a file, and about the token, where the policy has introspection for it; but only if all else about the \
 request is right.")]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -56,7 +56,8 @@ pub(crate) struct ServeArguments {
     /// How long the upstream may take to begin its answer.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60", conflicts_with_all = NOT_A_PROXY, help_heading = "Upstream")]
     answer_timeout: Duration,
-    /// How long a body or an upgraded connection (WebSocket) may pause. Such a connection also ends with its access token.
+    /// How long a body or an upgraded connection (WebSocket) may pause. Such a connection also ends with its access
+    /// token.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300", conflicts_with_all = NOT_A_PROXY, help_heading = "Upstream")]
     idle_timeout: Duration,
     /// How long the guard, told to end, says that it is not ready (/readyz) and goes on, so that load balancers notice.

@@ -21,7 +21,7 @@ Examples:
   keybound keys convert cc_private_key.pem --to jwk --out cc_private_key.jwk
   KEYBOUND_KEY_PASSPHRASE=… keybound keys convert locked.pem --to pem --out cc_private_key.pem
 
-An encrypted key (PKCS#8) is decrypted with the passphrase in KEYBOUND_KEY_PASSPHRASE; where that is not set, a terminal is
+An encrypted key (PKCS#8) is decrypted with the passphrase in KEYBOUND_KEY_PASSPHRASE; where that is not set, a terminal is \
 asked for it.")]
 pub(crate) struct Arguments {
     /// The key: PEM (PKCS#8, also encrypted, PKCS#1, SEC1) or JWK.

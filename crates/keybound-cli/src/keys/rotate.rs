@@ -32,11 +32,11 @@ const MANAGE_APPS: &str = "okta.apps.manage";
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  keybound keys rotate                    a new key of the same algorithm; the old one stays registered
+  keybound keys rotate                    a new key like the old one, which stays registered
   keybound keys rotate --delete-old       where nothing but this folder uses the old key
   keybound keys rotate --alg ES256 --out keys/cc-2027
 
-The app needs the scope okta.apps.manage and an admin role that may change apps. The settings before stay in
+The app needs the scope okta.apps.manage and an admin role that may change apps. The settings before stay in \
 .env.before-rotation, the old key stays in its file.")]
 pub(crate) struct Arguments {
     /// Algorithm of the new key; that of the old one, if not given.

@@ -32,15 +32,17 @@ pub(crate) enum Verb {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  keybound org app create --data ./org --label job --public-jwk cc_public_key.json --scope okta.users.read
-  keybound org app create --data ./org --label desk --type native --redirect-uri http://127.0.0.1/callback \
---scope okta.users.read
-  keybound org app create --data ./org --label site --type web --redirect-uri https://localhost:3000/callback
+  keybound org app create --data ./org --label job --public-jwk cc_public_key.json \\
+      --scope okta.users.read
+  keybound org app create --data ./org --label desk --type native \\
+      --redirect-uri http://127.0.0.1/callback --scope okta.users.read
+  keybound org app create --data ./org --label site --type web \\
+      --redirect-uri https://localhost:3000/callback
 
-A service app authenticates with its key, a web app with its key or, without one, with a secret that is printed once. A
+A service app authenticates with its key, a web app with its key or, without one, with a secret that is printed once. A \
 native app and one in a browser have neither. All users may sign in to these three: the group Everyone is assigned.
 
-Only the scopes of Okta's own API are granted. Those of OpenID Connect need no grant, and those of a custom
+Only the scopes of Okta's own API are granted. Those of OpenID Connect need no grant, and those of a custom \
 authorization server are allowed by its access policies.")]
 pub(crate) struct CreateApp {
     /// Folder of the org's data.
@@ -108,6 +110,10 @@ pub(crate) enum Dpop {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keybound org app list --data ./org
+  keybound org app list --data ./org | jq -r '.[].client_id'")]
 pub(crate) struct ListApps {
     /// Folder of the org's data.
     #[arg(long, value_name = "DIR")]

@@ -16,9 +16,9 @@ use crate::report::{Failure, Outcome};
 #[command(after_help = "\
 Examples:
   keybound org export --data ./org > org.jsonl
-  keybound org export --data ./org --secrets --output org-with-secrets.jsonl
+  keybound org export --data ./org --secrets --out org-with-secrets.jsonl
 
-It has users, groups, apps and authorization servers as they were at one instant, also while the org runs; no tokens,
+It has users, groups, apps and authorization servers as they were at one instant, also while the org runs; no tokens, \
 no sessions, no system log. `keybound org import` reads it.")]
 pub(crate) struct Export {
     /// Folder of the org's data.
@@ -26,17 +26,17 @@ pub(crate) struct Export {
     data: PathBuf,
     /// File to write to, which must not be there yet; standard output, if not given.
     #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    out: Option<PathBuf>,
     /// Also export hashes of passwords and of client secrets, and the private signing keys. The owner alone can read
     /// the file.
-    #[arg(long, requires = "output")]
+    #[arg(long, requires = "out")]
     secrets: bool,
 }
 
 pub(super) fn run(arguments: &Export, _: Output) -> Outcome {
     let store = open_existing(&arguments.data)?;
     let secrets = if arguments.secrets { Secrets::Included } else { Secrets::LeftOut };
-    match &arguments.output {
+    match &arguments.out {
         Some(path) => write_file(&store, secrets, path),
         None => write(&store, secrets, &mut BufWriter::new(io::stdout().lock())),
     }
@@ -47,7 +47,7 @@ fn write_file(store: &Store, secrets: Secrets, path: &Path) -> Outcome {
     let taken =
         || Failure::new(ExitCode::WouldOverwrite, format_args!("{} is there already", path.display()));
     if path.exists() {
-        return Err(taken().do_next("choose another file for --output, or move this one away"));
+        return Err(taken().do_next("choose another file for --out, or move this one away"));
     }
     let unable = |error: io::Error| {
         Failure::new(ExitCode::Unexpected, format_args!("{} could not be written", path.display()))

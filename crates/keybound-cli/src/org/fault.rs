@@ -59,7 +59,7 @@ Kinds:
   revoke-token    --token-file, --jti, --of-client, --all, --presented
   replay          an attacker sends each request with a proof once more
 
-rotate-nonce, rotate-key and revoke-token happen at once, unless it is said where or how often: then before each
+rotate-nonce, rotate-key and revoke-token happen at once, unless it is said where or how often: then before each \
 request that they strike. All others strike until they are removed or used up.
 
 Examples:

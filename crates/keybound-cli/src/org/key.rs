@@ -17,6 +17,9 @@ pub(crate) enum Verb {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keybound org key add --data ./org --client-id 0oa1 --public-jwk next_public_key.json")]
 pub(crate) struct AddKey {
     /// Folder of the org's data.
     #[arg(long, value_name = "DIR")]

@@ -21,7 +21,7 @@ Examples:
   keybound org reset --data ./org
   keybound org reset --data ./org --all --yes
 
-A new org's users are made when it starts next. One that runs meanwhile goes on with nothing, and has to be
+A new org's users are made when it starts next. One that runs meanwhile goes on with nothing, and has to be \
 ended before --all.")]
 pub(crate) struct Reset {
     /// Folder of the org's data.

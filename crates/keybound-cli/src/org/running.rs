@@ -111,7 +111,7 @@ impl RunningOrg {
     }
 
     /// The org that runs with the data in this folder.
-    fn of_folder(data: &Path) -> Outcome<Self> {
+    pub(crate) fn of_folder(data: &Path) -> Outcome<Self> {
         if !Self::is_there(data)? {
             return Err(not_running(data));
         }
@@ -141,12 +141,16 @@ impl RunningOrg {
         if let Some(file) = &self.ca_file {
             options.certificate_authorities.push(key_file::read_certificates(file)?.to_string());
         }
-        let token = ApiToken::parse(&self.admin_token).map_err(|error| {
+        Ok(OktaClient::of_administrator(url, System::new(options), self.admin_token()?))
+    }
+
+    /// The administrator's token of this run.
+    pub(crate) fn admin_token(&self) -> Outcome<ApiToken> {
+        ApiToken::parse(&self.admin_token).map_err(|error| {
             Failure::new(ExitCode::Settings, "the org's administrator's token cannot be used")
                 .because(error)
                 .do_next(TOKEN_IS_TOLD)
-        })?;
-        Ok(OktaClient::of_administrator(url, System::new(options), token))
+        })
     }
 }
 

@@ -22,7 +22,7 @@ Examples:
   keybound org seed --data ./org --users 10000
   keybound org seed --data ./org --users 500 --seed 7
 
-The users of a seed are the same on every machine. Those who are there already stay as they are, so that the same
+The users of a seed are the same on every machine. Those who are there already stay as they are, so that the same \
 command twice does no more than once. It may be done while the org runs.")]
 pub(crate) struct SeedUsers {
     /// Folder of the org's data; made if it is not there.

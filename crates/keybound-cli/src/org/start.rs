@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anstream::eprintln;
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::running::Announcement;
 use crate::exit_code::ExitCode;
-use crate::output::Output;
+use crate::output::{FAINT, NAME, Output};
 use crate::report::{Failure, Outcome};
 use crate::runtime;
 use crate::signals::Signals;
@@ -45,8 +45,8 @@ pub(crate) struct Start {
     /// Requests that the management API takes in a minute, before it answers 429.
     #[arg(long, value_name = "N", default_value_t = OrgSettings::default().requests_per_minute)]
     requests_per_minute: u32,
-    /// Origin whose pages may call the org from a browser; may be given several times. That of a redirect URI of an app in
-    /// a browser may ask for tokens without it.
+    /// Origin whose pages may call the org from a browser; may be given several times. That of a redirect URI of an
+    /// app in a browser may ask for tokens without it.
     #[arg(long = "trusted-origin", value_name = "ORIGIN")]
     trusted_origins: Vec<WebOrigin>,
     /// How often the authorization servers renew their nonce, in seconds.
@@ -87,23 +87,39 @@ pub(super) fn run(arguments: &Start, output: Output) -> Outcome {
         // Listened for from the start, so that no signal is missed.
         let mut signals = Signals::listen().map_err(unable)?;
         let org = LocalOrg::start(settings).await?;
-        let ca_file = org.ca_file().map(fs::canonicalize).transpose().map_err(unable)?;
-        let console_url = org.console_url().map_err(StartError::from)?;
-        let line = json!({
-            "url": org.url(),
-            "ca_file": ca_file,
-            "admin_token": org.admin_token(),
-            "console_url": console_url.as_str(),
-        });
         let announcement = Announcement::of(&org, org.data_folder()).map_err(unable)?;
         if arguments.data.is_none() {
             let folder = org.data_folder().display();
             eprintln!("the org's data is in {folder} and ends with the org; --data DIR keeps it");
         }
-        output.line(line)?;
+        tell(&org, arguments.data.as_deref(), output)?;
         signals.told_to_end().await;
         drop(announcement);
         org.stop().await;
         Ok(())
     })
+}
+
+/// Where the org serves and how it is entered, and to a person how to go on.
+fn tell(org: &LocalOrg, data: Option<&Path>, output: Output) -> Outcome {
+    let ca_file = org.ca_file().map(fs::canonicalize).transpose()?;
+    let console_url = org.console_url().map_err(StartError::from)?;
+    if !output.is_terminal() {
+        return output.json(&json!({
+            "url": org.url(),
+            "ca_file": ca_file,
+            "admin_token": org.admin_token(),
+            "console_url": console_url.as_str(),
+        }));
+    }
+    output.line(format_args!("{NAME}url{NAME:#}          {}", org.url()))?;
+    if let Some(file) = ca_file {
+        output.line(format_args!("{NAME}ca_file{NAME:#}      {}", file.display()))?;
+    }
+    output.line(format_args!("{NAME}admin_token{NAME:#}  {}", org.admin_token()))?;
+    output.line(format_args!("{NAME}console_url{NAME:#}  {}", console_url.as_str()))?;
+    let folder = data.unwrap_or(org.data_folder()).display();
+    output.line(format_args!(
+        "\n{FAINT}Next, for an app with its key and .env in this folder:{FAINT:#} keybound init --data {folder}"
+    ))
 }

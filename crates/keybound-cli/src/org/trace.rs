@@ -44,6 +44,9 @@ pub(crate) enum Verb {
     /// Open such a file; nothing in it is believed or sent.
     Open(Open),
     /// Forget everything that was recorded.
+    #[command(after_help = "\
+Examples:
+  keybound org trace clear --data ./org")]
     Clear(WhichOrg),
 }
 
@@ -78,7 +81,7 @@ pub(crate) struct One {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A call with an API token (SSWS) or a Bearer token has no proof that is good only once: a POST /api/v1/apps that is sent
+A call with an API token (SSWS) or a Bearer token has no proof that is good only once: a POST /api/v1/apps that is sent \
 again makes a second app. It is sent only with --yes.
 
 Examples:

@@ -31,7 +31,7 @@ Examples:
   eval \"$(keybound org trust --data ./org --for node)\"
   eval \"$(keybound org trust --data ./org --for python --bundle ./org/all-authorities.pem)\"
   keybound org trust --data ./org --for go --shell fish | source
-  keybound org trust --data ./org --json | jq -r '.programs[] | select(.program == \"node\").variables'
+  keybound org trust --data ./org --json | jq '.programs[0].variables'
 
 Without --for, the settings of all programs are printed. docs/trust.md says what each does.")]
 pub(crate) struct Trust {

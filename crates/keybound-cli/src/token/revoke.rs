@@ -31,7 +31,7 @@ Examples:
   keybound token revoke < token.txt
   echo \"$TOKEN\" | keybound token revoke -
 
-An org answers the same for a token that it does not know (RFC 7009 section 2.2). A resource that verifies tokens by
+An org answers the same for a token that it does not know (RFC 7009 section 2.2). A resource that verifies tokens by \
 itself takes one until it expires.")]
 pub(crate) struct Arguments {
     /// The token; `-` is standard input, where others on the machine can't see it.

@@ -2,16 +2,18 @@
 //! and is refused.
 
 mod attributes;
+mod error;
+mod open;
 mod pkcs11;
 mod tpm2;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use keybound::excerpt::{NAME, excerpt};
-use keybound::{Algorithm, Signer};
 
+pub use error::ReferenceError;
+pub use open::OpenError;
 pub use pkcs11::Pkcs11Reference;
 pub use tpm2::{Tpm2Place, Tpm2Reference};
 
@@ -66,77 +68,6 @@ pub enum PinSource {
     Environment(String),
 }
 
-/// Why a text is no reference to a key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReferenceError {
-    /// It is longer than any reference.
-    #[error("the reference to a key has {found} bytes, more than the {MAX_REFERENCE_BYTES} that are read")]
-    TooLong {
-        /// Its bytes.
-        found: usize,
-    },
-    /// It begins otherwise.
-    #[error(
-        "`{found}` refers to no key: it begins with none of `pkcs11:`, `handle:`, `tss2:`, `awskms:` and `keyring:`"
-    )]
-    UnknownScheme {
-        /// Its beginning.
-        found: String,
-    },
-    /// A part of it is missing or empty.
-    #[error("the reference to a key has no {part}; write {form}")]
-    Missing {
-        /// The part.
-        part: &'static str,
-        /// The whole form.
-        form: &'static str,
-    },
-    /// An attribute that is not known, or by which keys are not chosen here.
-    #[error("the attribute `{found}` of a {scheme} reference is not understood; {known} are")]
-    UnknownAttribute {
-        /// How the reference begins.
-        scheme: &'static str,
-        /// Its name, cut to 64 characters.
-        found: String,
-        /// Those that are.
-        known: &'static str,
-    },
-    /// An attribute is there twice.
-    #[error("the attribute `{attribute}` of a {scheme} reference is there twice (RFC 7512 section 2.3)")]
-    Twice {
-        /// How the reference begins.
-        scheme: &'static str,
-        /// Its name.
-        attribute: String,
-    },
-    /// An attribute's value is none.
-    #[error("the value of the attribute `{attribute}` of a {scheme} reference is not {expected}")]
-    Value {
-        /// How the reference begins.
-        scheme: &'static str,
-        /// Its name.
-        attribute: String,
-        /// What it should be.
-        expected: &'static str,
-    },
-    /// What follows `handle:` is no number, or not one under which a TPM keeps keys.
-    #[error("`{found}` is no persistent handle of a TPM: those are 0x81000000 to 0x81ffffff")]
-    Handle {
-        /// Its beginning.
-        found: String,
-    },
-    /// The PIN itself is there.
-    #[error(
-        "a {scheme} reference in settings must not have the PIN itself (`pin-value`, RFC 7512 section 7); put it \
-         into a file that only this program's user can read, and name that: pin-source=file:PATH"
-    )]
-    PinValue {
-        /// How the reference begins.
-        scheme: &'static str,
-    },
-}
-
 impl FromStr for KeyReference {
     type Err = ReferenceError;
 
@@ -177,37 +108,6 @@ impl From<String> for PinSource {
             _ => Self::File(source.into()),
         }
     }
-}
-
-/// Why the key that a reference names can't be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The program was built without what is needed.
-    #[error("this program was built without keys of that kind: build it with the feature `{feature}`")]
-    NotBuilt {
-        /// The feature, of `keybound-client` and of what is built on it.
-        feature: &'static str,
-    },
-    /// The token.
-    #[cfg(feature = "pkcs11")]
-    #[error(transparent)]
-    Pkcs11(#[from] super::pkcs11::Pkcs11Error),
-    /// The TPM.
-    #[cfg(feature = "tpm2")]
-    #[error(transparent)]
-    Tpm2(#[from] super::tpm2::Tpm2Error),
-    /// AWS KMS.
-    #[cfg(feature = "aws-kms")]
-    #[error(transparent)]
-    AwsKms(#[from] super::aws_kms::KmsError),
-    /// The keyring.
-    #[cfg(feature = "keyring")]
-    #[error(transparent)]
-    Keyring(#[from] super::keyring::KeyringError),
-    /// The key is not for the algorithm.
-    #[error(transparent)]
-    Key(#[from] keybound::KeyError),
 }
 
 impl KeyReference {
@@ -256,57 +156,6 @@ impl KeyReference {
         }
         self
     }
-
-    /// The signer with that key, for `algorithm`; without one for RS256 with RSA, and for the one that fits
-    /// any other key.
-    ///
-    /// It waits for a device, the network or the keyring: not for the threads of async code.
-    pub fn open(&self, algorithm: Option<Algorithm>) -> Result<Arc<dyn Signer>, OpenError> {
-        match self {
-            Self::Pkcs11(reference) => reference.open(algorithm),
-            Self::Tpm2(reference) => reference.open(algorithm),
-            Self::AwsKms { key_id } => open_in_kms(key_id, algorithm),
-            Self::Keyring { service, account } => open_in_keyring(service, account, algorithm),
-        }
-    }
-}
-
-#[cfg(any(feature = "pkcs11", feature = "tpm2"))]
-impl From<&PinSource> for super::pin::Pin {
-    fn from(source: &PinSource) -> Self {
-        match source {
-            PinSource::File(path) => Self::File(path.clone()),
-            PinSource::Environment(name) => Self::Environment(name.clone()),
-        }
-    }
-}
-
-#[cfg(feature = "aws-kms")]
-fn open_in_kms(key_id: &str, algorithm: Option<Algorithm>) -> Result<Arc<dyn Signer>, OpenError> {
-    let mut options = super::aws_kms::KmsOptions::new(key_id);
-    options.algorithm = algorithm;
-    Ok(Arc::new(super::aws_kms::KmsSigner::open(options)?))
-}
-
-#[cfg(not(feature = "aws-kms"))]
-fn open_in_kms(_: &str, _: Option<Algorithm>) -> Result<Arc<dyn Signer>, OpenError> {
-    Err(OpenError::NotBuilt { feature: "aws-kms" })
-}
-
-#[cfg(feature = "keyring")]
-fn open_in_keyring(
-    service: &str,
-    account: &str,
-    algorithm: Option<Algorithm>,
-) -> Result<Arc<dyn Signer>, OpenError> {
-    let key = super::keyring::load(&super::keyring::Place::new(service, account))?;
-    let algorithm = super::algorithm_for(key.public_key(), algorithm)?;
-    Ok(Arc::new(keybound::SigningKey::new(key, algorithm)?))
-}
-
-#[cfg(not(feature = "keyring"))]
-fn open_in_keyring(_: &str, _: &str, _: Option<Algorithm>) -> Result<Arc<dyn Signer>, OpenError> {
-    Err(OpenError::NotBuilt { feature: "keyring" })
 }
 
 #[cfg(test)]

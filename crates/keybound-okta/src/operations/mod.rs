@@ -14,6 +14,7 @@
 //! assert_eq!(operations::nearest("listUser").first(), Some(&"listUsers"));
 //! ```
 
+mod error;
 mod request;
 mod scope_name;
 
@@ -22,7 +23,8 @@ use std::fmt;
 
 use http::Method;
 
-pub use request::{OperationError, OperationRequest};
+pub use error::OperationError;
+pub use request::OperationRequest;
 pub use scope_name::{is_scope, nearest_scopes};
 
 use crate::suggestion;

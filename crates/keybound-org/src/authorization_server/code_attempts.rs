@@ -1,7 +1,7 @@
 //! How often user codes of devices may be guessed (RFC 8628 section 5.1): by one user, from one address, and in all.
 //!
-//! Only who has signed in can try one, and a right one counts for nothing. What is counted is forgotten with the life of
-//! a code: by then there are other codes to guess.
+//! Only who has signed in can try one, and a right one counts for nothing. What is counted is forgotten with the life
+//! of a code: by then there are other codes to guess.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

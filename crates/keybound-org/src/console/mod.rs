@@ -4,9 +4,9 @@
 //! pages ([`administrator`]) → a page
 //!
 //! A new page is a file beside this one: a template that extends `console/layout.html`, a handler that takes an
-//! [`Administrator`] (and what was [`Posted`], if it changes something), one line in [`Console::routes`] and, if it has a
-//! place of its own, one in [`frame::NAVIGATION`]. `logs.rs` is one to begin from. What the layer around all pages
-//! demands of a request no handler has to ask for again.
+//! [`Administrator`] (and what was [`Posted`], if it changes something), one line in [`Console::routes`] and, if it
+//! has a place of its own, one in [`frame::NAVIGATION`]. `logs.rs` is one to begin from. What the layer around all
+//! pages demands of a request no handler has to ask for again.
 
 mod administrator;
 mod apps;

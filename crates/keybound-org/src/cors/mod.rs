@@ -8,8 +8,8 @@
 //! | the management API | of Trusted Origins |
 //! | all else: pages, the console, the org's own API | nobody's |
 //!
-//! The layer is around everything that answers, refuses or fails, so that a page can read why. An answer for a page that
-//! may not read it has no field of CORS, which browsers take for a no; the log says what to do.
+//! The layer is around everything that answers, refuses or fails, so that a page can read why. An answer for a page
+//! that may not read it has no field of CORS, which browsers take for a no; the log says what to do.
 
 mod fields;
 

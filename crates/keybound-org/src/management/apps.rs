@@ -198,10 +198,10 @@ impl Management {
     /// Deletes an app that was deactivated.
     pub(crate) fn delete_app(&self, permit: &Permit<ManageApps>, id: &str) -> Result<(), ApiError> {
         permit.to_change(&self.app(id)?)?;
-        let app = self.store.delete_app(id)?;
-        if app.status == AppStatus::Active {
-            return Err(ApiError::app_is_active());
-        }
+        let app = self.store.delete_app(id, |app| match app.status {
+            AppStatus::Active => Err(ApiError::app_is_active()),
+            AppStatus::Inactive => Ok(()),
+        })?;
         self.log(&permit.event("application.lifecycle.delete", "Delete application").to(target(&app)));
         Ok(())
     }

@@ -138,10 +138,11 @@ impl Management {
     ) -> Result<(), ApiError> {
         let app = self.app(app)?;
         permit.to_change(&app)?;
-        let key = self.store.delete_key(&app.client_id, id)?.ok_or_else(|| no_such_key(id))?;
-        if key.status == KeyStatus::Active {
-            return Err(ApiError::key_is_active());
-        }
+        let key = self.store.delete_key(&app.client_id, id, |key| match key.status {
+            KeyStatus::Active => Err(ApiError::key_is_active()),
+            KeyStatus::Inactive => Ok(()),
+        })?;
+        let key = key.ok_or_else(|| no_such_key(id))?;
         let event = permit.event("app.oauth2.client.lifecycle.key.delete", "Delete public key of client");
         self.log(&event.to(target(&app)).to(key_target(&key)));
         Ok(())

@@ -79,7 +79,8 @@ impl ListRequest {
         Listing { condition, order: self.order.clone(), after: self.after.clone(), limit }
     }
 
-    /// What `q`, `filter` or `search` ask for: what begins with the text of `q`, or `otherwise` if there is none of them.
+    /// What `q`, `filter` or `search` ask for: what begins with the text of `q`, or `otherwise` if there is none of
+    /// them.
     pub(super) fn looked_for(
         &self,
         beginning_with: fn(&str) -> Condition,

@@ -101,7 +101,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that are kept for reading; more are opened when needed and closed after use.
 const IDLE_READERS: usize = 8;
 
-/// Statements that a connection keeps prepared: all that requests for tokens have, and the most of the management API's.
+/// Statements that a connection keeps prepared: all that requests for tokens have, and the most of the management
+/// API's.
 const PREPARED_STATEMENTS: usize = 64;
 
 /// Pages of the write-ahead log, after which what stands in it goes into the database: 16 MiB. A page that many writes

@@ -113,7 +113,8 @@ impl AuthorizationCode {
         &self.redirect_uri
     }
 
-    /// What `nonce` of the ID token has to be, where one was asked for (OpenID Connect Core section 3.1.3.7, number 11).
+    /// What `nonce` of the ID token has to be, where one was asked for (OpenID Connect Core section 3.1.3.7, number
+    /// 11).
     pub fn id_token_nonce(&self) -> Option<&Secret> {
         self.nonce.as_ref()
     }

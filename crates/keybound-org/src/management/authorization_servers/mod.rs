@@ -240,13 +240,15 @@ impl Management {
         permit: &Permit<ManageAuthorizationServers>,
         id: &str,
     ) -> Result<(), ApiError> {
-        let server = self.store.delete_authorization_server(id)?;
-        if server.id == CustomServer::DEFAULT_ID {
-            return Err(ApiError::default_server_stays());
-        }
-        if server.status == LifecycleStatus::Active {
-            return Err(ApiError::server_is_active());
-        }
+        let server = self.store.delete_authorization_server(id, |server| {
+            if server.id == CustomServer::DEFAULT_ID {
+                return Err(ApiError::default_server_stays());
+            }
+            if server.status == LifecycleStatus::Active {
+                return Err(ApiError::server_is_active());
+            }
+            Ok(())
+        })?;
         let event = permit.event("oauth2.as.deleted", "Delete OAuth authorization server");
         self.log(&event.to(target(&server)));
         Ok(())

@@ -92,13 +92,19 @@ impl Store {
         })
     }
 
-    /// Deletes a key of an app if it is not active; gives it as it was, or `None` if there is no such key.
-    pub(crate) fn delete_key(&self, client_id: &str, key: &str) -> Result<Option<ClientKey>, StoreError> {
+    /// Deletes a key of an app, unless `check` refuses; gives it as it was, or `None` if there is no such key.
+    pub(crate) fn delete_key<E: From<StoreError>>(
+        &self,
+        client_id: &str,
+        key: &str,
+        check: impl FnOnce(&ClientKey) -> Result<(), E>,
+    ) -> Result<Option<ClientKey>, E> {
         self.write(|transaction| {
             let Some(found) = find(transaction, client_id, key)? else { return Ok(None) };
-            if found.status == KeyStatus::Inactive {
-                transaction.execute("DELETE FROM client_keys WHERE id = ?1", [&found.id])?;
-            }
+            check(&found)?;
+            transaction
+                .execute("DELETE FROM client_keys WHERE id = ?1", [&found.id])
+                .map_err(StoreError::from)?;
             Ok(Some(found))
         })
     }

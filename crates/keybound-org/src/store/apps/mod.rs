@@ -184,13 +184,18 @@ impl Store {
         })
     }
 
-    /// Deletes an app if it is not active; gives it as it was.
-    pub(crate) fn delete_app(&self, client_id: &str) -> Result<App, StoreError> {
+    /// Deletes an app, unless `check` refuses; gives it as it was.
+    pub(crate) fn delete_app<E: From<StoreError>>(
+        &self,
+        client_id: &str,
+        check: impl FnOnce(&App) -> Result<(), E>,
+    ) -> Result<App, E> {
         self.write(|transaction| {
             let app = find(transaction, client_id)?.ok_or_else(|| unknown(client_id))?;
-            if app.status == AppStatus::Inactive {
-                transaction.execute("DELETE FROM apps WHERE client_id = ?1", [client_id])?;
-            }
+            check(&app)?;
+            transaction
+                .execute("DELETE FROM apps WHERE client_id = ?1", [client_id])
+                .map_err(StoreError::from)?;
             Ok(app)
         })
     }

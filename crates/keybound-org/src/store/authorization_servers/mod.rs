@@ -146,21 +146,28 @@ impl Store {
         })
     }
 
-    /// Deletes a server with all that belongs to it, if it is not active and not the one that every org has; gives it
-    /// as it was. Its tokens are worth nothing then.
-    pub(crate) fn delete_authorization_server(&self, id: &str) -> Result<CustomServer, StoreError> {
+    /// Deletes a server with all that belongs to it, unless `check` refuses; gives it as it was. Its tokens are worth
+    /// nothing then.
+    pub(crate) fn delete_authorization_server<E: From<StoreError>>(
+        &self,
+        id: &str,
+        check: impl FnOnce(&CustomServer) -> Result<(), E>,
+    ) -> Result<CustomServer, E> {
         self.write(|transaction| {
             let server = require(transaction, id)?;
-            if server.id == CustomServer::DEFAULT_ID || server.status == LifecycleStatus::Active {
-                return Ok(server);
-            }
-            transaction.execute("DELETE FROM authorization_servers WHERE id = ?1", [id])?;
-            for table in ["signing_keys", "authorizations", "pushed_requests", "device_requests"] {
-                transaction.execute(&format!("DELETE FROM {table} WHERE server = ?1"), [id])?;
-            }
+            check(&server)?;
+            delete(transaction, id)?;
             Ok(server)
         })
     }
+}
+
+fn delete(transaction: &Transaction<'_>, id: &str) -> Result<(), StoreError> {
+    transaction.execute("DELETE FROM authorization_servers WHERE id = ?1", [id])?;
+    for table in ["signing_keys", "authorizations", "pushed_requests", "device_requests"] {
+        transaction.execute(&format!("DELETE FROM {table} WHERE server = ?1"), [id])?;
+    }
+    Ok(())
 }
 
 const COLUMNS: &str = "number, id, name, description, audience, status, created, last_updated";

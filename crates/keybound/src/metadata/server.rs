@@ -1,18 +1,10 @@
-//! What an authorization server says of itself: its metadata (RFC 8414), which OpenID Connect Discovery has in
-//! the same form, and where it is.
-//!
-//! [`WellKnown`] says where to look, [`ServerMetadata::parse`] reads what is there for a client, and
-//! [`MetadataDocument`] is what reads it for anyone else.
+//! The metadata of an authorization server as a client needs it, and what the server does not offer by its own words.
 
+use super::{MetadataDocument, MetadataError};
 use crate::algorithm::Algorithm;
-use crate::endpoint::{Endpoint, EndpointError};
-use crate::excerpt::{NAME, excerpt};
+use crate::endpoint::Endpoint;
 use crate::exchange::ClientAuthentication;
 use crate::id_token::IdTokenPolicy;
-use crate::json::{MemberError, NotStrictJson, Object, Value};
-
-/// Bytes of a server's metadata, at most. Large ones have ten kilobytes.
-pub const MAX_METADATA_BYTES: usize = 64 * 1024;
 
 /// The algorithms of proofs in the order in which they are chosen: the one that every server has first, then
 /// the short signatures, then the long ones.
@@ -29,79 +21,6 @@ const PREFERENCE: [Algorithm; 11] = [
     Algorithm::PS512,
     Algorithm::RS512,
 ];
-
-/// A server's metadata, held to what every reader of it needs: its size, its JSON, and whose it is.
-pub struct MetadataDocument<'a> {
-    metadata: Object<'a>,
-}
-
-/// Why a server's metadata can't be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MetadataError {
-    /// Longer than [`MAX_METADATA_BYTES`].
-    #[error("its metadata has {found} bytes, more than the {MAX_METADATA_BYTES} that are read")]
-    TooLarge {
-        /// Bytes of the text.
-        found: usize,
-    },
-    /// Not a JSON object.
-    #[error("its metadata is {0}")]
-    NotStrictJson(#[from] NotStrictJson),
-    /// A member is missing or of another type.
-    #[error("its metadata's {0}")]
-    Member(#[from] MemberError),
-    /// Metadata of another issuer: whoever could answer for it could have its own keys and endpoints taken for
-    /// the issuer's.
-    #[error("its metadata is that of another issuer, `{found}` (RFC 8414 section 3.3)")]
-    WrongIssuer {
-        /// The member `issuer`, cut.
-        found: String,
-    },
-    /// A URI that may not be asked.
-    #[error("its metadata's `{name}` can't be used: {reason}")]
-    Uri {
-        /// The member.
-        name: &'static str,
-        /// What is wrong with it.
-        reason: EndpointError,
-    },
-}
-
-impl<'a> MetadataDocument<'a> {
-    /// Parses the metadata of `issuer`, whose member `issuer` must be exactly that, character by character
-    /// (RFC 8414 section 3.3, OpenID Connect Discovery section 4.3).
-    pub fn parse(json: &'a [u8], issuer: &str) -> Result<Self, MetadataError> {
-        if json.len() > MAX_METADATA_BYTES {
-            return Err(MetadataError::TooLarge { found: json.len() });
-        }
-        let metadata = Object::parse(json)?.without_nulls();
-        let found = metadata.string("issuer")?;
-        if found != issuer {
-            return Err(MetadataError::WrongIssuer { found: excerpt(found, NAME) });
-        }
-        Ok(Self { metadata })
-    }
-
-    /// A URL, if the member is there: https, or http to this machine.
-    pub fn endpoint(&self, name: &'static str) -> Result<Option<Endpoint>, MetadataError> {
-        let Some(text) = self.metadata.optional_string(name)? else { return Ok(None) };
-        Endpoint::parse(text).map(Some).map_err(|reason| MetadataError::Uri { name, reason })
-    }
-
-    fn names(&self, name: &'static str) -> Result<Option<Vec<String>>, MetadataError> {
-        let names = self.metadata.optional_strings(name)?;
-        Ok(names.map(|names| names.into_iter().map(|name| excerpt(name, NAME)).collect()))
-    }
-
-    fn flag(&self, name: &'static str) -> Result<bool, MetadataError> {
-        match self.metadata.get(name) {
-            None => Ok(false),
-            Some(Value::Bool(flag)) => Ok(*flag),
-            Some(_) => Err(MemberError::WrongType { name, expected: "a boolean" }.into()),
-        }
-    }
-}
 
 /// The part of a server's metadata that a client needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -264,8 +183,8 @@ impl ServerMetadata {
             .map_err(|supported| NotSupported::CodeChallengeMethod { supported })
     }
 
-    /// What the ID tokens of `client_id` are held to: the algorithms are those of the server's list that are asymmetric,
-    /// or RS256 where there is no list (OpenID Connect Core section 3.1.3.7, number 7).
+    /// What the ID tokens of `client_id` are held to: the algorithms are those of the server's list that are
+    /// asymmetric, or RS256 where there is no list (OpenID Connect Core section 3.1.3.7, number 7).
     pub fn id_token_policy(&self, client_id: &str) -> IdTokenPolicy {
         let mut policy = IdTokenPolicy::new(&self.issuer, client_id);
         if let Some(names) = &self.id_token_algorithms {
@@ -304,115 +223,18 @@ fn allowed(supported: Option<&[String]>, given: &str) -> Result<(), Vec<String>>
     }
 }
 
-/// Where the metadata of an issuer may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WellKnown {
-    /// RFC 8414 section 3.1: its part stands between host and path.
-    pub oauth: Endpoint,
-    /// OpenID Connect Discovery section 4.1: its part stands behind the path.
-    pub openid: Endpoint,
-}
-
-/// Why there is no place where the metadata of an issuer could be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum IssuerError {
-    /// It has a query or a fragment.
-    #[error("an issuer whose metadata is to be found has neither query nor fragment (RFC 8414 section 2)")]
-    QueryOrFragment,
-    /// Not a URL that may be asked.
-    #[error(transparent)]
-    Endpoint(#[from] EndpointError),
-}
-
-impl WellKnown {
-    /// The places for `issuer`. A slash at its end is left out (RFC 8414 section 3.1).
-    ///
-    /// ```
-    /// use keybound::metadata::WellKnown;
-    ///
-    /// let places = WellKnown::of("https://as.example.com/tenant")?;
-    /// assert_eq!(
-    ///     places.oauth.to_string(),
-    ///     "https://as.example.com/.well-known/oauth-authorization-server/tenant"
-    /// );
-    /// assert_eq!(
-    ///     places.openid.to_string(),
-    ///     "https://as.example.com/tenant/.well-known/openid-configuration"
-    /// );
-    /// # Ok::<(), keybound::metadata::IssuerError>(())
-    /// ```
-    pub fn of(issuer: &str) -> Result<Self, IssuerError> {
-        if issuer.contains(['?', '#']) {
-            return Err(IssuerError::QueryOrFragment);
-        }
-        Endpoint::parse(issuer)?;
-        let path = path_of(issuer);
-        let origin = issuer.strip_suffix(path).unwrap_or(issuer);
-        let path = path.trim_end_matches('/');
-        Ok(Self {
-            oauth: Endpoint::parse(&format!("{origin}/.well-known/oauth-authorization-server{path}"))?,
-            openid: Endpoint::parse(&format!("{origin}{path}/.well-known/openid-configuration"))?,
-        })
-    }
-}
-
-/// What stands behind scheme and authority.
-fn path_of(uri: &str) -> &str {
-    let after_scheme = uri.split_once("://").map_or("", |(_, rest)| rest);
-    after_scheme.find('/').and_then(|slash| after_scheme.get(slash..)).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::MAX_METADATA_BYTES;
     use super::*;
     use crate::Secret;
+    use crate::endpoint::EndpointError;
+    use crate::json::MemberError;
 
     const ISSUER: &str = "https://as.example/oauth2/default";
 
     fn parse(members: &str) -> Result<ServerMetadata, MetadataError> {
         ServerMetadata::parse(format!(r#"{{"issuer":"{ISSUER}"{members}}}"#).as_bytes(), ISSUER)
-    }
-
-    #[test]
-    fn metadata_is_looked_for_where_the_standards_put_it() {
-        for (issuer, oauth, openid) in [
-            (
-                "https://as.example",
-                "https://as.example/.well-known/oauth-authorization-server",
-                "https://as.example/.well-known/openid-configuration",
-            ),
-            (
-                "https://as.example/",
-                "https://as.example/.well-known/oauth-authorization-server",
-                "https://as.example/.well-known/openid-configuration",
-            ),
-            (
-                ISSUER,
-                "https://as.example/.well-known/oauth-authorization-server/oauth2/default",
-                "https://as.example/oauth2/default/.well-known/openid-configuration",
-            ),
-            (
-                "http://127.0.0.1:80/a/",
-                "http://127.0.0.1:80/.well-known/oauth-authorization-server/a",
-                "http://127.0.0.1:80/a/.well-known/openid-configuration",
-            ),
-        ] {
-            let places = WellKnown::of(issuer).unwrap();
-            assert_eq!((places.oauth.to_string(), places.openid.to_string()), (oauth.into(), openid.into()));
-        }
-        let (query, not_secure) =
-            (IssuerError::QueryOrFragment, IssuerError::Endpoint(EndpointError::NotSecure));
-        for (issuer, refusal) in [
-            ("https://as.example/?tenant=1", Some(query)),
-            ("https://as.example/#a", Some(query)),
-            ("http://as.example", Some(not_secure)),
-            ("one", None),
-            ("", None),
-        ] {
-            let refused = WellKnown::of(issuer).unwrap_err();
-            assert!(refusal.is_none_or(|refusal| refusal == refused), "{issuer}: {refused}");
-        }
     }
 
     #[test]
