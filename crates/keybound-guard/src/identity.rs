@@ -10,6 +10,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use keybound::exchange::DPOP;
 
 use crate::guard::Admission;
+use crate::overrides;
 
 /// What the names of the guard's own header fields begin with.
 pub const PREFIX: &str = "x-keybound-";
@@ -49,8 +50,9 @@ pub fn fields(admission: &Admission) -> Vec<(HeaderName, HeaderValue)> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Changes {
-    /// The fields to take out: the guard's own that it does not set, every spelling of them that the request
-    /// has, and the credentials, since what is behind has no use for a token whose proof is used up.
+    /// The fields to take out: the guard's own that it does not set and those of [`overrides`], every spelling of
+    /// them that the request has, and the credentials, since what is behind has no use for a token whose proof is
+    /// used up.
     pub remove: Vec<HeaderName>,
     /// The fields to set, in place of any of the same name.
     pub set: Vec<(HeaderName, HeaderValue)>,
@@ -61,7 +63,9 @@ pub fn changes(headers: &HeaderMap, admission: &Admission) -> Changes {
     let set = fields(admission);
     let is_set = |name: &HeaderName| set.iter().any(|(own, _)| own == name);
     let credentials = admission.admitted.is_some().then_some(AUTHORIZATION);
-    let mut remove: Vec<_> = forged(headers).into_iter().chain(FIELDS).filter(|name| !is_set(name)).collect();
+    let of_request = headers.keys().filter(|name| is_own(name) || overrides::is_override(name)).cloned();
+    let named = FIELDS.into_iter().chain(overrides::FIELDS.iter().cloned());
+    let mut remove: Vec<_> = of_request.chain(named).filter(|name| !is_set(name)).collect();
     remove.extend(credentials);
     remove.push(DPOP);
     remove.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
@@ -92,10 +96,6 @@ pub(crate) fn remove_named(headers: &mut HeaderMap, is_meant: impl Fn(&HeaderNam
     for name in meant {
         headers.remove(name);
     }
-}
-
-fn forged(headers: &HeaderMap) -> Vec<HeaderName> {
-    headers.keys().filter(|name| is_own(name)).cloned().collect()
 }
 
 fn is_own(name: &HeaderName) -> bool {
