@@ -108,20 +108,45 @@ pub(crate) fn read_alike(name: &HeaderName) -> impl Iterator<Item = u8> + '_ {
     name.as_str().bytes().map(|byte| if byte.is_ascii_alphanumeric() { byte } else { b'-' })
 }
 
-/// Printable ASCII stays, all else and `%` is percent-encoded, so that no claim can end the field.
+/// Printable ASCII stays; all else, `%`, and spaces at both ends, which are no part of a field, are percent-encoded, so
+/// that no claim can end the field or be read as another.
 fn value(text: Cow<'_, str>) -> HeaderValue {
     let stays = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'%';
-    let encode = |text: &str| {
-        let mut encoded = String::with_capacity(text.len());
-        for byte in text.bytes() {
-            if stays(byte) {
-                encoded.push(char::from(byte));
-            } else {
-                let _ = write!(encoded, "%{byte:02X}");
-            }
+    let has_its_ends = text.trim_matches(' ').len() == text.len();
+    if has_its_ends && text.bytes().all(stays) {
+        return HeaderValue::try_from(text.into_owned()).unwrap_or(HeaderValue::from_static(""));
+    }
+    let begin = text.len() - text.trim_start_matches(' ').len();
+    let end = text.trim_end_matches(' ').len();
+    let mut encoded = String::with_capacity(text.len());
+    for (at, byte) in text.bytes().enumerate() {
+        if stays(byte) && (begin..end).contains(&at) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
         }
-        encoded
-    };
-    let encoded = if text.bytes().all(stays) { text.into_owned() } else { encode(&text) };
+    }
     HeaderValue::try_from(encoded).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_claim_ends_its_field_or_is_read_as_another() {
+        for (claim, field) in [
+            ("user 1", "user 1"),
+            (" admin", "%20admin"),
+            ("admin  ", "admin%20%20"),
+            ("  ", "%20%20"),
+            ("\tadmin", "%09admin"),
+            ("x\r\nx-keybound-scope: all", "x%0D%0Ax-keybound-scope: all"),
+            ("100%20", "100%2520"),
+            ("\u{fc}", "%C3%BC"),
+            ("", ""),
+        ] {
+            assert_eq!(value(claim.into()), field, "{claim:?}");
+        }
+    }
 }
