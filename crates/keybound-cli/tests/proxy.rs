@@ -85,6 +85,19 @@ fn nothing_is_changed_unless_it_is_allowed() {
 }
 
 #[test]
+fn an_origin_leads_nobody_past_the_rules() {
+    let service = Service::start();
+    let echo = Echo::start();
+    let sidecar = Sidecar::start(&service.workspace, &["--to", &echo.url, "--allow", "GET /to/**"]);
+    let answer = sidecar.get("/to/secret");
+    let there = format!("{}/secret", sidecar.url);
+    assert_eq!((answer.status, answer.field("location")), (307, Some(there.as_str())), "{answer:?}");
+    assert!(echo.next_head().starts_with("GET /to/secret "));
+    assert_eq!(sidecar.get("/secret").status, 403);
+    assert_eq!(sidecar.get("/to//elsewhere.example/").status, 400);
+}
+
+#[test]
 fn an_origin_sees_a_proof_for_itself_and_nothing_of_the_way() {
     let service = Service::start();
     let echo = Echo::start();
