@@ -54,6 +54,15 @@ const FORWARDING = [
   ],
 ].map((headers) => ({ headers, name: headers.map(([name]) => name).join(', ') }));
 
+/** What frameworks obey in place of the method and the path that a request has. */
+const OVERRIDES = [
+  ['X-Original-URL', `${ADMIN_PATH}/users`],
+  ['X-Rewrite-URL', `${ADMIN_PATH}/users`],
+  ['X-HTTP-Method-Override', 'DELETE'],
+  ['X-HTTP-Method', 'DELETE'],
+  ['X-Method-Override', 'DELETE'],
+];
+
 /** Paths that lead to the administrator's side for a server that reads them so. */
 const CROOKED_PATHS = [
   `${THINGS_PATH}/../../admin/users`,
@@ -134,6 +143,19 @@ for (const name of FACE_NAMES) {
         const ofOtherPath = await written(holder(face.origin), { path: OPEN_PATH });
         await assertRefused(face, { ...withFields(ofOtherPath, headers), path: THINGS_PATH }, 'invalid_dpop_proof');
         await assertRefused(face, withFields({ path: THINGS_PATH }, headers), undefined);
+      });
+    }
+
+    for (const spelling of ['as it is', 'with underscores']) {
+      const overrides = OVERRIDES.map(([field, value]) => [SPELLINGS[spelling](field), value]);
+
+      test(`asks the API for nothing else than was judged, by fields written ${spelling}`, async () => {
+        const { status } = await send(face.origin, { path: OPEN_PATH, headers: overrides });
+        const taken = face.api.taken();
+        if (mayRefuse(name, spelling) && taken.length === 0) return assert.equal(status, 400);
+        assert.deepEqual([status, taken.length], [200, 1]);
+        const names = overrides.map(([field]) => field.toLowerCase());
+        assert.deepEqual(taken[0].headers.filter(([field]) => names.includes(field.toLowerCase())), []);
       });
     }
 

@@ -85,20 +85,35 @@ fn nothing_is_changed_unless_it_is_allowed() {
 }
 
 #[test]
+fn an_origin_leads_nobody_past_the_rules() {
+    let service = Service::start();
+    let echo = Echo::start();
+    let sidecar = Sidecar::start(&service.workspace, &["--to", &echo.url, "--allow", "GET /to/**"]);
+    let answer = sidecar.get("/to/secret");
+    let there = format!("{}/secret", sidecar.url);
+    assert_eq!((answer.status, answer.field("location")), (307, Some(there.as_str())), "{answer:?}");
+    assert!(echo.next_head().starts_with("GET /to/secret "));
+    assert_eq!(sidecar.get("/secret").status, 403);
+    assert_eq!(sidecar.get("/to//elsewhere.example/").status, 400);
+}
+
+#[test]
 fn an_origin_sees_a_proof_for_itself_and_nothing_of_the_way() {
     let service = Service::start();
     let echo = Echo::start();
     let to = format!("/echo={}/v2", echo.url);
     let sidecar = Sidecar::start(&service.workspace, &["--to", &to, "--allow", "* /**"]);
     let credentials = sidecar.credentials();
-    let own = "Connection: close, X-Hop\r\nX-Hop: 1\r\nX-Note: kept\r\nProxy-Authorization: Basic x\r\n";
+    let own = "Connection: close, X-Hop\r\nX-Hop: 1\r\nX-Note: kept\r\nProxy-Authorization: Basic x\r\n\
+               X-HTTP-Method-Override: DELETE\r\n";
     let answer = sidecar.send("PUT", "/echo/things?a=b", &format!("{credentials}{own}"), b"a thing");
     assert_eq!((answer.status, answer.body.as_slice()), (200, &b"a thing"[..]), "{answer:?}");
     let head = echo.next_head().to_ascii_lowercase();
     assert!(head.starts_with("put /v2/things?a=b http/1.1\r\n"), "{head}");
     assert!(head.contains("\r\nauthorization: dpop ") && head.contains("\r\ndpop: eyj"), "{head}");
     assert!(head.contains("\r\nx-note: kept\r\n") && head.contains("\r\ncontent-length: 7\r\n"), "{head}");
-    for private in [sidecar.secret().to_ascii_lowercase().as_str(), "x-hop", "proxy-authorization"] {
+    let secret = sidecar.secret().to_ascii_lowercase();
+    for private in [secret.as_str(), "x-hop", "proxy-authorization", "override"] {
         assert!(!head.contains(private), "{private}: {head}");
     }
     let proof = head.lines().find_map(|line| line.strip_prefix("dpop: ")).map(str::len);

@@ -20,7 +20,7 @@ use crate::client::{CallError, ClientOptions};
 use crate::clock::{ClockOffset, Moment};
 use crate::pacing::{Pacer, Turn};
 use crate::rate_limit::{self, Wait};
-use crate::redirect::{Redirect, RedirectFault, Visited};
+use crate::redirect::{Redirect, RedirectFault, ReturnRedirects, Visited};
 use crate::retry::{self, Budget, is_idempotent};
 use crate::servers::ServerTime;
 use crate::signing;
@@ -340,7 +340,8 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         };
         let next =
             next.map_err(|fault| TransportError::redirected(&answer.response, self.target.origin(), fault))?;
-        Ok(next.map_or(Step::Return, Step::Follow))
+        let is_followed = self.request.extensions.get::<ReturnRedirects>().is_none();
+        Ok(next.filter(|_| is_followed).map_or(Step::Return, Step::Follow))
     }
 
     async fn take_step(&mut self, step: Step, token: &Arc<Token>) -> Result<(), CallError> {

@@ -203,6 +203,7 @@ impl Client {
         let mut ahead = Request::new(Bytes::new());
         *ahead.method_mut() = Method::HEAD;
         *ahead.uri_mut() = request.uri.clone();
+        *ahead.extensions_mut() = request.extensions.clone();
         self.send(ahead).await?;
         self.shared.learn_that_nonce_is_known(&target);
         Ok(())

@@ -82,7 +82,7 @@ pub use discovery::{DiscoveryError, discover};
 pub use keybound::{Clock, SystemClock};
 pub use layer::{DpopLayer, DpopService, LayerError};
 pub use pacing::{Bucket, Pacing};
-pub use redirect::RedirectFault;
+pub use redirect::{RedirectFault, ReturnRedirects};
 pub use refresh::{Begun, NotKept, NotStored, RefreshTokenStore, Refresher};
 pub use registration::ClientRegistration;
 pub use renewal::{

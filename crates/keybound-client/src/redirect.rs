@@ -16,6 +16,11 @@ use crate::field;
 /// Redirects that one call follows, at most; a server needs one or two.
 const MAX_REDIRECTS: usize = 5;
 
+/// Has a call return a redirect within its origin as its answer, in place of following it: an extension of its request,
+/// for whoever has rules of his own about what may be asked. One that leads elsewhere is an error all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReturnRedirects;
+
 /// Why a redirect is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

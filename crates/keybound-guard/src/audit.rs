@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use http::StatusCode;
 use keybound::access_token::AccessToken;
-use keybound::excerpt::{SENTENCE, excerpt};
+use keybound::excerpt::{NAME, SENTENCE, excerpt};
 use keybound::{Refusal, description};
 
 use crate::guard::IncomingRequest;
@@ -36,7 +36,7 @@ pub(crate) fn refused(
         code,
         rule = refusal.rule().source(),
         reason = description(refusal),
-        method = %request.method,
+        method = %excerpt(request.method.as_str(), NAME),
         path = ?shown(request.uri.path()),
         peer = request.peer.map(tracing::field::display),
         client = client().map(tracing::field::display),
@@ -61,7 +61,7 @@ pub(crate) fn admitted(
     }
     tracing::debug!(
         target: TARGET,
-        method = %request.method,
+        method = %excerpt(request.method.as_str(), NAME),
         path = ?shown(request.uri.path()),
         peer = request.peer.map(tracing::field::display),
         client = client().map(tracing::field::display),

@@ -204,7 +204,7 @@ impl Inner {
     ) -> Result<Admission, Refusal> {
         let target = self.targets.of(request)?;
         let covered = self.routes.covering(request.method, request.uri.path(), &target)?;
-        if covered.admits_without_token {
+        if covered.admits_without_token() {
             return Ok(Admission { admitted: None, nonce: None, target });
         }
         let Credentials { scheme, access_token } =
@@ -240,7 +240,7 @@ impl Inner {
         let with_nonce = match self.policy.nonces.required {
             NoncesRequired::Never => false,
             NoncesRequired::Always => true,
-            NoncesRequired::ByRoute => covered.nonce,
+            NoncesRequired::ByRoute => covered.nonce(),
         };
         if with_nonce { &self.demands_with_nonce } else { &self.demands }
     }

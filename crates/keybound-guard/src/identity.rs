@@ -10,6 +10,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use keybound::exchange::DPOP;
 
 use crate::guard::Admission;
+use crate::overrides;
 
 /// What the names of the guard's own header fields begin with.
 pub const PREFIX: &str = "x-keybound-";
@@ -49,8 +50,9 @@ pub fn fields(admission: &Admission) -> Vec<(HeaderName, HeaderValue)> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Changes {
-    /// The fields to take out: the guard's own that it does not set, every spelling of them that the request
-    /// has, and the credentials, since what is behind has no use for a token whose proof is used up.
+    /// The fields to take out: the guard's own that it does not set and those of [`overrides`], every spelling of
+    /// them that the request has, and the credentials, since what is behind has no use for a token whose proof is
+    /// used up.
     pub remove: Vec<HeaderName>,
     /// The fields to set, in place of any of the same name.
     pub set: Vec<(HeaderName, HeaderValue)>,
@@ -61,7 +63,9 @@ pub fn changes(headers: &HeaderMap, admission: &Admission) -> Changes {
     let set = fields(admission);
     let is_set = |name: &HeaderName| set.iter().any(|(own, _)| own == name);
     let credentials = admission.admitted.is_some().then_some(AUTHORIZATION);
-    let mut remove: Vec<_> = forged(headers).into_iter().chain(FIELDS).filter(|name| !is_set(name)).collect();
+    let of_request = headers.keys().filter(|name| is_own(name) || overrides::is_override(name)).cloned();
+    let named = FIELDS.into_iter().chain(overrides::FIELDS.iter().cloned());
+    let mut remove: Vec<_> = of_request.chain(named).filter(|name| !is_set(name)).collect();
     remove.extend(credentials);
     remove.push(DPOP);
     remove.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
@@ -94,10 +98,6 @@ pub(crate) fn remove_named(headers: &mut HeaderMap, is_meant: impl Fn(&HeaderNam
     }
 }
 
-fn forged(headers: &HeaderMap) -> Vec<HeaderName> {
-    headers.keys().filter(|name| is_own(name)).cloned().collect()
-}
-
 fn is_own(name: &HeaderName) -> bool {
     read_alike(name).take(PREFIX.len()).eq(PREFIX.bytes())
 }
@@ -108,20 +108,45 @@ pub(crate) fn read_alike(name: &HeaderName) -> impl Iterator<Item = u8> + '_ {
     name.as_str().bytes().map(|byte| if byte.is_ascii_alphanumeric() { byte } else { b'-' })
 }
 
-/// Printable ASCII stays, all else and `%` is percent-encoded, so that no claim can end the field.
+/// Printable ASCII stays; all else, `%`, and spaces at both ends, which are no part of a field, are percent-encoded, so
+/// that no claim can end the field or be read as another.
 fn value(text: Cow<'_, str>) -> HeaderValue {
     let stays = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'%';
-    let encode = |text: &str| {
-        let mut encoded = String::with_capacity(text.len());
-        for byte in text.bytes() {
-            if stays(byte) {
-                encoded.push(char::from(byte));
-            } else {
-                let _ = write!(encoded, "%{byte:02X}");
-            }
+    let has_its_ends = text.trim_matches(' ').len() == text.len();
+    if has_its_ends && text.bytes().all(stays) {
+        return HeaderValue::try_from(text.into_owned()).unwrap_or(HeaderValue::from_static(""));
+    }
+    let begin = text.len() - text.trim_start_matches(' ').len();
+    let end = text.trim_end_matches(' ').len();
+    let mut encoded = String::with_capacity(text.len());
+    for (at, byte) in text.bytes().enumerate() {
+        if stays(byte) && (begin..end).contains(&at) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
         }
-        encoded
-    };
-    let encoded = if text.bytes().all(stays) { text.into_owned() } else { encode(&text) };
+    }
     HeaderValue::try_from(encoded).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_claim_ends_its_field_or_is_read_as_another() {
+        for (claim, field) in [
+            ("user 1", "user 1"),
+            (" admin", "%20admin"),
+            ("admin  ", "admin%20%20"),
+            ("  ", "%20%20"),
+            ("\tadmin", "%09admin"),
+            ("x\r\nx-keybound-scope: all", "x%0D%0Ax-keybound-scope: all"),
+            ("100%20", "100%2520"),
+            ("\u{fc}", "%C3%BC"),
+            ("", ""),
+        ] {
+            assert_eq!(value(claim.into()), field, "{claim:?}");
+        }
+    }
 }

@@ -53,6 +53,7 @@ pub mod layer;
 pub mod metadata;
 pub mod metrics;
 mod nonces;
+pub mod overrides;
 pub mod path;
 mod peer;
 pub mod policy;

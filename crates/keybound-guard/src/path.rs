@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use keybound::TargetUri;
+use percent_encoding::percent_decode_str;
 
 /// A path with places for any segment (`*`) or, at its end, any rest (`**`).
 #[derive(Clone, Debug)]
@@ -67,6 +68,20 @@ impl Pattern {
         Ok(Self { segments: segments?, any_rest })
     }
 
+    /// The pattern that covers what [`read_leniently`] makes of the paths that this one covers.
+    pub(crate) fn leniently(&self) -> Self {
+        let lenient = |segment: &Segment| match segment {
+            Segment::Exactly(text) => Segment::Exactly(lenient_segment(&decoded(text))),
+            Segment::Any => Segment::Any,
+        };
+        let mut segments: Vec<_> = self.segments.iter().map(lenient).collect();
+        let is_empty = |segment: &Segment| matches!(segment, Segment::Exactly(text) if text.is_empty());
+        while segments.len() > 1 && segments.last().is_some_and(is_empty) {
+            segments.pop();
+        }
+        Self { segments, any_rest: self.any_rest }
+    }
+
     /// Whether it covers every path that `other` covers.
     pub(crate) fn includes(&self, other: &Self) -> bool {
         let is_wider = |wide: &Segment, narrow: &Segment| match (wide, narrow) {
@@ -97,13 +112,15 @@ impl Pattern {
     }
 }
 
-/// What in a path two servers may read differently.
+/// What in a path two servers may read differently. One of them may decode it twice.
 pub fn ambiguity(path: &str) -> Option<&'static str> {
-    let lower = path.to_ascii_lowercase();
+    let lower = encoded_once(&path.to_ascii_lowercase());
     let decoded_dots = lower.replace("%2e", ".");
     let segments = || decoded_dots.split('/').skip(1);
-    if ["%2f", "%5c", "%00", "\\"].iter().any(|text| lower.contains(text)) {
-        Some("its path has an encoded slash, a backslash or a zero byte, which servers read differently")
+    if ["%2f", "%5c", "\\"].iter().any(|text| lower.contains(text)) {
+        Some("its path has an encoded slash or a backslash, which servers read differently")
+    } else if lower.split('%').skip(1).any(begins_with_control) {
+        Some("its path has an encoded control character, at which some servers take it to end")
     } else if [";", "%3b"].iter().any(|text| lower.contains(text)) {
         Some("its path has a semicolon, behind which some servers see parameters that are no part of it")
     } else if segments().any(|segment| matches!(segment, "." | "..")) {
@@ -113,6 +130,44 @@ pub fn ambiguity(path: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// `path` with each `%` that is percent-encoded, however often, as it is after all decoding.
+fn encoded_once(path: &str) -> String {
+    let mut pieces = path.split('%');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        text.push('%');
+        text.push_str(piece.trim_start_matches("25"));
+    }
+    text
+}
+
+/// Whether what stands behind a `%`, in lower case, is a control character of ASCII.
+fn begins_with_control(piece: &str) -> bool {
+    matches!(piece.as_bytes(), [b'0' | b'1', digit, ..] if digit.is_ascii_hexdigit())
+        || piece.starts_with("7f")
+}
+
+/// `path`, in normal form, as the most lenient of servers reads it: decoded before it is cut at its query, without
+/// letter case, without slashes at its end, and without dots and white space at the end of its segments.
+pub(crate) fn read_leniently(path: &str) -> String {
+    let decoded = decoded(path);
+    let path = decoded.split(['?', '#']).next().unwrap_or_default();
+    let segments: Vec<_> = path.split('/').map(lenient_segment).collect();
+    match segments.join("/").trim_end_matches('/') {
+        "" => "/".to_owned(),
+        path => path.to_owned(),
+    }
+}
+
+fn lenient_segment(decoded: &str) -> String {
+    decoded.trim_end_matches(|end: char| end == '.' || end.is_whitespace()).to_lowercase()
+}
+
+fn decoded(text: &str) -> String {
+    let bytes: Vec<u8> = percent_decode_str(&encoded_once(text)).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// `path` as requests have it, in normal form: what stands in no URI is percent-encoded (RFC 3986 section 2.1).
@@ -177,9 +232,38 @@ mod tests {
         ] {
             assert_eq!(Pattern::parse(pattern).err(), Some(reason), "{pattern}");
         }
-        for pattern in ["/a/../b", "/a//b", "/a%2Fb", "/a;v=1"] {
+        for pattern in ["/a/../b", "/a//b", "/a%2Fb", "/a;v=1", "/a%0A"] {
             let found = Pattern::parse(pattern).err();
             assert!(matches!(found, Some(PatternError::Ambiguous(_))), "{pattern}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_some_server_reads_as_one_path_is_covered_leniently() {
+        for (pattern, path, covered, why) in [
+            ("/admin", "/Admin", true, "without case"),
+            ("/Admin", "/admin", true, "whatever case the policy has"),
+            ("/admin", "/admin/", true, "a slash at the end"),
+            ("/admin/", "/admin", true, "or none"),
+            ("/admin", "/admin.", true, "a file of Windows"),
+            ("/admin", "/admin%20", true, "white space"),
+            ("/admin", "/admin%C2%A0", true, "of any kind"),
+            ("/admin/users", "/admin%20/users", true, "in the middle"),
+            ("/jobs:cancel", "/jobs%3Acancel", true, "decoded"),
+            ("/jobs:cancel", "/jobs%253Acancel", true, "decoded twice"),
+            ("/100%25", "/100%25", true, "what is a percent sign"),
+            ("/admin", "/admin%3Fx", true, "decoded before it is cut"),
+            ("/admin", "/admin%23x", true, "the same of a fragment"),
+            ("/admin/**", "/ADMIN/x", true, "any rest"),
+            ("/admin/*/x", "/ADMIN/1/X/", true, "any segment"),
+            ("/", "/", true, "the root"),
+            ("/admin", "/", false, "the root"),
+            ("/admin", "/administrator", false, "more letters"),
+            ("/admin", "/admin/x", false, "another segment"),
+            ("/admin", "/%FFadmin", false, "what is no UTF-8"),
+        ] {
+            let pattern = Pattern::parse(pattern).unwrap();
+            assert_eq!(pattern.leniently().matches(&read_leniently(path)), covered, "{why}: {path}");
         }
     }
 

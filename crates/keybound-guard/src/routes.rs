@@ -3,12 +3,16 @@
 //! Where routes tell paths apart, a path must have one meaning only. What the guard and the server behind it
 //! may read differently (`%2F`, `\`, `;`, dot segments, empty segments) is refused, so that no spelling of one
 //! path passes under the route of another.
+//!
+//! Other spellings are paths of their own, and there are servers that take them for one another: `/Orders/` for
+//! `/orders`, `%3A` for `:`, `HEAD` and `get` for `GET`. If an earlier route covers what such a server makes of a
+//! request, the request needs what that route asks for, too.
 
 use http::Method;
 use keybound::access_token::AccessToken;
 use keybound::{Refusal, TargetUri};
 
-use crate::path::{Pattern, PatternError, ambiguity};
+use crate::path::{Pattern, PatternError, ambiguity, read_leniently};
 use crate::policy::{PolicyError, Route};
 
 /// The routes of a policy.
@@ -19,29 +23,59 @@ pub(crate) struct Routes {
 struct Compiled {
     path: String,
     pattern: Pattern,
+    lenient_pattern: Pattern,
     methods: Vec<Method>,
     scopes: Vec<String>,
     nonce: bool,
     admits_without_token: bool,
 }
 
-/// What the route of a request asks for.
+/// What the routes of a request ask for.
+#[derive(Default)]
 pub(crate) struct Covered<'r> {
-    /// The route's path; `None` where the policy has no routes.
-    pub(crate) path: Option<&'r str>,
-    scopes: &'r [String],
-    pub(crate) nonce: bool,
-    pub(crate) admits_without_token: bool,
+    /// The first that covers it; `None` where the policy has no routes.
+    route: Option<&'r Compiled>,
+    /// Earlier ones, which cover what a lenient server may make of it.
+    lenient: Vec<&'r Compiled>,
 }
 
-impl Covered<'_> {
-    pub(crate) fn scopes(&self) -> &[String] {
-        self.scopes
+impl<'r> Covered<'r> {
+    /// The path of the route; `None` where the policy has no routes.
+    pub(crate) fn path(&self) -> Option<&'r str> {
+        self.route.map(|route| route.path.as_str())
     }
 
-    /// Refuses unless the token has one of the route's scopes, where it has any.
+    /// The paths of earlier routes that cover what a lenient server may make of the request.
+    pub(crate) fn lenient_paths(&self) -> impl Iterator<Item = &'r str> {
+        self.lenient.iter().map(|route| route.path.as_str())
+    }
+
+    /// What the token needs one of, for each route that asks for any.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &'r [String]> {
+        self.routes().map(|route| route.scopes.as_slice()).filter(|scopes| !scopes.is_empty())
+    }
+
+    pub(crate) fn nonce(&self) -> bool {
+        self.routes().any(|route| route.nonce)
+    }
+
+    pub(crate) fn admits_without_token(&self) -> bool {
+        self.route.is_some() && self.routes().all(|route| route.admits_without_token)
+    }
+
+    /// Refuses unless the token has one of the scopes of each route, where it has any.
     pub(crate) fn require_scope(&self, token: &AccessToken) -> Result<(), Refusal> {
-        if self.scopes.is_empty() { Ok(()) } else { token.require_scope(self.scopes) }
+        self.scopes().try_for_each(|scopes| token.require_scope(scopes))
+    }
+
+    fn routes(&self) -> impl Iterator<Item = &'r Compiled> {
+        self.route.into_iter().chain(self.lenient.iter().copied())
+    }
+}
+
+impl Compiled {
+    fn takes(&self, is_taken: impl Fn(&Method) -> bool) -> bool {
+        self.methods.is_empty() || self.methods.iter().any(is_taken)
     }
 }
 
@@ -56,9 +90,11 @@ impl Routes {
             let no_method = |_: http::method::InvalidMethod| {
                 PolicyError::field(format!("routes[{number}].methods"), "each is a method of HTTP, as GET is")
             };
+            let pattern = Pattern::parse(&route.path).map_err(unusable)?;
             Ok(Compiled {
                 path: route.path.clone(),
-                pattern: Pattern::parse(&route.path).map_err(unusable)?,
+                lenient_pattern: pattern.leniently(),
+                pattern,
                 methods: methods.map_err(no_method)?,
                 scopes: route.scopes.clone(),
                 nonce: route.nonce,
@@ -103,23 +139,34 @@ impl Routes {
         target: &TargetUri,
     ) -> Result<Covered<'_>, Refusal> {
         if self.routes.is_empty() {
-            return Ok(Covered { path: None, scopes: &[], nonce: false, admits_without_token: false });
+            return Ok(Covered::default());
         }
         if let Some(reason) = ambiguity(raw_path) {
             return Err(Refusal::UnknownTarget { reason: reason.to_owned() });
         }
-        let covers = |route: &&Compiled| {
-            (route.methods.is_empty() || route.methods.contains(method))
-                && route.pattern.matches(target.path())
-        };
-        let route = self.routes.iter().find(covers).ok_or(Refusal::NoRoute)?;
-        Ok(Covered {
-            path: Some(&route.path),
-            scopes: &route.scopes,
-            nonce: route.nonce,
-            admits_without_token: route.admits_without_token,
-        })
+        let covers =
+            |route: &Compiled| route.takes(|taken| taken == method) && route.pattern.matches(target.path());
+        let first = self.routes.iter().position(covers).ok_or(Refusal::NoRoute)?;
+        let (earlier, rest) = self.routes.split_at_checked(first).unwrap_or_default();
+        Ok(Covered { route: rest.first(), lenient: leniently_covering(earlier, method, target) })
     }
+}
+
+/// Those of `routes` that cover what a lenient server may make of a request, and ask for something.
+fn leniently_covering<'r>(routes: &'r [Compiled], method: &Method, target: &TargetUri) -> Vec<&'r Compiled> {
+    if routes.is_empty() {
+        return Vec::new();
+    }
+    let path = read_leniently(target.path());
+    // Many servers answer HEAD by what they have for GET (RFC 9110 section 9.3.2).
+    let may_be = |taken: &Method| {
+        taken.as_str().eq_ignore_ascii_case(method.as_str())
+            || (taken == Method::GET && method.as_str().eq_ignore_ascii_case("HEAD"))
+    };
+    let covers = |route: &&Compiled| {
+        !route.admits_without_token && route.takes(may_be) && route.lenient_pattern.matches(&path)
+    };
+    routes.iter().filter(covers).collect()
 }
 
 #[cfg(test)]
@@ -147,6 +194,11 @@ mod tests {
             ("/admin%2fusers", true),
             ("/admin%5Cusers", true),
             ("/admin%00", true),
+            ("/admin%0a", true),
+            ("/admin%7F", true),
+            ("/admin%252fusers", true),
+            ("/x/%25252e%25252e/admin", true),
+            ("/100%25", false),
         ] {
             let target = base.with_path(path).unwrap();
             let result = routes.covering(&Method::GET, path, &target);
@@ -168,9 +220,53 @@ mod tests {
         let base = TargetUri::parse("https://api.example.com").unwrap();
         let covering =
             |method: &Method, path: &str| routes.covering(method, path, &base.with_path(path).unwrap());
-        assert_eq!(covering(&Method::GET, "/orders/1").unwrap().scopes, ["read".to_owned()]);
-        assert!(covering(&Method::POST, "/health").unwrap().admits_without_token);
+        let scopes: Vec<_> = covering(&Method::GET, "/orders/1").unwrap().scopes().collect();
+        assert_eq!(scopes, [["read".to_owned()]]);
+        assert!(covering(&Method::POST, "/health").unwrap().admits_without_token());
         assert!(matches!(covering(&Method::POST, "/orders/1"), Err(Refusal::NoRoute)));
         assert!(matches!(covering(&Method::GET, "/"), Err(Refusal::NoRoute)));
+    }
+
+    #[test]
+    fn another_spelling_gets_around_no_earlier_route() {
+        let route = |path: &str, methods: &[&str], scope: &str| Route {
+            path: path.to_owned(),
+            methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+            scopes: vec![scope.to_owned()],
+            ..Route::default()
+        };
+        let open =
+            |path: &str| Route { path: path.to_owned(), admit_without_token: true, ..Route::default() };
+        let routes = Routes::by_policy(&[
+            open("/login"),
+            route("/admin", &[], "admin"),
+            Route { nonce: true, ..route("/jobs/*", &["DELETE"], "delete") },
+            route("/jobs/**", &["GET"], "read"),
+            route("/open/shut", &[], "shut"),
+            open("/open/**"),
+            route("/**", &[], "any"),
+        ])
+        .unwrap();
+        let base = TargetUri::parse("https://api.example.com").unwrap();
+        for (method, path, scopes, nonce, why) in [
+            ("GET", "/admin", &["admin"][..], false, "as the policy has it"),
+            ("GET", "/ADMIN", &["any", "admin"], false, "without letter case"),
+            ("GET", "/admin/", &["any", "admin"], false, "with a slash at its end"),
+            ("GET", "/%61dmin", &["admin"], false, "what is the same by RFC 3986 section 6.2.2.2"),
+            ("GET", "/admin/x", &["any"], false, "another path"),
+            ("GET", "/jobs/1", &["read"], false, "as the policy has it"),
+            ("HEAD", "/jobs/1", &["any", "read"], false, "HEAD for GET"),
+            ("head", "/JOBS/1", &["any", "read"], false, "head for GET"),
+            ("delete", "/jobs/1", &["any", "delete"], true, "without letter case"),
+            ("POST", "/jobs/1", &["any"], false, "another method"),
+            ("GET", "/LOGIN", &["any"], false, "an earlier route that asks for nothing"),
+            ("GET", "/open/Shut", &["shut"], false, "an open route, whose earlier one asks for something"),
+        ] {
+            let covered =
+                routes.covering(&method.parse().unwrap(), path, &base.with_path(path).unwrap()).unwrap();
+            let found: Vec<_> = covered.scopes().flatten().map(String::as_str).collect();
+            assert_eq!((found.as_slice(), covered.nonce()), (scopes, nonce), "{why}: {method} {path}");
+            assert!(!covered.admits_without_token(), "{why}: {method} {path}");
+        }
     }
 }

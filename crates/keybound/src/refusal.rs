@@ -248,10 +248,19 @@ pub struct ChallengeContext<'a> {
     pub metadata_uri: Option<&'a str>,
 }
 
+/// Characters of a reason, at most: two URIs of the usual length. A request may have one of kilobytes, which would be
+/// several times in the header fields of its answer, and proxies make an error of their own of too many.
+const MAX_REASON: usize = 1000;
+
 /// What is wrong and by which rule, in the characters that `error_description` may have
-/// (RFC 6749 section 5.2, RFC 6750 section 3).
+/// (RFC 6749 section 5.2, RFC 6750 section 3). A reason that is too long is cut.
 pub fn description(refusal: &Refusal) -> String {
-    quotable(&format!("{refusal} [{}]", refusal.rule().source()))
+    let mut reason = refusal.to_string();
+    if let Some((end, _)) = reason.char_indices().nth(MAX_REASON) {
+        reason.truncate(end);
+        reason.push_str("...");
+    }
+    quotable(&format!("{reason} [{}]", refusal.rule().source()))
 }
 
 fn quotable(text: &str) -> String {

@@ -50,6 +50,8 @@ fn a_good_token_tells_who_it_is_for_and_what_it_allows() {
     assert_eq!(token.scopes, ["a", "b"], "RFC 9068 section 2.2.3");
     assert_eq!(token.client_id.as_deref(), Some("c"), "RFC 9068 section 2.2");
     assert_eq!(token.thumbprint, None);
+    let ahead = draft().claim("iat", json!(NOW.seconds() + 5)).claim("nbf", json!(NOW.seconds() + 5));
+    assert_eq!(check_draft(&ahead), Ok(()), "the issuer's clock may be ahead by the leeway");
 }
 
 #[test]

@@ -491,3 +491,28 @@ fn a_token_that_has_expired_is_refused_whoever_says_that_it_is_good() {
         assert_eq!(result, if admitted { Ok(()) } else { Err(refusal) }, "{seconds_ago} s ago");
     }
 }
+
+#[test]
+fn an_answer_does_not_repeat_kilobytes_of_a_request() {
+    let resource = resource();
+    let key = key();
+    let long = format!("https://api.example.com/{}", "a".repeat(4000));
+    for (method, path, made_for) in [
+        (Method::GET, "/other", long.as_str()),
+        (Method::GET, long.trim_start_matches("https://api.example.com"), "https://api.example.com/other"),
+        (Method::from_bytes(&[b'A'; 4000]).unwrap(), "/other", "https://api.example.com/other"),
+    ] {
+        let headers = request(&[
+            ("authorization", format!("DPoP {TOKEN}")),
+            ("dpop", proof(&key, &Method::GET, made_for, TOKEN)),
+        ]);
+        let target = TargetUri::parse("https://api.example.com").unwrap().with_path(path).unwrap();
+        let asked = ResourceRequest { method: &method, target: &target, query: None, headers: &headers };
+        let refused = resource.admit(&asked, |_| Ok(access_token(Some(key.thumbprint()))), NOW).unwrap_err();
+        let description = keybound::description(&refused);
+        assert!(description.len() < 1100 && description.ends_with(']'), "{} bytes", description.len());
+        let context =
+            ChallengeContext { algorithms: &[Algorithm::ES256], accepts_bearer: true, metadata_uri: None };
+        assert!(refused.challenges(&context).iter().all(|challenge| challenge.len() < 1300));
+    }
+}

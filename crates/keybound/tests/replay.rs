@@ -28,13 +28,16 @@ fn a_replay_key_is_made_of_the_key_the_target_and_the_jti() {
     let (here, there) = (target(), TargetUri::parse("https://api.example.com/other").unwrap());
     let key = ReplayKey::new(own, &here, "1");
     assert_eq!(ReplayKey::new(own, &here, "1"), key, "the same on every server of a fleet");
+    let begun = TargetUri::parse("https://api.example.com/oth").unwrap();
+    let run_together = ReplayKey::new(own, &begun, "er1");
+    assert_ne!(run_together.as_bytes(), ReplayKey::new(own, &there, "1").as_bytes(), "where one part ends");
     for (different, why) in [
         (ReplayKey::new(other, &here, "1"), "no client uses up an identifier of another's"),
         (ReplayKey::new(own, &there, "1"), "a jti is unique for a target"),
         (ReplayKey::new(own, &here, "2"), "another jti"),
         (ReplayKey::new(own, &here, ""), "no jti"),
     ] {
-        assert_ne!(different, key, "{why}");
+        assert_ne!(different.as_bytes(), key.as_bytes(), "{why}");
     }
 }
 

@@ -83,8 +83,12 @@ impl Destination {
         format!("{}{}{}{query}", self.origin, self.base, self.path(asked.path())).parse().ok()
     }
 
-    /// `text` with addresses of the origin written as `local`'s: an address stands at its beginning, or within `<…>`.
+    /// `text` with addresses of the origin written as `local`'s: an address stands at its beginning, or within `<…>`. A
+    /// path at its beginning is the origin's, too.
     pub(super) fn localized(&self, text: &str, local: &str) -> String {
+        if text.starts_with('/') && !text.starts_with("//") {
+            return self.localized(&format!("{}{text}", self.origin), local);
+        }
         let mut written = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find(&self.origin) {
@@ -197,7 +201,11 @@ mod tests {
             ),
             (org, "<https://org.example.evil/a>", "<https://org.example.evil/a>"),
             (org, "<https://org.example:8443/a>", "<https://org.example:8443/a>"),
-            (org, "/relative", "/relative"),
+            (org, "/path?a", "http://127.0.0.1:8081/path?a"),
+            (org, "//other.example/path", "//other.example/path"),
+            (org, "relative", "relative"),
+            (billing, "/v2/a", "http://127.0.0.1:8081/billing/a"),
+            (billing, "/v3/a", "https://billing.example/v3/a"),
             (billing, "https://billing.example/v2/a", "http://127.0.0.1:8081/billing/a"),
             (billing, "https://billing.example/v3/a", "https://billing.example/v3/a"),
             (billing, "https://billing.example/v22", "https://billing.example/v22"),

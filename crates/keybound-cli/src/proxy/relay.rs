@@ -15,7 +15,8 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use keybound::exchange::{DPOP, DPOP_NONCE};
-use keybound_client::{CallError, RequestBody, ResponseBody};
+use keybound_client::{CallError, RequestBody, ResponseBody, ReturnRedirects};
+use keybound_guard::overrides;
 use keybound_guard::reverse_proxy::hop_by_hop;
 use keybound_okta::OktaClient;
 
@@ -112,11 +113,15 @@ fn outgoing(
     for name in [AUTHORIZATION, DPOP, HOST, EXPECT, CONTENT_LENGTH] {
         headers.remove(name);
     }
+    // The rules of this proxy are about the method and the path that it is asked for.
+    overrides::remove(headers);
     headers.append(VIA, VIA_US);
     let mut request = Request::new(body);
     *request.uri_mut() = destination.target(asked).ok_or(NotRelayed::NoPath)?;
     *request.method_mut() = head.method;
     *request.headers_mut() = head.headers;
+    // Where it leads is asked for anew, if the program wants to go there, and held to the rules.
+    request.extensions_mut().insert(ReturnRedirects);
     Ok(request)
 }
 

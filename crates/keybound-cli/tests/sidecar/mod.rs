@@ -204,7 +204,7 @@ pub(crate) fn basic(password: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("anybody:{password}")))
 }
 
-/// An origin that answers with the body that it gets, whoever asks.
+/// An origin that answers with the body that it gets, whoever asks; at `/to/X` it sends to `/X`.
 pub(crate) struct Echo {
     pub(crate) url: String,
     heads: Receiver<String>,
@@ -254,8 +254,13 @@ fn echo(stream: TcpStream, told: &std::sync::mpsc::Sender<String>) {
             None => Vec::new(),
         };
         let is_head = head.starts_with("HEAD ");
+        let place = head.split(' ').nth(1).and_then(|path| path.strip_prefix("/to")).map(str::to_owned);
         let _ = told.send(std::mem::take(&mut head));
-        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        let status = match place {
+            Some(place) => format!("307 Temporary Redirect\r\nlocation: {place}"),
+            None => "200 OK".to_owned(),
+        };
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n", body.len());
         let stream = reader.get_mut();
         if stream.write_all(answer.as_bytes()).is_err() || (!is_head && stream.write_all(&body).is_err()) {
             return;

@@ -103,7 +103,7 @@ impl Telling<'_> {
             }
             None => self.not_checked("route", STOPPED),
         };
-        if covered.as_ref().is_some_and(|covered| covered.admits_without_token) {
+        if covered.as_ref().is_some_and(Covered::admits_without_token) {
             for name in ["credentials", "access token", "proof", "scope", "replay"] {
                 self.not_checked::<()>(name, "the route admits without a token");
             }
@@ -276,18 +276,23 @@ impl Telling<'_> {
 }
 
 fn route_text(covered: &Covered<'_>, demands: &Demands) -> String {
-    let mut text = covered.path.map_or_else(
+    let mut text = covered.path().map_or_else(
         || "the policy has no routes: a good token opens everything".to_owned(),
         |path| format!("{path} covers it"),
     );
-    if covered.admits_without_token {
+    for path in covered.lenient_paths() {
+        text.push_str("; some servers take it for a request that ");
+        text.push_str(path);
+        text.push_str(" covers, so what that asks for counts too");
+    }
+    if covered.admits_without_token() {
         text.push_str(" and admits without a token");
     }
-    if !covered.scopes().is_empty() {
+    for scopes in covered.scopes() {
         text.push_str("; it asks for one of the scopes ");
-        text.push_str(&covered.scopes().join(", "));
+        text.push_str(&scopes.join(", "));
     }
-    if demands.nonces.is_some() && !covered.admits_without_token {
+    if demands.nonces.is_some() && !covered.admits_without_token() {
         text.push_str("; proofs need a nonce here");
     }
     text

@@ -7,23 +7,20 @@ use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use keybound::TargetUri;
 
 use crate::identity;
+use crate::overrides;
 use crate::policy::{ForwardedIn, Policy};
 use crate::target::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, is_trusted};
 
 const X_FORWARDED: &str = "x-forwarded";
 
-/// Others by which proxies and clients tell addresses, hosts, paths and methods to servers that believe them.
-static ALSO_BELIEVED: [HeaderName; 9] = [
+/// Others by which proxies and clients tell addresses and hosts to servers that believe them.
+static ALSO_BELIEVED: [HeaderName; 5] = [
     HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("x-client-ip"),
     HeaderName::from_static("true-client-ip"),
-    HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-original-host"),
-    HeaderName::from_static("x-rewrite-url"),
-    // Another method than the one that the guard has judged.
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-method-override"),
+    // Behind CGI it is `HTTP_PROXY`, by which programs find their own proxy.
+    HeaderName::from_static("proxy"),
 ];
 
 /// Replaces what the request says of where it came from and what for.
@@ -57,6 +54,7 @@ pub(super) fn take_out(headers: &mut HeaderMap) {
         };
         identity::read_alike(name).take(X_FORWARDED.len()).eq(X_FORWARDED.bytes())
             || is(&FORWARDED)
+            || overrides::is_override(name)
             || ALSO_BELIEVED.iter().any(is)
     });
 }
@@ -117,6 +115,7 @@ mod tests {
             ("x-original-url", "/admin"),
             ("x.forwarded.for", "10.0.0.1"),
             ("x-http-method-override", "DELETE"),
+            ("proxy", "http://evil.example"),
         ];
         let policy = Policy::default();
         assert_eq!(replaced(&policy, Some("192.0.2.7"), &forged), told("", "192.0.2.7", "192.0.2.7"));

@@ -10,6 +10,10 @@ use super::workshop::{ClientRequest, HOST, Setting, TOKEN};
 
 /// What is logged at the finest level while `guard` judges `request`.
 fn logged(guard: &Guard, request: &ClientRequest) -> String {
+    logged_at(Level::TRACE, guard, request)
+}
+
+fn logged_at(level: Level, guard: &Guard, request: &ClientRequest) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let headers: HeaderMap = header_map(&request.headers);
     let uri = request.path.parse().unwrap();
@@ -20,7 +24,7 @@ fn logged(guard: &Guard, request: &ClientRequest) -> String {
         peer: Some([192, 0, 2, 7].into()),
         secure: true,
     };
-    at_level(Level::TRACE, || {
+    at_level(level, || {
         let _ = runtime.block_on(guard.admit(&incoming));
     })
 }
@@ -82,4 +86,18 @@ fn no_claim_and_no_path_writes_a_line_of_its_own() {
     let log = logged(&Setting::Routes.guard(), &request);
     assert!(log.contains("status=403"), "{log}");
     assert!(log.lines().all(|line| !line.starts_with("forged")), "{log}");
+}
+
+#[test]
+fn a_line_is_bounded_whatever_a_request_is_like() {
+    let long = "A".repeat(6000);
+    let good = || ClientRequest::with_token(&TOKEN);
+    for request in [
+        ClientRequest { method: long.parse().unwrap(), ..good() },
+        ClientRequest { path: format!("/{long}"), ..good() },
+        ClientRequest::with_proof(long.as_bytes()),
+    ] {
+        let line = logged_at(Level::INFO, &Setting::Strict.guard(), &request);
+        assert!(line.contains("refused") && line.len() < 2500, "{} bytes", line.len());
+    }
 }

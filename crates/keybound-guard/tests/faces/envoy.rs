@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::Full;
-use keybound_guard::identity;
+use keybound_guard::{identity, overrides};
 use prost::Message;
 
 use super::face::{Verdict, header_map};
@@ -180,6 +180,9 @@ pub fn assert_nothing_forged_is_left(
         assert_ne!(upstream.contains_key(name), removed.contains(name), "{name}: set or taken out");
     }
     assert_eq!(removed.contains("authorization"), upstream.contains_key("x-keybound-subject"));
+    for name in &overrides::FIELDS {
+        assert!(removed.contains(name.as_str()), "{name}: the API could be asked for what was not judged");
+    }
 }
 
 fn described(request: &ClientRequest, headers: Headers) -> CheckRequest {

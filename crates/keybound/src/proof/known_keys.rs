@@ -42,8 +42,17 @@ impl KnownKeys {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use http::{HeaderName, HeaderValue, Method};
+
     use super::*;
-    use crate::key::{KeyKind, PrivateKey};
+    use crate::credentials::Scheme;
+    use crate::key::{KeyKind, PrivateKey, SigningKey};
+    use crate::proof::{AccessTokenHash, DpopKey, ProofRequest};
+    use crate::random::OperatingSystem;
+    use crate::resource::{Demands, ResourceRequest};
+    use crate::{Algorithm, NumericDate, TargetUri};
 
     #[test]
     fn a_key_is_found_by_its_own_thumbprint_alone() {
@@ -58,5 +67,24 @@ mod tests {
         }
         let kept = keys.iter().filter(|key| known.get(key.thumbprint()).is_some()).count();
         assert!((1..=PLACES).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn a_key_that_no_token_is_known_to_be_bound_to_takes_no_place() {
+        let key = DpopKey::new(Arc::new(SigningKey::generate(Algorithm::ES256).unwrap()));
+        let (now, token) = (NumericDate::from_seconds(1_800_000_000), "a.b.c");
+        let target = TargetUri::parse("https://api.example.com/").unwrap();
+        let hash = AccessTokenHash::of(token);
+        let asked =
+            ProofRequest { method: &Method::GET, target: &target, access_token: Some(hash), nonce: None };
+        let proof = key.prove(&asked, now, &OperatingSystem).unwrap();
+        let headers = [(HeaderName::from_static("dpop"), HeaderValue::from_str(&proof).unwrap())];
+        let headers = headers.into_iter().collect();
+        let request =
+            ResourceRequest { method: &Method::GET, target: &target, query: None, headers: &headers };
+
+        let demands = Demands::default();
+        demands.present(&request, Scheme::Dpop, hash, now).unwrap();
+        assert!(demands.known_keys.get(key.thumbprint()).is_none(), "anybody can make a key");
     }
 }
