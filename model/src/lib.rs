@@ -17,6 +17,8 @@ mod ledger;
 mod shard;
 #[path = "../../crates/keybound/src/replay/memory/table.rs"]
 mod table;
+#[path = "../../crates/keybound/src/replay/memory/tables.rs"]
+mod tables;
 #[path = "../../crates/keybound/src/replay/memory/tally.rs"]
 mod tally;
 
@@ -41,7 +43,7 @@ mod words {
     }
 }
 
-/// A store of two shards and one tally.
+/// A store of two shards and one tally. The second proof of a shard moves the first to its large table.
 pub struct Store(ledger::Ledger);
 
 /// A proof: its number, that of the client who sends it, and the generation in which it expires. Proofs of
@@ -58,7 +60,7 @@ impl Store {
         Self(ledger::Ledger::new(ledger::Bounds {
             shards: 2,
             proofs_of_shard,
-            words_of_table: table::Table::words_for(proofs_of_shard),
+            first_of_shard: 1,
             tallies: 1,
             columns: 4,
             quota,

@@ -15,8 +15,7 @@ pub struct ReplayRules {
     /// Where.
     pub store: ReplayStoreKind,
     /// In memory: live proofs of all clients, at most. One takes 22 bytes, so that the default is bounded by
-    /// 87 MB. They come into use with the first tens of thousands of proofs: a guard for fewer takes less by a
-    /// smaller capacity.
+    /// 89 MB; a guard with less than a 32nd of them, 125,000, takes some 6 MB.
     pub capacity: usize,
     /// Live proofs of one key, at most; without it a quarter of the capacity.
     pub quota_per_key: Option<usize>,

@@ -4,12 +4,10 @@
 //! A record holds two locks from the search to the insertion, that of its shard and, taken second, that
 //! of its key's tally: always in this order, so that no two records wait for each other.
 
-use std::sync::OnceLock;
-
 use super::shard::Shard;
 use super::table::{Entry, Found, LABEL_BITS, Table, put};
+use super::tables::Tables;
 use super::tally::{Cell, ROWS, Tally};
-use super::words::Words;
 use super::{Mutex, MutexGuard, ReplayRefusal};
 
 /// Generations that the longest life is cut into: more of them drop proofs sooner after their expiry, and
@@ -24,7 +22,8 @@ pub(super) const GENERATIONS: usize = GENERATIONS_OF_A_LIFE + 1;
 pub(super) struct Bounds {
     pub(super) shards: usize,
     pub(super) proofs_of_shard: usize,
-    pub(super) words_of_table: usize,
+    /// Of those, the first, for which its small table has room.
+    pub(super) first_of_shard: usize,
     pub(super) tallies: usize,
     /// Cells in a row of a tally.
     pub(super) columns: usize,
@@ -35,15 +34,19 @@ pub(super) struct Bounds {
 impl Bounds {
     /// Bytes of everything.
     pub(super) fn bytes(&self) -> usize {
-        let tables = Words::bytes(self.words_of_tables());
+        let tables = self.small_tables().bytes().saturating_add(self.large_tables().bytes());
         let shards = self.shards.saturating_mul(size_of::<Mutex<Shard>>());
         let cells = self.columns.saturating_mul(ROWS * size_of::<Cell>());
         let tally = cells.saturating_add(size_of::<Mutex<Tally>>());
         tables.saturating_add(shards).saturating_add(self.tallies.saturating_mul(tally))
     }
 
-    fn words_of_tables(&self) -> usize {
-        self.shards.saturating_mul(self.words_of_table)
+    const fn small_tables(&self) -> Tables {
+        Tables::new(self.shards, self.first_of_shard)
+    }
+
+    const fn large_tables(&self) -> Tables {
+        Tables::new(self.shards, self.proofs_of_shard)
     }
 }
 
@@ -60,8 +63,9 @@ pub(super) struct Fingerprint {
 
 pub(super) struct Ledger {
     bounds: Bounds,
-    /// Those of the tables of all shards, one behind the other; nothing until the first proof.
-    words: OnceLock<Words>,
+    /// Where the proofs of a shard are until these are full, so that a store with few takes little memory.
+    small: Tables,
+    large: Tables,
     shards: Box<[Mutex<Shard>]>,
     tallies: Box<[Mutex<Tally>]>,
 }
@@ -70,7 +74,8 @@ impl Ledger {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            words: OnceLock::new(),
+            small: bounds.small_tables(),
+            large: bounds.large_tables(),
             shards: (0..bounds.shards).map(|_| Mutex::new(Shard::default())).collect(),
             tallies: (0..bounds.tallies).map(|_| Mutex::new(Tally::default())).collect(),
         }
@@ -80,9 +85,9 @@ impl Ledger {
     pub(super) fn record(&self, proof: &Fingerprint, current: u64) -> Result<(), ReplayRefusal> {
         let entry = entry(proof).ok_or(ReplayRefusal::Unavailable)?;
         let of_shard = number(proof.hash >> LABEL_BITS, self.shards.len());
-        let table = self.table(of_shard)?;
         let mut shard = locked(&self.shards, of_shard)?;
         let mut tally = locked(&self.tallies, number(proof.client, self.tallies.len()))?;
+        let table = if shard.is_large { &self.large } else { &self.small }.of(of_shard)?;
         table.approach(entry);
         let account = tally.account(proof.client, proof.generation, current, self.bounds.columns)?;
         shard.drop_generations_before(current, table);
@@ -90,6 +95,7 @@ impl Ledger {
         if !shard.remembers(proof.generation) {
             return Err(ReplayRefusal::Unavailable);
         }
+        let table = self.with_room(&mut shard, of_shard, table)?;
         // The same identifier may have come with another expiry, and is found as well.
         let place = match table.find(entry).ok_or(ReplayRefusal::Full)? {
             Found::Free(place) => place,
@@ -104,22 +110,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// The table of a shard, whose lock is taken before it is used.
-    fn table(&self, shard: usize) -> Result<Table<'_>, ReplayRefusal> {
-        let words = match self.words.get() {
-            Some(words) => words,
-            None => self.make_words()?,
-        };
-        let from = shard * self.bounds.words_of_table;
-        let own = words.all().get(from..from + self.bounds.words_of_table);
-        own.map(Table::new).ok_or(ReplayRefusal::Unavailable)
-    }
-
-    #[cold]
-    fn make_words(&self) -> Result<&Words, ReplayRefusal> {
-        let words = Words::new(self.bounds.words_of_tables()).ok_or(ReplayRefusal::Full)?;
-        // Another thread's, if it was first: nothing was put into these.
-        Ok(self.words.get_or_init(|| words))
+    /// The table of a shard: its large one, to which all moves, once its small one is full.
+    fn with_room<'t>(
+        &'t self,
+        shard: &mut Shard,
+        of_shard: usize,
+        table: Table<'t>,
+    ) -> Result<Table<'t>, ReplayRefusal> {
+        if shard.is_large || shard.len() < self.bounds.first_of_shard {
+            return Ok(table);
+        }
+        let large = self.large.of(of_shard)?;
+        table.move_to(large);
+        shard.is_large = true;
+        Ok(large)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -165,7 +169,7 @@ mod tests {
     const BOUNDS: Bounds = Bounds {
         shards: 4,
         proofs_of_shard: 2_000,
-        words_of_table: Table::words_for(2_000),
+        first_of_shard: 60,
         tallies: 2,
         columns: 16,
         quota: u64::MAX,
@@ -177,11 +181,11 @@ mod tests {
     }
 
     fn reserved(ledger: &Ledger) -> usize {
-        ledger.words.get().map_or(0, |words| size_of_val(words.all()))
+        ledger.small.reserved() + ledger.large.reserved()
     }
 
     #[test]
-    fn a_ledger_takes_its_memory_with_the_first_proof_and_fills_every_shard_to_its_share() {
+    fn a_ledger_takes_memory_when_it_is_needed_and_fills_every_shard_to_its_share() {
         for width in 1..=GENERATIONS as u64 {
             let ledger = Ledger::new(BOUNDS);
             assert_eq!(reserved(&ledger), 0, "nothing before the first proof");
@@ -189,7 +193,9 @@ mod tests {
             for number in 1..=10_000 {
                 let proof = fingerprint(number, 100 + number % width);
                 accepted += usize::from(ledger.record(&proof, 100).is_ok());
-                assert_eq!(reserved(&ledger), Words::bytes(BOUNDS.words_of_tables()));
+                let is_needed = number > BOUNDS.shards as u64 * 60;
+                assert!(ledger.large.reserved() == 0 || number > 60, "{number}");
+                assert!(ledger.large.reserved() > 0 || !is_needed, "{number}");
             }
             assert_eq!(
                 accepted,
@@ -216,8 +222,7 @@ mod tests {
 
     #[test]
     fn proofs_whose_hashes_lie_close_together_are_all_told_apart() {
-        let words_of_table = Table::words_for(3_000);
-        let ledger = Ledger::new(Bounds { shards: 1, proofs_of_shard: 3_000, words_of_table, ..BOUNDS });
+        let ledger = Ledger::new(Bounds { shards: 1, proofs_of_shard: 3_000, ..BOUNDS });
         // They all choose the last group of the table, which no client can bring about.
         let crowd =
             |number: u128| Fingerprint { hash: u128::MAX - (number << LABEL_BITS), client: 1, generation: 1 };
@@ -267,6 +272,7 @@ mod tests {
         #[test]
         fn a_ledger_answers_as_a_map_that_forgets_what_has_expired(
             proofs_of_shard in prop_oneof![1_usize..100, 1_000_usize..4_000],
+            first_of_shard in 0_usize..200,
             // Numbers that come again, and how long they live; how often time goes on, and then how far: back, too.
             records in prop::collection::vec((0_u64..4_000, 0..GENERATIONS as u64), 1..5_000),
             period in 50_usize..3_000,
@@ -276,7 +282,7 @@ mod tests {
                 shards: 1,
                 tallies: 1,
                 proofs_of_shard,
-                words_of_table: Table::words_for(proofs_of_shard),
+                first_of_shard,
                 ..BOUNDS
             };
             let (ledger, mut model) = (Ledger::new(bounds), Model::default());
@@ -290,6 +296,7 @@ mod tests {
                 prop_assert_eq!(ledger.record(&proof, current), answer, "record {}", at);
             }
             prop_assert_eq!(ledger.len(), model.generations.len());
+            prop_assert!(reserved(&ledger) < bounds.bytes());
         }
     }
 }

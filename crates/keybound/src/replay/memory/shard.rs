@@ -14,6 +14,8 @@ pub(super) struct Shard {
     counts: [usize; GENERATIONS],
     /// All generations before this one have been dropped.
     oldest: u64,
+    /// Whether they are in the large one of its tables.
+    pub(super) is_large: bool,
 }
 
 impl Shard {

@@ -28,9 +28,9 @@ type Place = [AtomicU64; 2];
 type Group = [Place; PLACES_OF_A_GROUP];
 const PLACES_OF_A_GROUP: usize = 4;
 
-/// Places that a table has for ten entries beside theirs: look-ups in a fuller one walk further, and an emptier one takes
+/// For so many entries a table has one place to spare: look-ups in a fuller one walk further, and an emptier one takes
 /// more memory for an entry.
-const SPARE_PLACES_FOR_TEN: usize = 3;
+const ENTRIES_FOR_A_SPARE_PLACE: usize = 4;
 
 /// The table of a shard. Only who holds the shard's lock uses it: its words are atomic so that they can be shared, and
 /// no order among them is asked for.
@@ -50,7 +50,7 @@ pub(super) enum Found<'w> {
 impl<'w> Table<'w> {
     /// Words of a table that is made for so many entries.
     pub(super) const fn words_for(entries: usize) -> usize {
-        let places = entries.saturating_add(entries / 10 * SPARE_PLACES_FOR_TEN);
+        let places = entries.saturating_add(entries / ENTRIES_FOR_A_SPARE_PLACE);
         let groups = places / PLACES_OF_A_GROUP + 1;
         groups.saturating_mul(size_of::<Group>() / size_of::<AtomicU64>())
     }
@@ -91,6 +91,17 @@ impl<'w> Table<'w> {
             if is_kept(label(entry))
                 && let Some(Found::Free(place)) = self.find(entry)
             {
+                put(place, entry);
+            }
+        }
+    }
+
+    /// Moves all entries to another table, which has none.
+    pub(super) fn move_to(self, other: Table<'_>) {
+        for place in self.groups.iter().flatten() {
+            let Some(entry) = read(place) else { continue };
+            write(place, None);
+            if let Some(Found::Free(place)) = other.find(entry) {
                 put(place, entry);
             }
         }
@@ -179,7 +190,7 @@ mod tests {
             let words = words(entries);
             let table = Table::new(&words);
             let places = table.groups.len() * PLACES_OF_A_GROUP;
-            assert!((entries + 1..=entries * 13 / 10 + 4).contains(&places), "{entries}: {places}");
+            assert!((entries + 1..=entries * 5 / 4 + 4).contains(&places), "{entries}: {places}");
             for number in 0..places as u128 {
                 assert!(add(table, at(number << 10, number)), "{entries}: {number}");
             }
