@@ -36,9 +36,9 @@ Examples:
   keybound api listUserGroups 00u1 --jq '.[].profile.name'
   keybound api listUsers -f 'search=profile.department eq \"R&D\"' --paginate --ndjson
   keybound api '/api/v1/users?limit=1' --curl
-  keybound api https://api.example/orders --issuer https://example.okta.com/oauth2/default --scope orders.read
+  keybound api https://api.example/orders --issuer https://idp.example --scope orders.read
 
-An org's tokens are sent to the org alone. Those of another issuer go to the URL that is given; if they are Bearer tokens,
+An org's tokens are sent to the org alone. Those of another issuer go to the URL that is given; if they are Bearer tokens, \
 to the origins of the resources that they were asked for (--resource) and nowhere else.")]
 pub(crate) struct Arguments {
     /// Path, with or without a query; a whole URL of the org or, with an issuer's tokens, of another API; or the name of an

@@ -41,7 +41,7 @@ Examples:
   keybound proxy --listen unix:/run/me/okta.sock     for whoever may open the socket
   curl --unix-socket /run/me/okta.sock http://localhost/api/v1/users
   keybound proxy --to https://example.okta.com --to /billing=https://billing.example/v2
-  keybound proxy --issuer https://example.okta.com/oauth2/default --scope orders.read --to https://api.example
+  keybound proxy --issuer https://idp.example --scope orders.read --to https://api.example
 
 An answer's Link and Location are written as addresses of the proxy. Neither requests nor secrets are logged.")]
 pub(crate) struct Arguments {

@@ -23,7 +23,7 @@ Examples:
   keybound keys new --alg ES256 --out dpop
   TOKEN=$(keybound token --key dpop_private_key.pem)
   keybound token | keybound token show
-  keybound token --issuer https://example.okta.com/oauth2/default --scope orders.read --key dpop_private_key.pem
+  keybound token --issuer https://idp.example --scope orders.read --key dpop_private_key.pem
   curl https://api.example/orders -H \"Authorization: DPoP $TOKEN\" -H \"DPoP: $(keybound proof \\
       --key dpop_private_key.pem --url https://api.example/orders --access-token \"$TOKEN\")\"
 
