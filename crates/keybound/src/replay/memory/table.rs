@@ -86,12 +86,8 @@ impl<'w> Table<'w> {
         let Some(with_room) = self.groups.iter().position(has_room) else { return };
         let Some((before, behind)) = self.groups.split_at_checked(with_room + 1) else { return };
         for place in behind.iter().chain(before).flatten() {
-            let Some(entry) = read(place) else { continue };
-            write(place, None);
-            if is_kept(label(entry))
-                && let Some(Found::Free(place)) = self.find(entry)
-            {
-                put(place, entry);
+            if let Some(entry) = take(place).filter(|entry| is_kept(label(*entry))) {
+                self.put_back(entry);
             }
         }
     }
@@ -99,11 +95,16 @@ impl<'w> Table<'w> {
     /// Moves all entries to another table, which has none.
     pub(super) fn move_to(self, other: Table<'_>) {
         for place in self.groups.iter().flatten() {
-            let Some(entry) = read(place) else { continue };
-            write(place, None);
-            if let Some(Found::Free(place)) = other.find(entry) {
-                put(place, entry);
+            if let Some(entry) = take(place) {
+                other.put_back(entry);
             }
+        }
+    }
+
+    /// Puts an entry that was taken from its place to where it is found from now on.
+    fn put_back(self, entry: Entry) {
+        if let Some(Found::Free(place)) = self.find(entry) {
+            put(place, entry);
         }
     }
 
@@ -117,6 +118,12 @@ impl<'w> Table<'w> {
 /// Puts an entry at the place that was found for it.
 pub(super) fn put(place: &Place, entry: Entry) {
     write(place, Some(entry));
+}
+
+fn take(place: &Place) -> Option<Entry> {
+    let entry = read(place);
+    write(place, None);
+    entry
 }
 
 fn has_room(group: &Group) -> bool {
