@@ -62,6 +62,11 @@ impl Problems {
         Self(vec![Problem { field: field.to_owned(), text: text.into() }])
     }
 
+    /// The field `user` names nobody.
+    pub(super) fn no_such_user() -> Self {
+        Self::with("user", "There is no user of this username or id.")
+    }
+
     /// What an error says of a form. One that says nothing of it is a failure.
     pub(super) fn of(error: ApiError) -> Result<Self, Failure> {
         let is_of_form = error.status().is_client_error() && error.status() != StatusCode::NOT_FOUND;

@@ -82,7 +82,7 @@ async fn assign(
 ) -> Result<Response, ApiError> {
     background::run(move || {
         let holder = api.role_holder(kind, &name)?;
-        let assignment = api.assign_role(&permit, kind, &holder.id, &body.r#type)?;
+        let assignment = api.assign_role(&permit, &holder, &body.r#type)?;
         Ok(Json(role_view(&holder, &assignment)).into_response())
     })
     .await?
@@ -110,7 +110,7 @@ async fn unassign(
     Named((name, id)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
     background::run(move || {
-        api.unassign_role(&permit, kind, &name, &id)?;
+        api.unassign_role(&permit, &api.role_holder(kind, &name)?, &id)?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
@@ -147,7 +147,8 @@ fn role_view(holder: &Holder, assignment: &RoleAssignment) -> Value {
 }
 
 /// Who has roles, as a path names it.
-struct Holder {
+pub(crate) struct Holder {
+    kind: AssignmentType,
     id: String,
     /// Where its roles are.
     url: String,
@@ -155,25 +156,32 @@ struct Holder {
     is_deactivated: bool,
 }
 
+impl Holder {
+    fn in_store(&self) -> RoleHolder<'_> {
+        RoleHolder::new(self.kind, &self.id)
+    }
+}
+
 impl Management {
-    fn role_holder(&self, kind: AssignmentType, name: &str) -> Result<Holder, ApiError> {
+    /// Who is found by this name: a client id, the id of a group, the id or login of a user.
+    pub(crate) fn role_holder(&self, kind: AssignmentType, name: &str) -> Result<Holder, ApiError> {
         let list = |list, id: &str| format!("{}/{id}/roles", self.list_url(list));
         Ok(match kind {
             AssignmentType::Client => {
                 let app = self.app(name)?;
                 let url = format!("{}{}/{}/roles", self.url.origin(), super::CLIENTS_PATH, app.client_id);
-                Holder { url, target: apps::target(&app), is_deactivated: false, id: app.client_id }
+                Holder { kind, url, target: apps::target(&app), is_deactivated: false, id: app.client_id }
             }
             AssignmentType::Group => {
                 let group = self.group(name)?;
                 let url = list("groups", &group.id);
-                Holder { url, target: groups::target(&group), is_deactivated: false, id: group.id }
+                Holder { kind, url, target: groups::target(&group), is_deactivated: false, id: group.id }
             }
             AssignmentType::User => {
                 let user = self.user(name)?;
                 let is_deactivated = user.status == UserStatus::Deprovisioned;
                 let url = list("users", &user.id);
-                Holder { url, target: users::target(&user), is_deactivated, id: user.id }
+                Holder { kind, url, target: users::target(&user), is_deactivated, id: user.id }
             }
         })
     }
@@ -182,21 +190,19 @@ impl Management {
     pub(crate) fn assign_role(
         &self,
         permit: &Permit<ManageRoles>,
-        kind: AssignmentType,
-        name: &str,
+        holder: &Holder,
         role: &str,
     ) -> Result<RoleAssignment, ApiError> {
-        let holder = self.role_holder(kind, name)?;
         let unknown = |error: UnknownAdminRole| ApiError::invalid("type", [format!("type: {error}")]);
         let role: AdminRole = role.parse().map_err(unknown)?;
         if holder.is_deactivated {
             return Err(ApiError::user_is_deactivated());
         }
-        let assigned = RoleHolder::new(kind, &holder.id);
-        let assigned = self.store.assign_role(assigned, role, self.clock.now(), self.random.as_ref())?;
+        let (now, random) = (self.clock.now(), self.random.as_ref());
+        let assigned = self.store.assign_role(holder.in_store(), role, now, random)?;
         let assignment = assigned.ok_or_else(ApiError::role_is_assigned)?;
-        let (event_type, message) = granted(kind);
-        self.log(&of_role(permit.event(event_type, message), holder.target, &assignment));
+        let (event_type, message) = granted(holder.kind);
+        self.log(&of_role(permit.event(event_type, message), holder.target.clone(), &assignment));
         Ok(assignment)
     }
 
@@ -204,15 +210,13 @@ impl Management {
     pub(crate) fn unassign_role(
         &self,
         permit: &Permit<ManageRoles>,
-        kind: AssignmentType,
-        name: &str,
+        holder: &Holder,
         id: &str,
     ) -> Result<(), ApiError> {
-        let holder = self.role_holder(kind, name)?;
-        let unassigned = self.store.unassign_role(RoleHolder::new(kind, &holder.id), id)?;
+        let unassigned = self.store.unassign_role(holder.in_store(), id)?;
         let assignment = unassigned.ok_or_else(|| no_such_role(id))?;
-        let (event_type, message) = revoked(kind);
-        self.log(&of_role(permit.event(event_type, message), holder.target, &assignment));
+        let (event_type, message) = revoked(holder.kind);
+        self.log(&of_role(permit.event(event_type, message), holder.target.clone(), &assignment));
         Ok(())
     }
 

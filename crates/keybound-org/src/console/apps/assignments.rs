@@ -142,7 +142,7 @@ pub(super) async fn assign_user(
         let api = &console.management;
         let typed = form.get("user").unwrap_or_default().trim();
         let Some(user) = api.store.user(typed)? else {
-            let problems = Problems::with("user", "There is no user of this username or id.");
+            let problems = Problems::no_such_user();
             return console.assignments_page(&administrator, &id, "", problems, typed);
         };
         let change = AppUserChange::default();

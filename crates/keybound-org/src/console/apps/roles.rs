@@ -76,7 +76,8 @@ pub(super) async fn assign(
 ) -> Result<Response, Failure> {
     run(move || {
         let role = form.get("type").unwrap_or_default();
-        match console.management.assign_role(&administrator.permit(), AssignmentType::Client, &id, role) {
+        let holder = console.management.role_holder(AssignmentType::Client, &id)?;
+        match console.management.assign_role(&administrator.permit(), &holder, role) {
             Ok(_) => Ok(Done::RoleAssigned.at(&Tab::Roles.path(&id)).into_response()),
             Err(error) => console.roles_page(&administrator, &id, Problems::of(error)?),
         }
@@ -91,8 +92,8 @@ pub(super) async fn unassign(
     Named((id, assignment)): Named<(String, String)>,
 ) -> Result<Redirect, Failure> {
     run(move || {
-        let permit = administrator.permit();
-        console.management.unassign_role(&permit, AssignmentType::Client, &id, &assignment)?;
+        let holder = console.management.role_holder(AssignmentType::Client, &id)?;
+        console.management.unassign_role(&administrator.permit(), &holder, &assignment)?;
         Ok(Done::RoleUnassigned.at(&Tab::Roles.path(&id)))
     })
     .await

@@ -89,7 +89,7 @@ pub(super) async fn add(
     run(move || {
         let user = form.get("user").unwrap_or_default().trim();
         if console.management.store.user(user)?.is_none() {
-            let problems = Problems::with("user", "There is no user of this username or id.");
+            let problems = Problems::no_such_user();
             return console.group_page(&administrator, &id, "", problems, user);
         }
         match console.management.add_member(&administrator.permit(), &id, user) {

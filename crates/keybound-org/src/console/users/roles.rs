@@ -21,7 +21,8 @@ pub(super) async fn assign(
 ) -> Result<Response, Failure> {
     run(move || {
         let role = form.get("type").unwrap_or_default();
-        match console.management.assign_role(&administrator.permit(), AssignmentType::User, &id, role) {
+        let holder = console.management.role_holder(AssignmentType::User, &id)?;
+        match console.management.assign_role(&administrator.permit(), &holder, role) {
             Ok(_) => Ok(Done::RoleAssigned.at(&path(&id)).into_response()),
             Err(error) => console.user_page(&administrator, &id, Problems::of(error)?, None),
         }
@@ -36,8 +37,8 @@ pub(super) async fn unassign(
     Named((id, assignment)): Named<(String, String)>,
 ) -> Result<Redirect, Failure> {
     run(move || {
-        let permit = administrator.permit();
-        console.management.unassign_role(&permit, AssignmentType::User, &id, &assignment)?;
+        let holder = console.management.role_holder(AssignmentType::User, &id)?;
+        console.management.unassign_role(&administrator.permit(), &holder, &assignment)?;
         Ok(Done::RoleUnassigned.at(&path(&id)))
     })
     .await
