@@ -168,6 +168,7 @@ pub(crate) struct DeleteKey {
     /// The app, by id.
     app: String,
     /// The key, by Okta's id of it or by its `kid`.
+    #[arg(allow_hyphen_values = true)]
     key: String,
     #[command(flatten)]
     consent: Consent,

@@ -145,4 +145,27 @@ mod tests {
         }
         assert!(faults.is_empty(), "{faults:#?}");
     }
+    /// base64url has the hyphen among its letters (RFC 4648 section 5): one key id, token or nonce in 64 begins with it.
+    #[test]
+    fn what_is_base64url_may_begin_with_a_hyphen() {
+        for line in [
+            "keybound apps delete-key 0oa1 VALUE --yes",
+            "keybound users list --key-id VALUE --ndjson",
+            "keybound proof --key k.pem --url https://api.example --access-token VALUE",
+            "keybound proof --key k.pem --url https://api.example --nonce VALUE",
+            "keybound inspect --access-token VALUE --method GET",
+            "keybound inspect --nonce VALUE --method GET",
+            "keybound token show VALUE --json",
+            "keybound token revoke VALUE --no-cache",
+            "keybound org fault add revoke-token --jti VALUE --data ./org",
+        ] {
+            for value in
+                ["-qO6BqUdaTCFzplpV89mRxOy6e82-Q-meE0AvmJ5OcA", "--O6BqUdaTCFzplpV89mRxOy6e82-Q-meE0AvmJ5OcA"]
+            {
+                let line = line.replace("VALUE", value);
+                let parsed = CommandLine::try_parse_from(line.split(' ')).map(|parsed| format!("{parsed:?}"));
+                assert!(parsed.as_ref().is_ok_and(|shown| shown.contains(value)), "{line}: {parsed:?}");
+            }
+        }
+    }
 }

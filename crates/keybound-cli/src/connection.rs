@@ -45,7 +45,7 @@ pub(crate) struct Connection {
     #[arg(long, value_name = "FILE|REFERENCE")]
     private_key_file: Option<PathBuf>,
     /// The id under which that key is registered (OKTA_CLIENT_KID).
-    #[arg(long, value_name = "KID")]
+    #[arg(long, value_name = "KID", allow_hyphen_values = true)]
     key_id: Option<String>,
     /// The key for proofs, likewise; a fresh ES256 key, if not given (OKTA_DPOP_PRIVATE_KEY_FILE).
     #[arg(long, value_name = "FILE|REFERENCE", conflicts_with = "no_dpop")]

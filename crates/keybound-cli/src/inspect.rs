@@ -40,10 +40,16 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = TargetUri::parse)]
     url: Option<TargetUri>,
     /// Access token that the proof came with.
-    #[arg(long, value_name = "T", env = "KEYBOUND_ACCESS_TOKEN", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "T",
+        allow_hyphen_values = true,
+        env = "KEYBOUND_ACCESS_TOKEN",
+        hide_env_values = true
+    )]
     access_token: Option<String>,
     /// Nonce that the server gave.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     nonce: Option<String>,
     /// Public key: of the client, of the issuer, or the one that the access token is bound to.
     #[arg(long, value_name = "FILE", conflicts_with = "jwks")]

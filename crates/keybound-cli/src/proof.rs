@@ -33,10 +33,16 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = TargetUri::parse)]
     url: TargetUri,
     /// Access token that goes with the request, for `ath`.
-    #[arg(long, value_name = "T", env = "KEYBOUND_ACCESS_TOKEN", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "T",
+        allow_hyphen_values = true,
+        env = "KEYBOUND_ACCESS_TOKEN",
+        hide_env_values = true
+    )]
     access_token: Option<String>,
     /// Nonce that the server gave.
-    #[arg(long, value_name = "N", value_parser = Nonce::parse)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = Nonce::parse)]
     nonce: Option<Nonce>,
     #[command(flatten)]
     clock: Clock,

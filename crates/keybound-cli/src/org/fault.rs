@@ -139,7 +139,7 @@ struct Detail {
     #[arg(long, value_name = "FILE", conflicts_with = "jti")]
     token_file: Option<PathBuf>,
     /// Revoke the access token with this `jti`.
-    #[arg(long, value_name = "JTI")]
+    #[arg(long, value_name = "JTI", allow_hyphen_values = true)]
     jti: Option<String>,
     /// Revoke all access tokens that this client has got so far.
     #[arg(long, value_name = "ID")]

@@ -35,7 +35,7 @@ An org answers the same for a token that it does not know (RFC 7009 section 2.2)
 itself takes one until it expires.")]
 pub(crate) struct Arguments {
     /// The token; `-` is standard input, where others on the machine can't see it.
-    #[arg(value_name = "TOKEN|-", default_value = "-")]
+    #[arg(value_name = "TOKEN|-", default_value = "-", allow_hyphen_values = true)]
     token: String,
     #[command(flatten)]
     connection: Connection,

@@ -28,7 +28,7 @@ Examples:
 `keybound inspect` holds a token to the rules, and verifies its signature.")]
 pub(crate) struct Arguments {
     /// The token; `-` is standard input, where others on the machine can't see it.
-    #[arg(value_name = "TOKEN|-", default_value = "-")]
+    #[arg(value_name = "TOKEN|-", default_value = "-", allow_hyphen_values = true)]
     token: String,
     /// A key, private or public: says whether the token is bound to it.
     #[arg(long, value_name = "FILE")]
