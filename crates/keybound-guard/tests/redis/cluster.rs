@@ -1,6 +1,6 @@
 //! A Redis Cluster of six nodes: three masters with a replica each.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use keybound::replay::ReplayRefusal;
 
@@ -19,10 +19,9 @@ impl Cluster {
             .args(["--cluster", "create"])
             .args(addresses)
             .args(["--cluster-replicas", "1", "--cluster-yes"])
-            .stdout(Stdio::null())
-            .status()
+            .output()
             .expect("these tests need redis-cli: apt-get install redis-server");
-        assert!(created.success());
+        assert!(created.status.success(), "{created:?}");
         let cluster = Self { nodes };
         cluster.wait_until_whole();
         cluster

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -118,8 +119,13 @@ pub(crate) fn ask(port: u16, command: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// A port that nobody listens at. Each test process takes from a hundred of its own, below those that the system hands
+/// out: of these, one that is free now may be that of an outgoing connection before its server asks for it.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + u16::try_from(std::process::id() % 200).unwrap() * 100;
+    let taken = || first + TAKEN.fetch_add(1, Ordering::Relaxed) % 100;
+    std::iter::repeat_with(taken).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// Waits for what comes about by itself.
