@@ -161,7 +161,7 @@ fn init_makes_what_a_new_user_needs_and_overwrites_nothing() {
         .unwrap();
     assert!(listed.status.success(), "{listed:?}");
 
-    workspace.run(&["init", "--dir", "app"]).assert_failed(15, &[".env", "is there already"]);
+    workspace.run(&["init", "--dir", "app"]).assert_failed(15, &[".env", "is there already", "--dir"]);
     assert_eq!(fs::read_dir(workspace.path("app")).unwrap().count(), 5);
 }
 
