@@ -153,6 +153,9 @@ pub(crate) fn open_reference(place: &Path, algorithm: Option<Algorithm>) -> Outc
     let next = "docs/signers.md says how keys in a token, a TPM, AWS KMS and the keyring are named";
     let reference: KeyReference =
         text.parse().map_err(|error| Failure::new(ExitCode::KeyFile, error).do_next(next))?;
+    if let Some(pin) = reference.pin_file() {
+        refuse_readable_by_others(pin, Content::Secret)?;
+    }
     let unusable = || format!("the key in {} cannot be used", reference.place());
     let opened = reference.open(algorithm);
     opened.map(Some).map_err(|error| Failure::new(ExitCode::KeyFile, unusable()).because(error).do_next(next))

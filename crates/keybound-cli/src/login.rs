@@ -1,5 +1,7 @@
 //! `keybound login`, `logout` and `whoami`: a user lets the program act in their name, until they take it back.
 
+mod failure;
+
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,12 +16,8 @@ use keybound::id_token::IdToken;
 use keybound::metadata::ServerMetadata;
 use keybound::proof::DpopKey;
 use keybound::{Algorithm, SigningKey};
-use keybound_client::authorization::{
-    Asked, AuthorizationError, KeysFault, Loopback, SignedIn, UserAuthorization,
-};
-use keybound_client::{
-    ClientRegistration, DiscoveryError, Issuer, System, TokenBinding, TokenError, discover, field,
-};
+use keybound_client::authorization::{Asked, Loopback, SignedIn, UserAuthorization};
+use keybound_client::{ClientRegistration, DiscoveryError, Issuer, System, TokenBinding, discover, field};
 use keybound_okta::{OrgUrl, UserSettings};
 use serde_json::json;
 use url::form_urlencoded::Serializer;
@@ -32,6 +30,8 @@ use crate::output::Output;
 use crate::report::{Failure, Outcome};
 use crate::runtime;
 use crate::session::{self, KeptLogin, Session};
+
+use failure::failed;
 
 /// What a login asks for besides: who the user is, and a refresh token (OpenID Connect Core sections 3.1.2.1 and 11).
 const ALWAYS_ASKED: [&str; 2] = ["openid", "offline_access"];
@@ -328,14 +328,4 @@ fn not_found(error: DiscoveryError) -> Failure {
     Failure::new(ExitCode::Connection, "the authorization server can't be used")
         .because(error)
         .do_next("check the org's URL, or name the server: --issuer URL (OKTA_OAUTH2_ISSUER)")
-}
-
-fn failed(error: AuthorizationError) -> Failure {
-    let code = match &error {
-        AuthorizationError::Keys { reason: KeysFault::Transport(_), .. }
-        | AuthorizationError::Token(TokenError::Transport(_)) => ExitCode::Connection,
-        AuthorizationError::Token(refused) if refused.clock_offset().is_some() => ExitCode::Clock,
-        _ => ExitCode::Login,
-    };
-    Failure::new(code, "the login came to nothing").because(error)
 }

@@ -389,7 +389,7 @@ fn another_org_than_that_of_the_folder_is_refused() {
     let (org, other) = (FakeOrg::start(), FakeOrg::start());
     org.init(&[]).json();
     let flags = ["init", "--org-url", &other.http.url, "--admin-token-file", "admin-token"];
-    org.workspace.run(&flags).assert_failed(3, &["is set to", "--dir"]);
+    org.workspace.run(&flags).assert_failed(3, &["another value is set for the org's URL", "--dir"]);
     assert_eq!(other.http.lines(), [""; 0]);
     org.init_quietly(&["--scope", "okta.groups.read"]).assert_failed(3, &["okta.users.read", "--dir"]);
 }

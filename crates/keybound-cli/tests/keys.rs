@@ -252,6 +252,22 @@ fn no_input_makes_inspect_panic() {
     workspace.run_with(&["inspect"], &[], &"x".repeat(70_000)).assert_failed(2, &["bytes"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pin_that_others_can_read_is_refused_before_the_token_is_asked() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let workspace = Workspace::new();
+    let pin = workspace.write("pin", "8642");
+    std::fs::set_permissions(pin, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let key = "pkcs11:token=services;object=dpop?module-path=/none.so&pin-source=file:pin";
+    workspace.run(&["keys", "show", key]).assert_failed(4, &["the file pin", "0640", "chmod 600"]);
+    let proof = ["proof", "--key", key, "--url", "https://api.example/"];
+    workspace.run(&proof).assert_failed(4, &["the file pin"]);
+    workspace.make_private("pin");
+    workspace.run(&["keys", "show", key]).assert_failed(4, &["/none.so"]);
+}
+
 fn encoded(json: &str) -> String {
     keybound::base64url::encode(json)
 }

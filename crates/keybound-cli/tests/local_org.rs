@@ -51,6 +51,9 @@ fn an_org_that_cannot_start_says_why() {
     let start =
         |listen: &str| workspace.run(&["org", "start", "--http", "--data", "other", "--listen", listen]);
     start(taken).assert_failed(14, &[taken, "another port"]);
+    workspace
+        .run(&["org", "start", "--http", "--data", org.data(), "--listen", taken])
+        .assert_failed(14, &["another port", "runs with this data already", &org.url]);
     assert!(!workspace.path("other").exists(), "it leaves nothing behind");
     start("0.0.0.0:0").assert_failed(14, &["other machines", "127.0.0.1"]);
     workspace.write("file", "");
@@ -161,7 +164,7 @@ fn init_makes_what_a_new_user_needs_and_overwrites_nothing() {
         .unwrap();
     assert!(listed.status.success(), "{listed:?}");
 
-    workspace.run(&["init", "--dir", "app"]).assert_failed(15, &[".env", "is there already"]);
+    workspace.run(&["init", "--dir", "app"]).assert_failed(15, &[".env", "is there already", "--dir"]);
     assert_eq!(fs::read_dir(workspace.path("app")).unwrap().count(), 5);
 }
 

@@ -142,10 +142,14 @@ fn a_key_that_is_not_registered_is_told() {
 #[test]
 fn a_scope_that_is_unknown_or_not_granted_is_told() {
     let service = Service::start();
-    for scope in ["okta.nonsense", "okta.groups.read"] {
+    for (scope, what_to_do) in [
+        ("okta.nonsense", "Okta has none that is called okta.nonsense"),
+        ("okta.user.read", "did you mean okta.users.read?"),
+        ("okta.groups.read", "Grant the scopes to the app"),
+    ] {
         service
             .call_with(&[("OKTA_SCOPES", scope)])
-            .assert_failed(SCOPE_REFUSED, &["invalid_scope", "grant"]);
+            .assert_failed(SCOPE_REFUSED, &["invalid_scope", what_to_do]);
     }
 }
 

@@ -1,84 +1,34 @@
 //! One call: sign, send, judge the answer, perhaps again.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+mod judgement;
+mod shared;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use backon::ExponentialBackoff;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use keybound::exchange::{DPOP, newest_nonce};
+use keybound::exchange::DPOP;
 use keybound::proof::{DpopKey, ProofRequest};
 use keybound::{Nonce, TargetUri};
 use tokio::time::Instant;
 use tracing::{Span, debug};
 
-use crate::call_metrics::{self, Counted, Origins, Sort as _};
+use crate::call_metrics::{self, Counted, Sort as _};
 use crate::challenge::Challenge;
-use crate::client::{CallError, ClientOptions};
+use crate::client::CallError;
 use crate::clock::{ClockOffset, Moment};
-use crate::pacing::{Pacer, Turn};
-use crate::rate_limit::{self, Wait};
-use crate::redirect::{Redirect, RedirectFault, ReturnRedirects, Visited};
-use crate::retry::{self, Budget, is_idempotent};
+use crate::pacing::Turn;
+use crate::redirect::{Redirect, Visited};
 use crate::servers::ServerTime;
 use crate::signing;
 use crate::token::Token;
-use crate::token_source::TokenSource;
 use crate::transport::TransportError;
-use crate::wire::{Content, Fault, Repeat, Wire};
+use crate::wire::{Content, Fault, Wire};
 
-/// What calls share.
-pub(crate) struct Shared {
-    pub(crate) tokens: TokenSource,
-    pub(crate) options: ClientOptions,
-    pub(crate) budget: Budget,
-    pub(crate) pacer: Option<Pacer>,
-    /// The token that was used last, and the header field that carries it.
-    pub(crate) authorization: Mutex<Option<(Arc<Token>, HeaderValue)>>,
-    /// Origins that have taken a proof without a nonce.
-    pub(crate) asking_no_nonce: Mutex<HashSet<String>>,
-    /// Origins by which calls are counted.
-    pub(crate) origins: Origins,
-}
-
-/// Origins that are remembered to ask for no nonce, at most; beyond that all are forgotten.
-const MAX_ORIGINS: usize = 256;
-
-impl Shared {
-    /// The value of `Authorization` with `token`; it is the same for as long as the token is.
-    fn authorization(&self, token: &Arc<Token>) -> Result<HeaderValue, CallError> {
-        let mut last = self.authorization.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*last {
-            Some((of, value)) if Arc::ptr_eq(of, token) => Ok(value.clone()),
-            _ => {
-                let value = credential(token.authorization().as_str().to_owned())?;
-                *last = Some((Arc::clone(token), value.clone()));
-                Ok(value)
-            }
-        }
-    }
-
-    /// Whether it is known what nonce the server of `target` wants, if any.
-    pub(crate) fn knows_nonce(&self, target: &TargetUri) -> bool {
-        let asking_no_nonce = self.asking_no_nonce.lock().unwrap_or_else(PoisonError::into_inner);
-        asking_no_nonce.contains(target.origin()) || self.tokens.servers().nonce(target).is_some()
-    }
-
-    /// Remembers that the server of `target` has taken a proof as it was.
-    pub(crate) fn learn_that_nonce_is_known(&self, target: &TargetUri) {
-        let mut asking_no_nonce = self.asking_no_nonce.lock().unwrap_or_else(PoisonError::into_inner);
-        if asking_no_nonce.len() >= MAX_ORIGINS {
-            asking_no_nonce.clear();
-        }
-        asking_no_nonce.insert(target.origin().to_owned());
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        self.tokens.system().timer.sleep(duration).await;
-    }
-}
+use judgement::{Patience, Step};
+pub(crate) use shared::Shared;
 
 /// A call that is going on.
 pub(crate) struct Call<'a, W, C> {
@@ -109,48 +59,6 @@ pub(crate) struct Finished<A> {
     pub(crate) body_spent: bool,
 }
 
-/// How often a request may still be sent again, by reason.
-struct Patience {
-    /// A server that changes its nonce with every answer is followed this far.
-    nonces: u8,
-    /// A new token that is refused too won't be helped by a third.
-    renewals: u8,
-    /// The `Date` of the next answer would say the same.
-    clock_corrections: u8,
-    /// Two resets passed over means that others take all there is.
-    rate_limits: u8,
-    /// One delay for each time that server or connection may fail.
-    failures: ExponentialBackoff,
-}
-
-/// Takes one of what is left, if anything is.
-fn take(left: &mut u8) -> bool {
-    let taken = *left > 0;
-    *left = left.saturating_sub(1);
-    taken
-}
-
-enum Step {
-    Return,
-    /// For the reason that is counted.
-    Repeat(&'static str),
-    Renew,
-    Wait(Duration, &'static str),
-    Follow(Redirect),
-}
-
-impl Step {
-    /// Why there is to be another attempt, as it is counted.
-    const fn reason(&self) -> Option<&'static str> {
-        match self {
-            Self::Return => None,
-            Self::Repeat(reason) | Self::Wait(_, reason) => Some(reason),
-            Self::Renew => Some("token"),
-            Self::Follow(_) => Some("redirect"),
-        }
-    }
-}
-
 /// A resource's answer to one attempt.
 struct Answer<A> {
     response: Response<A>,
@@ -167,13 +75,7 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
     pub(crate) fn new(shared: &'a Shared, wire: W, request: Parts, content: C) -> Result<Self, CallError> {
         refuse_credentials(&request.headers)?;
         let target = TargetUri::parse(&request.uri.to_string()).map_err(TransportError::from)?;
-        let patience = Patience {
-            nonces: 3,
-            renewals: 1,
-            clock_corrections: 1,
-            rate_limits: 2,
-            failures: shared.options.retries.delays(),
-        };
+        let patience = Patience::new(&shared.options.retries);
         let (challenged_with, began, attempts) = (None, Instant::now(), 0);
         shared.budget.earn();
         let visited = Visited::default();
@@ -317,33 +219,6 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         Ok(request)
     }
 
-    /// What to do with an answer.
-    fn next_step(&mut self, answer: &Answer<W::Answer>) -> Result<Step, CallError> {
-        match answer.response.status() {
-            StatusCode::TOO_MANY_REQUESTS => self.after_rate_limit(answer),
-            StatusCode::UNAUTHORIZED => Ok(self.after_refusal(answer)),
-            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                self.after_failure(answer)
-            }
-            _ => self.after_redirect(answer),
-        }
-    }
-
-    /// Any answer may be a redirect; one that can't be followed is an error.
-    fn after_redirect(&mut self, answer: &Answer<W::Answer>) -> Result<Step, CallError> {
-        let (status, headers) = (answer.response.status(), answer.response.headers());
-        let next = match self.visited.next(&self.request, &self.target, status, headers) {
-            Ok(Some(redirect)) if redirect.keeps_body && self.content.is_spent() => {
-                Err(RedirectFault::BodySpent)
-            }
-            next => next,
-        };
-        let next =
-            next.map_err(|fault| TransportError::redirected(&answer.response, self.target.origin(), fault))?;
-        let is_followed = self.request.extensions.get::<ReturnRedirects>().is_none();
-        Ok(next.filter(|_| is_followed).map_or(Step::Return, Step::Follow))
-    }
-
     async fn take_step(&mut self, step: Step, token: &Arc<Token>) -> Result<(), CallError> {
         match step {
             Step::Return | Step::Repeat(_) => {}
@@ -361,92 +236,6 @@ impl<'a, W: Wire, C: Content<Body = W::Body>> Call<'a, W, C> {
         self.target = redirect.target.clone();
         redirect.apply(&mut self.request);
         debug!(method = %self.request.method, path = self.request.uri.path(), "following a redirect");
-    }
-
-    /// A server that counts requests did not act on this one, whatever its method.
-    fn after_rate_limit(&mut self, answer: &Answer<W::Answer>) -> Result<Step, CallError> {
-        let wait = match rate_limit::wait(answer.response.headers()) {
-            Wait::For(wait) => wait,
-            Wait::Unsaid => rate_limit::DEFAULT_WAIT,
-            Wait::TooLong => return Ok(Step::Return),
-        };
-        let wait = wait + self.jitter(rate_limit::JITTER)?;
-        if self.content.is_spent() || !self.has_time_for(wait) || !take(&mut self.patience.rate_limits) {
-            return Ok(Step::Return);
-        }
-        debug!(?wait, "waiting for the rate limit's reset");
-        Ok(Step::Wait(wait, "rate_limit"))
-    }
-
-    fn after_refusal(&mut self, answer: &Answer<W::Answer>) -> Step {
-        let servers = self.shared.tokens.servers();
-        let challenge = answer.challenge().unwrap_or_default();
-        self.counted.challenged(challenge.error.as_deref());
-        // A server whose clock was set may ask for a nonce first, and then for a proof of the right time.
-        let is_for_the_time = answer
-            .clock_offset
-            .is_some_and(|offset| servers.correct_clock(&self.target, answer.made_by, offset));
-        if challenge.is("use_dpop_nonce") {
-            // The nonce of this very challenge, or a newer one that another call has learnt.
-            let offered = newest_nonce(answer.response.headers()).or_else(|| servers.nonce(&self.target));
-            let is_news = offered.is_some() && offered != answer.nonce;
-            self.challenged_with = offered;
-            return if is_news && take(&mut self.patience.nonces) {
-                Step::Repeat("nonce")
-            } else {
-                Step::Return
-            };
-        }
-        if is_for_the_time && take(&mut self.patience.clock_corrections) {
-            debug!(offset = ?answer.clock_offset, "going by the right time for this server");
-            return Step::Repeat("clock");
-        }
-        // A server that names no error may mean the token as well.
-        let about_token = challenge.error.is_none() || challenge.is("invalid_token");
-        if about_token && take(&mut self.patience.renewals) { Step::Renew } else { Step::Return }
-    }
-
-    /// A gateway that failed, or one that got no answer, says nothing of what the server behind it did.
-    fn after_failure(&mut self, answer: &Answer<W::Answer>) -> Result<Step, CallError> {
-        let asked_for = match rate_limit::wait(answer.response.headers()) {
-            Wait::For(wait) => wait,
-            Wait::Unsaid => Duration::ZERO,
-            Wait::TooLong => return Ok(Step::Return),
-        };
-        if !is_idempotent(&self.request) {
-            return Ok(Step::Return);
-        }
-        let delay = self.back_off(asked_for)?;
-        Ok(delay.map_or(Step::Return, |delay| Step::Wait(delay, "unavailable")))
-    }
-
-    /// How long to wait before the next attempt, if there is to be one.
-    fn after_fault(&mut self, repeat: Repeat) -> Result<Option<Duration>, CallError> {
-        match repeat {
-            Repeat::Unsent => self.back_off(Duration::ZERO),
-            Repeat::IfIdempotent if is_idempotent(&self.request) => self.back_off(Duration::ZERO),
-            Repeat::IfIdempotent | Repeat::No => Ok(None),
-        }
-    }
-
-    /// The next delay of this call, with jitter and `at_least` as long; none if it has failed too often, has
-    /// no time left, or the client has sent too much again.
-    fn back_off(&mut self, at_least: Duration) -> Result<Option<Duration>, CallError> {
-        if self.content.is_spent() {
-            return Ok(None);
-        }
-        let Some(delay) = self.patience.failures.next() else { return Ok(None) };
-        let delay = at_least + delay / 2 + self.jitter(delay / 2)?;
-        let allowed = self.has_time_for(delay) && self.shared.budget.spend();
-        Ok(allowed.then_some(delay))
-    }
-
-    fn has_time_for(&self, wait: Duration) -> bool {
-        self.began.elapsed().saturating_add(wait) < self.shared.options.total_timeout
-    }
-
-    fn jitter(&self, longest: Duration) -> Result<Duration, CallError> {
-        Ok(retry::jitter(longest, self.shared.tokens.system().random.as_ref())?)
     }
 }
 

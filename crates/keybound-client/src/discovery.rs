@@ -25,7 +25,7 @@ pub enum DiscoveryError {
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// It has no metadata in either place.
-    #[error("the server answered with {status} at {place}; is the issuer right?")]
+    #[error("the server answered with {status} at {place}{}", doubt(*.status))]
     NotThere {
         /// The status of the answer.
         status: StatusCode,
@@ -77,4 +77,10 @@ async fn fetch(
     }
     ServerMetadata::parse(answer.body(), issuer)
         .map_err(|reason| DiscoveryError::Metadata { reason, place: place.to_string() })
+}
+
+/// A server that is out of reach says nothing of whose it is.
+fn doubt(status: StatusCode) -> &'static str {
+    let is_out_of_reach = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+    if is_out_of_reach { "" } else { "; is the issuer right?" }
 }

@@ -11,12 +11,14 @@
 //! use std::sync::Arc;
 //! use keybound::exchange::ClientCredentials;
 //! use keybound::proof::DpopKey;
-//! use keybound::{Algorithm, SigningKey};
+//! use keybound::{Algorithm, PrivateKey, SigningKey};
 //! use keybound_client::{Client, System, TokenBinding, TokenSource};
 //!
 //! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
 //! let grant = ClientCredentials::new("https://as.example.com/token", "client-id", ["things.read"])?;
-//! let client_key = Arc::new(SigningKey::generate(Algorithm::RS256)?);
+//! // The key whose public half is registered for the client, and one for proofs, which nobody has to know before.
+//! let registered = PrivateKey::from_pem(&std::fs::read_to_string("cc_private_key.pem")?)?;
+//! let client_key = Arc::new(SigningKey::new(registered, Algorithm::RS256)?);
 //! let dpop_key = DpopKey::new(Arc::new(SigningKey::generate(Algorithm::ES256)?));
 //! let tokens = TokenSource::new(System::default(), grant, client_key, TokenBinding::Dpop(dpop_key));
 //! let client = Client::new(tokens);

@@ -76,6 +76,7 @@ async fn a_certificate_is_accepted_from_an_authority_that_was_added_and_from_no_
     for authorities in [vec![], vec![unknown.pem()]] {
         let error = get(&url, authorities).await.unwrap_err();
         assert!(matches!(error, TransportError::Certificate { not_valid_yet: false, .. }), "{error:?}");
+        assert!(error.to_string().contains("that is trusted here"), "{error}");
     }
 }
 

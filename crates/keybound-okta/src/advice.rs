@@ -2,15 +2,22 @@
 
 use http::StatusCode;
 use keybound::exchange::ExchangeError;
+use keybound_client::field;
 
 use crate::api_error::OktaError;
 use crate::error::Identity;
-use crate::issuer_advice;
+use crate::{issuer_advice, operations, suggestion};
+
+const NO_OPERATION: &str = "Check method and path: Okta's description of the management API has no operation with them \
+     (`keybound operations WORD` finds one by its name or path).";
 
 /// What to do about a refusal of the management API.
 pub(crate) fn on_api_error(error: &OktaError) -> Option<String> {
     if error.lacks_scope() {
         return Some(on_scope(&error.missing_scopes));
+    }
+    if error.is_no_operation && error.status == StatusCode::NOT_FOUND {
+        return Some(NO_OPERATION.to_owned());
     }
     if error.is_by_api_token
         && let Some(advice) = on_api_token(error.status)
@@ -103,6 +110,11 @@ fn on_status(status: StatusCode) -> Option<&'static str> {
     })
 }
 
+/// Whether the status says nothing of what was asked for: the same may be answered another time.
+pub(crate) fn is_temporary(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+}
+
 /// What to do about a refusal of the token endpoint.
 pub(crate) fn on_exchange(refusal: &ExchangeError, identity: &Identity) -> Option<String> {
     if !identity.is_org
@@ -115,7 +127,7 @@ pub(crate) fn on_exchange(refusal: &ExchangeError, identity: &Identity) -> Optio
             let description = description.as_deref().unwrap_or_default().to_lowercase();
             on_refusal(error, &description, identity).or_else(|| on_status(*status).map(str::to_owned))
         }
-        ExchangeError::NotATokenEndpoint { status, .. } if status.is_server_error() => {
+        ExchangeError::NotATokenEndpoint { status, .. } if is_temporary(*status) => {
             on_status(*status).map(str::to_owned)
         }
         ExchangeError::NotATokenEndpoint { .. } => Some(format!(
@@ -149,11 +161,7 @@ fn on_refusal(error: &str, description: &str, identity: &Identity) -> Option<Str
              active, and that no policy of the org shuts it out.",
             identity.client_id
         ),
-        "invalid_scope" | "consent_required" => format!(
-            "Grant the scopes to the app, or ask for those alone that are granted (asked for here: {}): \
-             admin console → Applications → the app → Okta API Scopes → Grant.",
-            identity.scopes.join(" ")
-        ),
+        "invalid_scope" | "consent_required" => on_scopes(&identity.scopes),
         "invalid_dpop_proof" => {
             "The app requires DPoP, or does not accept this proof. If DPoP is switched off here \
              (KEYBOUND_DPOP=off, OKTA_CLIENT_DPOPENABLED=false), switch it on; else check the algorithm of \
@@ -171,6 +179,25 @@ fn on_refusal(error: &str, description: &str, identity: &Identity) -> Option<Str
         ),
         _ => return None,
     })
+}
+
+/// A name that none of Okta's scopes has can't be granted, so it comes before those that have to be.
+fn on_scopes(asked: &[String]) -> String {
+    match asked.iter().find(|scope| scope.starts_with("okta.") && !operations::is_scope(scope)) {
+        Some(scope) => format!(
+            "Correct the scopes to ask for (OKTA_SCOPES): Okta has none that is called {}{}",
+            field::readable(scope),
+            match operations::nearest_scopes(scope).as_slice() {
+                [] => ".".to_owned(),
+                near => suggestion::question(near),
+            }
+        ),
+        None => format!(
+            "Grant the scopes to the app, or ask for those alone that are granted (asked for here: {}): \
+             admin console → Applications → the app → Okta API Scopes → Grant.",
+            asked.join(" ")
+        ),
+    }
 }
 
 /// Which part of the client's authentication to look at first.
@@ -254,6 +281,34 @@ mod tests {
         }
         let teapot = OktaError::new(Response::builder().status(418).body(Bytes::new()).unwrap(), None);
         assert_eq!(teapot.advice(), None, "nothing is made up");
+    }
+
+    #[test]
+    fn where_nothing_is_found_by_a_path_that_no_operation_has_the_path_is_to_be_checked() {
+        let answer = |status: u16| {
+            let body = Bytes::from_static(br#"{"errorCode":"E0000007"}"#);
+            OktaError::new(Response::builder().status(status).body(body).unwrap(), None).of_no_operation()
+        };
+        assert!(answer(404).advice().unwrap().contains("keybound operations"));
+        assert!(answer(403).advice().unwrap().contains("identifier"), "what is there but not described");
+    }
+
+    #[test]
+    fn a_scope_that_okta_does_not_have_is_not_to_be_granted() {
+        for (asked, words, why) in [
+            (&["okta.user.read"][..], "okta.user.read; did you mean okta.users.read?", "a letter is missing"),
+            (
+                &["okta.users.read", "okta.nothing.like.any"],
+                "called okta.nothing.like.any.",
+                "nothing is near",
+            ),
+            (&["okta.users.read", "openid"], "Grant the scopes", "all are scopes"),
+            (&["orders.read"], "Grant the scopes", "which may be a custom one"),
+        ] {
+            let asked: Vec<_> = asked.iter().map(ToString::to_string).collect();
+            let advice = on_scopes(&asked);
+            assert!(advice.contains(words), "{why}: {advice}");
+        }
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct OktaError {
     pub(crate) is_by_api_token: bool,
     /// Whether it is another API than an org's that answered.
     pub(crate) is_of_other_api: bool,
+    /// Whether the management API is known to have no operation with the call's method and path.
+    pub(crate) is_no_operation: bool,
 }
 
 /// The body, as Okta's API and its OAuth endpoints write it.
@@ -86,7 +88,13 @@ impl OktaError {
             response,
             is_by_api_token: false,
             is_of_other_api: false,
+            is_no_operation: false,
         }
+    }
+
+    /// The same for a call that is no operation of the management API.
+    pub(crate) fn of_no_operation(self) -> Self {
+        Self { is_no_operation: true, ..self }
     }
 
     /// The same for a call that needs scopes which its token lacks.

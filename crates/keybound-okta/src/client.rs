@@ -285,9 +285,10 @@ async fn call_as(
         if !identity.is_org {
             return refused.of_other_api();
         }
-        let operation = operation.clone().or_else(|| operations::of(&method, &path));
-        refused
-            .lacking(operation.map(|it| scopes::missing(it.scopes(), &scoped.scopes())).unwrap_or_default())
+        match operation.clone().or_else(|| operations::of(&method, &path)) {
+            Some(operation) => refused.lacking(scopes::missing(operation.scopes(), &scoped.scopes())),
+            None => refused.of_no_operation(),
+        }
     };
     let token = scoped.client.tokens().token().await;
     scoped.note(&*token.map_err(|error| failed(error.into(), scoped, identity))?);

@@ -1,5 +1,6 @@
 //! Which sort of failure an error is.
 
+use http::StatusCode;
 use keybound::exchange::ExchangeError;
 use keybound::metadata::NotSupported;
 use keybound_client::{CallError, DiscoveryError, TokenError, TransportError};
@@ -108,6 +109,7 @@ fn kind_of_exchange(refusal: &ExchangeError) -> ErrorKind {
             _ => ErrorKind::Api,
         },
         ExchangeError::NotATokenEndpoint { status, .. } if status.is_server_error() => ErrorKind::Server,
+        ExchangeError::NotATokenEndpoint { status: StatusCode::TOO_MANY_REQUESTS, .. } => ErrorKind::Api,
         ExchangeError::NotATokenEndpoint { .. } => ErrorKind::Connection,
         ExchangeError::ChallengeWithoutNonce
         | ExchangeError::TooManyChallenges

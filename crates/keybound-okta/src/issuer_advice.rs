@@ -5,6 +5,7 @@ use http::StatusCode;
 use keybound::exchange::ExchangeError;
 use keybound::metadata::NotSupported;
 
+use crate::advice;
 use crate::api_error::OktaError;
 use crate::error::Identity;
 
@@ -12,7 +13,7 @@ use crate::error::Identity;
 pub(crate) fn on_exchange(refusal: &ExchangeError, identity: &Identity) -> Option<String> {
     match refusal {
         ExchangeError::Refused { error, .. } => on_refusal(error, identity),
-        ExchangeError::NotATokenEndpoint { status, .. } if !status.is_server_error() => Some(format!(
+        ExchangeError::NotATokenEndpoint { status, .. } if !advice::is_temporary(*status) => Some(format!(
             "Check the issuer ({}): what it names as its token endpoint is none.",
             identity.issuer
         )),

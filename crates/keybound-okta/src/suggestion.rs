@@ -7,7 +7,8 @@ const MAX_SUGGESTIONS: usize = 3;
 const MAX_CHARACTERS: usize = 100;
 
 /// The names of `known` that are nearest to `name`, the nearest first. Upper and lower case and what stands
-/// between words (`list_users`) make no difference; more than a third of the name's letters do.
+/// between words (`list_users`) make no difference; more than a third of the name's letters do, and so do more than
+/// twice as many as in the nearest.
 pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let given = letters(name);
     let tolerated = (given.len() / 3).max(1);
@@ -16,7 +17,12 @@ pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> V
         .filter(|(distance, _)| *distance <= tolerated)
         .collect();
     near.sort_unstable();
-    near.into_iter().map(|(_, known)| known).take(MAX_SUGGESTIONS).collect()
+    let farthest = near.first().map_or(0, |(nearest, _)| nearest * 2);
+    near.into_iter()
+        .take_while(|(distance, _)| *distance <= farthest)
+        .map(|(_, known)| known)
+        .take(MAX_SUGGESTIONS)
+        .collect()
 }
 
 /// A question with the suggestions, to stand at the end of a sentence: `; did you mean listUsers?`
@@ -69,6 +75,12 @@ mod tests {
         ] {
             assert_eq!(nearest(name, known.into_iter()), suggestions, "{why}: {name}");
         }
+        let scopes = ["okta.dr.read", "okta.users.read", "okta.apps.read"];
+        assert_eq!(
+            nearest("okta.user.read", scopes.into_iter()),
+            ["okta.users.read"],
+            "of far ones none beside"
+        );
         assert_eq!(nearest("aa", ["ab", "ac", "ad", "ae"].into_iter()).len(), MAX_SUGGESTIONS);
         nearest(&"x".repeat(1_000_000), known.into_iter());
     }

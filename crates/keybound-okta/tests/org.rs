@@ -177,7 +177,8 @@ async fn refusals_of_the_token_endpoint_say_what_to_do() {
         (refuse(400, "invalid_dpop_proof", &[]), ErrorKind::Dpop, "KEYBOUND_DPOP"),
         (grant("token", "Bearer"), ErrorKind::Dpop, "KEYBOUND_DPOP=off"),
         (html(), ErrorKind::Connection, "org's URL"),
-        (answer(503, &[], "down"), ErrorKind::Server, ""),
+        (answer(503, &[], "down"), ErrorKind::Server, "try again later"),
+        (answer(429, &[], r#"{"errorCode":"E0000047"}"#), ErrorKind::Api, "rate limit"),
         (
             answer(302, &[("location", "https://elsewhere.example/")], ""),
             ErrorKind::Connection,

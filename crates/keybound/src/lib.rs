@@ -16,13 +16,15 @@
 //! authorization server takes the steps one by one: [`assertion::UnverifiedAssertion`] for the client,
 //! [`proof::ProofPolicy::check`] and [`replay::ReplayStore::record`] for the proof.
 //!
-//! A client proves that it holds a key; a server checks it, and whose key it is:
+//! A client proves that it holds a key; a server checks the proof, sees whose key it is, and takes the same proof no
+//! second time. ([`resource`] shows the server's side whole, with the access token.)
 //!
 //! ```
 //! use std::sync::Arc;
 //! use http::Method;
 //! use keybound::proof::{DpopKey, ProofContext, ProofPolicy, ProofRequest};
 //! use keybound::random::OperatingSystem;
+//! use keybound::replay::{MemoryReplayLimits, MemoryReplayStore, ReplayStore};
 //! use keybound::{Algorithm, NumericDate, SigningKey, TargetUri};
 //!
 //! let (method, now) = (&Method::POST, NumericDate::from_seconds(1_800_000_000));
@@ -32,9 +34,12 @@
 //! let request = ProofRequest { method, target, access_token: None, nonce: None };
 //! let proof = key.prove(&request, now, &OperatingSystem)?; // the value of the header field `DPoP`
 //!
+//! let used = MemoryReplayStore::new(MemoryReplayLimits::default(), &OperatingSystem)?; // once for all requests
 //! let context = ProofContext { method, target, access_token: None, nonces: None, now };
 //! let verified = ProofPolicy::default().check(&proof, &context)?; // or the rule that it breaks
+//! used.record(verified.replay_key(), verified.expires(), now)?;
 //! assert_eq!(verified.thumbprint(), key.thumbprint());
+//! assert!(used.record(verified.replay_key(), verified.expires(), now).is_err(), "it was used");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

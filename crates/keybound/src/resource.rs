@@ -9,6 +9,41 @@
 //! verification of the token, [`Demands::verify`], its own record of the proof, [`Verified::recorded`].
 //! Before it asks anybody about the token it can hold the request to everything else, so that nobody is asked in
 //! vain: [`Demands::present`], its verification of the token, [`Demands::bind`].
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::SystemTime;
+//!
+//! use http::{HeaderMap, Method};
+//! use keybound::access_token::AccessTokenPolicy;
+//! use keybound::random::OperatingSystem;
+//! use keybound::replay::{MemoryReplayLimits, MemoryReplayStore};
+//! use keybound::resource::{Demands, ProtectedResource, ResourceRequest};
+//! use keybound::{ChallengeContext, JwkSet, TargetUri};
+//!
+//! // Once, at the start: what is demanded, the proofs that were used, and whose tokens are taken.
+//! let replay = MemoryReplayStore::new(MemoryReplayLimits::default(), &OperatingSystem)?;
+//! let resource = ProtectedResource { demands: Demands::default(), replay: Arc::new(replay) };
+//! let tokens = AccessTokenPolicy::new("https://as.example.com".into(), "https://api.example.com".into());
+//! let keys = JwkSet::parse(br#"{"keys":[]}"#)?; // what is at the issuer's `jwks_uri`
+//!
+//! // For each request, here one without a token:
+//! let (method, headers) = (&Method::GET, &HeaderMap::new());
+//! let target = &TargetUri::parse("https://api.example.com/orders")?; // your own base URL, and its path
+//! let request = ResourceRequest { method, target, query: None, headers };
+//! let now = SystemTime::now().into();
+//! match resource.admit(&request, |token| tokens.verify(token, &keys, now), now) {
+//!     Ok(admitted) => println!("{} is let in", admitted.access_token().subject),
+//!     Err(refusal) => {
+//!         let algorithms = &resource.demands.proofs.algorithms;
+//!         let context = ChallengeContext { algorithms, accepts_bearer: false, metadata_uri: None };
+//!         let challenges = refusal.challenges(&context); // the fields `WWW-Authenticate` of the answer
+//!         assert_eq!(refusal.at_resource().status, 401);
+//!         assert!(challenges[0].to_str()?.starts_with("DPoP algs="));
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 use std::sync::Arc;

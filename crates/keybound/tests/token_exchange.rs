@@ -359,6 +359,17 @@ fn what_does_not_end_in_a_bound_token_is_an_error_that_says_why() {
 }
 
 #[test]
+fn the_url_is_in_doubt_only_where_the_status_does_not_say_that_the_endpoint_is_out_of_reach() {
+    for (status, is_in_doubt) in [(302, true), (404, true), (429, false), (500, false), (503, false)] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let error = ExchangeError::NotATokenEndpoint { status, content_type: Some("text/html".to_owned()) };
+        let text = error.to_string();
+        assert_eq!(text.contains("is the URL right?"), is_in_doubt, "{text}");
+        assert!(text.contains(status.as_str()) && text.contains("text/html"), "{text}");
+    }
+}
+
+#[test]
 fn an_answer_is_bounded_and_a_token_is_in_no_debug_text() {
     let large: &'static str = Box::leak("x".repeat(64 * 1024 + 1).into_boxed_str());
     assert_eq!(

@@ -10,7 +10,7 @@ use keybound_okta::{
     ApiToken, App, AppKey, ListQuery, NewServiceApp, OktaClient, OrgUrl, RoleAssignment, ScopeGrant, Setting,
     Source, Sources, UserSettings,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::exit_code::ExitCode;
 use crate::key_file;
@@ -21,7 +21,7 @@ use crate::runtime;
 
 use super::files::{CA_FILE, CLIENT_ID, Files, ORG_URL};
 use super::preview::{self, Request};
-use super::{Arguments, CLIENT_ALGORITHM, command_in, first_call, role};
+use super::{Arguments, CLIENT_ALGORITHM, first_call, role};
 
 pub(super) fn run(arguments: &Arguments, files: &Files, token: ApiToken, output: Output) -> Outcome {
     let goes_on = files.are_there();
@@ -37,8 +37,7 @@ pub(super) fn run(arguments: &Arguments, files: &Files, token: ApiToken, output:
     }
     let key = if goes_on { existing_key(arguments, files, &settings)? } else { new_key(arguments, files)? };
     let mut set_up = SetUp { files, admin, wanted, key, output, done: Vec::new() };
-    let told = runtime::one_thread()?.block_on(set_up.run())?;
-    set_up.tell(&told)
+    runtime::one_thread()?.block_on(set_up.run())
 }
 
 /// The settings of the folder, where there are any yet, under what is given.
@@ -58,7 +57,11 @@ fn settings(arguments: &Arguments, files: &Files) -> Outcome<UserSettings> {
         if given.is_some_and(|given| given != set) {
             return Err(Failure::new(
                 ExitCode::Settings,
-                format_args!("{} is set to {set} already: {}", origin.setting.purpose(), origin.source),
+                format_args!(
+                    "another value is set for {} already: {set} ({})",
+                    origin.setting.purpose(),
+                    origin.source
+                ),
             )
             .because("this run would go on with another one, and nothing is overwritten")
             .do_next("leave the flag out, or give another folder: --dir DIR"));
@@ -187,7 +190,7 @@ struct SetUp<'a> {
 }
 
 impl SetUp<'_> {
-    async fn run(&mut self) -> Outcome<Value> {
+    async fn run(&mut self) -> Outcome {
         let app = self.app().await?;
         let client_id = app.client_id().unwrap_or(&app.id).to_owned();
         if self.wanted.client_id.is_none() {
@@ -199,7 +202,12 @@ impl SetUp<'_> {
             .await
             .map_err(|failure| self.broken_off_at(failure, "the first call"))?;
         self.note(format_args!("{NAME}call{NAME:#}    {call}"), "the first call")?;
-        Ok(json!({
+        if self.output.is_terminal() {
+            return self
+                .output
+                .line(format_args!("\nIt works. {FAINT}Go on:{FAINT:#} {}", call.next(self.files)));
+        }
+        self.output.json(&json!({
             "files": self.files.written(),
             "public_jwk": self.key.jwk(),
             "client_id": client_id,
@@ -314,14 +322,6 @@ impl SetUp<'_> {
     /// A person sees each step as it is done.
     fn tell_line(&self, line: impl std::fmt::Display) -> Outcome {
         if self.output.is_terminal() { self.output.line(line) } else { Ok(()) }
-    }
-
-    fn tell(&self, told: &Value) -> Outcome {
-        if !self.output.is_terminal() {
-            return self.output.json(told);
-        }
-        let next = command_in(&self.files.folder, "keybound users list");
-        self.output.line(format_args!("\nIt works. {FAINT}Go on:{FAINT:#} {next}"))
     }
 
     fn broken_off(&self, error: keybound_okta::Error, at: impl std::fmt::Display) -> Failure {

@@ -29,17 +29,13 @@ pub(super) fn run(arguments: &Arguments, files: &Files, output: Output) -> Outco
     tell(arguments, files, &public_key, output)?;
     if question::can_be_asked() && fill_in(arguments, files)? {
         let call = first_call::make(files)?;
-        return output.line(format_args!("It works: {call}\n{FAINT}Go on:{FAINT:#} {}", go_on(files)));
+        return output.line(format_args!("It works: {call}\n{FAINT}Go on:{FAINT:#} {}", call.next(files)));
     }
     output.line(format_args!(
         "\n{FAINT}Then:{FAINT:#} {} {FAINT}goes through all that can be wrong;{FAINT:#} {}",
         command_in(&files.folder, "keybound doctor"),
-        go_on(files)
+        command_in(&files.folder, "keybound users list")
     ))
-}
-
-fn go_on(files: &Files) -> String {
-    command_in(&files.folder, "keybound users list")
 }
 
 fn tell(arguments: &Arguments, files: &Files, public_key: &PublicKey, output: Output) -> Outcome {

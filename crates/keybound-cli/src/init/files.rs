@@ -59,9 +59,12 @@ impl Files {
     }
 
     pub(super) fn refuse_existing(&self) -> Outcome {
-        key_file::refuse_existing(&self.env)?;
-        self.client.refuse_existing()?;
-        self.dpop.iter().try_for_each(|(files, _)| files.refuse_existing())
+        key_file::refuse_existing(&self.env)
+            .and_then(|()| self.client.refuse_existing())
+            .and_then(|()| self.dpop.iter().try_for_each(|(files, _)| files.refuse_existing()))
+            .map_err(|there| {
+                there.also_do("--dir DIR makes them in another folder; `keybound doctor` tells whether what is there works")
+            })
     }
 
     pub(super) fn write(&self, arguments: &Arguments, client_key: &PrivateKey) -> Outcome {

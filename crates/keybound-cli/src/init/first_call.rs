@@ -20,6 +20,24 @@ pub(super) struct FirstCall {
     status: Option<u16>,
 }
 
+impl FirstCall {
+    /// What a person calls next: what is known to be allowed.
+    pub(super) fn next(&self, files: &Files) -> String {
+        command_in(&files.folder, &self.verb())
+    }
+
+    fn verb(&self) -> String {
+        match self.operation {
+            Some("listUsers") => "keybound users list".to_owned(),
+            Some("listGroups") => "keybound groups list".to_owned(),
+            Some("listApplications") => "keybound apps list".to_owned(),
+            Some("listLogEvents") => "keybound logs list".to_owned(),
+            Some(operation) => format!("keybound api {operation}"),
+            None => "keybound whoami".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for FirstCall {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.operation, self.status) {
@@ -56,4 +74,24 @@ async fn call(okta: &OktaClient, scopes: &[String]) -> Result<FirstCall, keyboun
     };
     let answer = probe::call(okta, &operation).await?;
     Ok(FirstCall { operation: Some(operation.id()), status: Some(answer.status().as_u16()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_is_to_call_next_is_what_the_scopes_allow() {
+        for (scope, verb) in [
+            ("okta.users.read", "keybound users list"),
+            ("okta.groups.manage", "keybound groups list"),
+            ("okta.apps.read", "keybound apps list"),
+            ("okta.logs.read", "keybound logs list"),
+            ("okta.authorizationServers.manage", "keybound api listAuthorizationServers"),
+            ("okta.nonsense.read", "keybound whoami"),
+        ] {
+            let operation = probe::harmless(scope).map(|operation| operation.id());
+            assert_eq!(FirstCall { operation, status: None }.verb(), verb, "{scope}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use clap::Args;
 use keybound_org::{Data, LocalOrg, NoncePolicy, OrgSettings, Scheme, StartError, WebOrigin};
 use serde_json::json;
 
-use super::running::Announcement;
+use super::running::{Announcement, RunningOrg};
 use crate::exit_code::ExitCode;
 use crate::output::{FAINT, NAME, Output};
 use crate::report::{Failure, Outcome};
@@ -86,7 +86,8 @@ pub(super) fn run(arguments: &Start, output: Output) -> Outcome {
     runtime::start()?.block_on(async {
         // Listened for from the start, so that no signal is missed.
         let mut signals = Signals::listen().map_err(unable)?;
-        let org = LocalOrg::start(settings).await?;
+        let started = LocalOrg::start(settings).await;
+        let org = started.map_err(|error| not_started(error, arguments.data.as_deref()))?;
         let announcement = Announcement::of(&org, org.data_folder()).map_err(unable)?;
         if arguments.data.is_none() {
             let folder = org.data_folder().display();
@@ -98,6 +99,21 @@ pub(super) fn run(arguments: &Start, output: Output) -> Outcome {
         org.stop().await;
         Ok(())
     })
+}
+
+/// Where somebody listens at the address, it may well be the org that was started before with the same data.
+fn not_started(error: StartError, data: Option<&Path>) -> Failure {
+    let is_taken = matches!(error, StartError::Listen { .. });
+    let failure = Failure::from(error);
+    let Some(data) = data.filter(|_| is_taken) else { return failure };
+    match RunningOrg::of_folder(data) {
+        Ok(org) => failure.also_do(format_args!(
+            "an org runs with this data already, at {}; other verbs find it by --data {}",
+            org.url,
+            data.display()
+        )),
+        Err(_) => failure,
+    }
 }
 
 /// Where the org serves and how it is entered, and to a person how to go on.

@@ -6,9 +6,9 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use keybound::proof::{AccessTokenHash, DpopKey, ProofRequest};
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 use crate::support::Workspace;
+use crate::support::serving::Serving;
 
 pub(crate) const ISSUER: &str = "https://login.example.com";
 pub(crate) const RESOURCE: &str = "https://api.example.com";
@@ -125,8 +126,8 @@ impl Upstream {
 
 /// A guard that serves until it is dropped.
 pub(crate) struct Guard {
-    child: Child,
-    log: Option<JoinHandle<String>>,
+    serving: Serving,
+    /// Its first line.
     pub(crate) told: Value,
     pub(crate) address: String,
     pub(crate) admin: String,
@@ -134,25 +135,9 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn start(workspace: &Workspace, arguments: &[&str]) -> Self {
-        let free = ["--listen", "127.0.0.1:0"];
-        let listen = if arguments.contains(&"--listen") { &[][..] } else { &free[..] };
-        let arguments = [&["guard"], listen, arguments].concat();
-        let mut child = workspace.command(&arguments).spawn().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        // Read from the start: a full pipe would stop the guard.
-        let log = thread::spawn(move || {
-            let mut log = String::new();
-            let _ = stderr.read_to_string(&mut log);
-            log
-        });
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
-            let _ = child.kill();
-            panic!("{error}: {line:?}")
-        });
-        let address = |name: &str| told[name].as_str().unwrap().split_once("://").unwrap().1.to_owned();
-        Self { log: Some(log), address: address("url"), admin: address("admin_url"), told, child }
+        let serving = Serving::start(workspace, "guard", arguments);
+        let address = |name: &str| serving.address(name).to_owned();
+        Self { told: serving.told.clone(), address: address("url"), admin: address("admin_url"), serving }
     }
 
     /// The answer to a request on a connection of its own.
@@ -198,22 +183,12 @@ impl Guard {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let kill = ["-s", name, &self.child.id().to_string()];
-        assert!(Command::new("kill").args(kill).status().unwrap().success());
+        self.serving.signal(name);
     }
 
     /// Signals it; how it ended, and all that it logged.
-    pub(crate) fn signal_and_wait(mut self, name: &str) -> (ExitStatus, String) {
-        self.signal(name);
-        let status = self.child.wait().unwrap();
-        (status, self.log.take().unwrap().join().unwrap())
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub(crate) fn signal_and_wait(self, name: &str) -> (ExitStatus, String) {
+        self.serving.signal_and_wait(name)
     }
 }
 

@@ -5,14 +5,15 @@
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::support::Workspace;
+use crate::support::serving::Serving;
 
 /// Nothing here takes so long unless it hangs.
 const BOUND: Duration = Duration::from_secs(30);
@@ -42,34 +43,18 @@ impl Answer {
 
 /// A proxy that serves until it is dropped.
 pub(crate) struct Sidecar {
-    child: Child,
-    log: Option<JoinHandle<String>>,
+    serving: Serving,
+    /// Its first line.
     pub(crate) told: Value,
     pub(crate) url: String,
 }
 
 impl Sidecar {
     pub(crate) fn start(workspace: &Workspace, arguments: &[&str]) -> Self {
-        let free = ["--listen", "127.0.0.1:0"];
-        let listen = if arguments.contains(&"--listen") { &[][..] } else { &free[..] };
-        let mut child = workspace.command(&[&["proxy"], listen, arguments].concat()).spawn().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        let log = thread::spawn(move || {
-            let mut log = String::new();
-            let _ = stderr.read_to_string(&mut log);
-            log
-        });
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let told: Value = match serde_json::from_str(&line) {
-            Ok(told) => told,
-            Err(error) => {
-                let _ = child.kill();
-                panic!("{error}: {line:?} {}", log.join().unwrap())
-            }
-        };
+        let serving = Serving::start(workspace, "proxy", arguments);
+        let told = serving.told.clone();
         let url = told["url"].as_str().unwrap().to_owned();
-        Self { child, log: Some(log), told, url }
+        Self { serving, told, url }
     }
 
     /// The secret that was made for it.
@@ -86,13 +71,13 @@ impl Sidecar {
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> Answer {
-        let fields = format!("Host: {}\r\n{fields}", self.address("url"));
-        request(TcpStream::connect(self.address("url")).unwrap(), method, path, &fields, body)
+        let fields = format!("Host: {}\r\n{fields}", self.serving.address("url"));
+        request(TcpStream::connect(self.serving.address("url")).unwrap(), method, path, &fields, body)
     }
 
     /// Sends a body in pieces, and reads the answer meanwhile.
     pub(crate) fn post(&self, path: &str, body: &[u8], chunked: bool) -> Answer {
-        let mut stream = TcpStream::connect(self.address("url")).unwrap();
+        let mut stream = TcpStream::connect(self.serving.address("url")).unwrap();
         stream.set_read_timeout(Some(BOUND)).unwrap();
         let framing = if chunked {
             "Transfer-Encoding: chunked".to_owned()
@@ -126,11 +111,13 @@ impl Sidecar {
 
     /// What operators are answered.
     pub(crate) fn admin(&self, path: &str) -> Answer {
-        request(TcpStream::connect(self.address("admin_url")).unwrap(), "GET", path, "Host: a\r\n", b"")
-    }
-
-    fn address(&self, name: &str) -> &str {
-        self.told[name].as_str().unwrap().strip_prefix("http://").unwrap()
+        request(
+            TcpStream::connect(self.serving.address("admin_url")).unwrap(),
+            "GET",
+            path,
+            "Host: a\r\n",
+            b"",
+        )
     }
 
     /// Asks it to end, as a service manager does.
@@ -139,17 +126,8 @@ impl Sidecar {
     }
 
     /// The same, and all that it logged.
-    pub(crate) fn end_with_log(mut self) -> (ExitStatus, String) {
-        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
-        let status = self.child.wait().unwrap();
-        (status, self.log.take().unwrap().join().unwrap())
-    }
-}
-
-impl Drop for Sidecar {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub(crate) fn end_with_log(self) -> (ExitStatus, String) {
+        self.serving.signal_and_wait("TERM")
     }
 }
 

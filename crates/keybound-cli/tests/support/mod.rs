@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 pub(crate) mod received;
+pub(crate) mod serving;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -46,7 +46,7 @@ pub enum TransportError {
     Certificate {
         /// Where the request was to go.
         origin: String,
-        /// The reason in the words of the TLS library.
+        /// The reason, for the most part in the words of the TLS library.
         detail: String,
         /// By the local clock it is not valid yet, which says more about the clock than about the
         /// certificate.
@@ -125,9 +125,16 @@ pub(super) type Cause<'a> = &'a (dyn std::error::Error + 'static);
 pub(super) fn failure(error: Cause<'_>, origin: &str, connect_timeout: Duration) -> Fault<TransportError> {
     let origin = origin.to_owned();
     if let Some(problem) = certificate_problem(error) {
-        use rustls::CertificateError::{NotValidYet, NotValidYetContext};
+        use rustls::CertificateError::{BadSignature, NotValidYet, NotValidYetContext, UnknownIssuer};
         let not_valid_yet = matches!(problem, NotValidYet | NotValidYetContext { .. });
-        let detail = problem.to_string();
+        let detail = match problem {
+            UnknownIssuer => "it was issued by no certificate authority that is trusted here".to_owned(),
+            BadSignature => {
+                "the certificate authority of its issuer's name that is trusted here has not signed it"
+                    .to_owned()
+            }
+            problem => problem.to_string(),
+        };
         return Fault::last(TransportError::Certificate { origin, detail, not_valid_yet });
     }
     let detail = innermost(error);

@@ -113,7 +113,7 @@ fn known(operation: &Operation) -> String {
 fn described(operation: &Operation) -> String {
     let mut parameters: Vec<_> = operation.query_parameters().collect();
     parameters.sort_by_key(|parameter| !parameter.is_required);
-    let mut text = format!("It is called as {} {}", operation.method, operation.path);
+    let mut text = format!("It is called as {} {}", operation.method(), operation.path());
     for (number, parameter) in parameters.iter().enumerate() {
         let separator = if number == 0 { "; in the query" } else { "," };
         let needed = if parameter.is_required { ", needed" } else { "" };

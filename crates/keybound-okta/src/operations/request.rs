@@ -9,7 +9,7 @@ use keybound_client::field;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::{Operation, OperationError, ParameterKind, find, nearest};
+use super::{Operation, OperationError, ParameterKind, Segment, find, nearest};
 use crate::client::Call;
 use crate::suggestion;
 
@@ -91,12 +91,12 @@ impl OperationRequest {
     /// The call, if the operation takes it.
     pub fn into_call(self) -> Result<Call, OperationError> {
         self.check_names()?;
-        if self.body.is_some() && !self.operation.takes_body {
+        if self.body.is_some() && !self.operation.takes_body() {
             return Err(OperationError::BodyNotTaken { operation: Box::new(self.operation) });
         }
         let path = format!("{}{}", self.path()?, self.query()?);
         let body = self.body.unwrap_or_default();
-        Ok(Call { method: self.operation.method, path, headers: self.headers, body })
+        Ok(Call { method: self.operation.method().clone(), path, headers: self.headers, body })
     }
 
     /// The call whose answer comes in pages.
@@ -122,12 +122,12 @@ impl OperationRequest {
 
     /// The operation's path with a value in each place that is open.
     fn path(&self) -> Result<String, OperationError> {
-        let mut path = String::with_capacity(self.operation.path.len());
-        for segment in super::segments(self.operation.path) {
+        let mut path = String::with_capacity(self.operation.path().len());
+        for segment in self.operation.segments() {
             path.push('/');
-            match super::parameter_name(segment) {
-                Some(name) => push_encoded(&mut path, self.segment(name)?),
-                None => path.push_str(segment),
+            match segment {
+                Segment::Parameter(name) => push_encoded(&mut path, self.segment(name)?),
+                Segment::Word(word) => path.push_str(word),
             }
         }
         Ok(path)
@@ -270,7 +270,7 @@ mod tests {
         ] {
             let call = request.clone().into_call().unwrap();
             assert_eq!(call.path, path, "{why}");
-            assert_eq!(call.method, request.operation().method, "{why}");
+            assert_eq!(call.method, *request.operation().method(), "{why}");
         }
     }
 

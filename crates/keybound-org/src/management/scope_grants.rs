@@ -14,7 +14,6 @@ use super::admission::Permit;
 use super::apps::{no_such_app, target};
 use super::body::JsonBody;
 use super::error::ApiError;
-use super::operations;
 use super::right::{ManageAppGrants, ReadAppGrants};
 use crate::background;
 use crate::event::EventObject;
@@ -101,7 +100,7 @@ impl Management {
         app: &str,
         scope: &str,
     ) -> Result<ScopeGrant, ApiError> {
-        if !operations::is_scope(scope) {
+        if !keybound_operations::is_scope(scope) {
             let cause = "scopeId: must be a scope of Okta's API, such as okta.users.read";
             return Err(ApiError::invalid("scopeId", [cause.to_owned()]));
         }

@@ -11,9 +11,6 @@ use proptest::sample::select;
 use crate::bodies::{form_body, hostile_text, json_body};
 use crate::support::TestOrg;
 
-/// Okta's operations, as the org knows them: those that it serves, and those of which it says that it does not.
-const OPERATIONS: &str = include_str!("../../data/operations.txt");
-
 /// What is not in Okta's list: protocol endpoints, pages, and what is the local org's own.
 const OTHERS: &[&str] = &[
     "/oauth2/v1/token",
@@ -186,11 +183,12 @@ pub(crate) struct Known {
     pub(crate) ids: Ids,
 }
 
-/// Okta's operations.
+/// Okta's operations: those that the org serves, and those of which it says that it does not.
 pub(crate) fn operations() -> impl Iterator<Item = Operation> {
-    OPERATIONS.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
-        let mut words = line.split(' ');
-        Some((words.next()?, words.next()?))
+    keybound_operations::all().map(|operation| {
+        let method =
+            ["GET", "POST", "PUT", "DELETE", "PATCH"].into_iter().find(|known| operation.method() == known);
+        (method.expect("a method that is listed here"), operation.path())
     })
 }
 

@@ -32,8 +32,9 @@ pub enum ExchangeError {
         "the authorization server asked for another nonce {MAX_CHALLENGES} times; it does not accept the nonces that it gives (RFC 9449 section 8)"
     )]
     TooManyChallenges,
-    /// The answer is not that of a token endpoint.
-    #[error("the answer with {status} is not one of this endpoint{}; is the URL right?", in_brackets(.content_type.as_deref()))]
+    /// The answer is not that of a token endpoint. It may be one all the same that is out of reach, by its status: 429,
+    /// or 500 and above.
+    #[error("{}", not_of_this_endpoint(*.status, .content_type.as_deref()))]
     NotATokenEndpoint {
         /// The status of the answer.
         status: StatusCode,
@@ -100,6 +101,14 @@ pub struct NotTheBoundKey {
     pub expected: Thumbprint,
     /// That of the key of the proofs.
     pub found: Option<Thumbprint>,
+}
+
+fn not_of_this_endpoint(status: StatusCode, content_type: Option<&str>) -> String {
+    let kind = in_brackets(content_type);
+    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+        return format!("the authorization server, or something before it, answered with {status}{kind}");
+    }
+    format!("the answer with {status} is not one of this endpoint{kind}; is the URL right?")
 }
 
 fn in_brackets(text: Option<&str>) -> String {

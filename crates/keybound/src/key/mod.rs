@@ -3,6 +3,17 @@
 //! [`PrivateKey`] and [`PublicKey`] come from PEM, from a JWK, or are made here. With an
 //! [`Algorithm`] they become a [`SigningKey`] or a [`VerifyingKey`], which is where it is decided
 //! that the key fits the algorithm and may be used for it.
+//!
+//! ```
+//! use keybound::{Algorithm, KeyKind, PrivateKey, Signer, SigningKey};
+//!
+//! # let pem = PrivateKey::generate(KeyKind::P256)?.to_pkcs8_pem()?;
+//! let private = PrivateKey::from_pem(&pem)?; // PKCS #8, PKCS #1 or SEC 1
+//! println!("{}", serde_json::to_string(private.public_key().jwk())?); // to be registered for the client
+//! let key = SigningKey::new(private, Algorithm::ES256)?;
+//! assert_eq!(key.algorithm(), Algorithm::ES256);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod components;
 mod curve;

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
-use super::{AccessTokenHash, KnownKeys, MAX_JWT_ID_BYTES, MAX_PROOF_BYTES, PROOF_TYPE, ProofRefusal};
+use super::binding::{Binding, BoundToken, TokenHash};
+use super::claims::ProofClaims;
+use super::{AccessTokenHash, MAX_PROOF_BYTES, PROOF_TYPE, ProofRefusal};
 use crate::algorithm::Algorithm;
 use crate::credentials::ascii;
 use crate::excerpt::{NAME, excerpt};
@@ -56,41 +58,6 @@ pub struct ProofContext<'a> {
     pub nonces: Option<&'a Nonces>,
     /// The server's time.
     pub now: NumericDate,
-}
-
-/// An access token as far as a proof concerns it.
-#[derive(Clone, Copy, Debug)]
-pub struct BoundToken {
-    /// The token's hash, which `ath` must be.
-    pub hash: AccessTokenHash,
-    /// The token's `cnf.jkt`, which the proof's key must have.
-    pub thumbprint: Thumbprint,
-}
-
-/// An access token as a resource knows it, whose hash may not have been taken yet.
-pub(crate) struct Binding<'a> {
-    pub(crate) hash: TokenHash<'a>,
-    /// The key that it is bound to; `None` while nobody has said.
-    pub(crate) thumbprint: Option<Thumbprint>,
-    /// Keys among which the token's may be, and is after the check.
-    pub(crate) known_keys: Option<&'a KnownKeys>,
-}
-
-/// The hash of an access token, taken when a proof has come so far that it is needed: a token may have
-/// kilobytes.
-#[derive(Clone, Copy)]
-pub(crate) enum TokenHash<'a> {
-    Taken(AccessTokenHash),
-    Of(&'a str),
-}
-
-impl TokenHash<'_> {
-    fn get(self) -> AccessTokenHash {
-        match self {
-            Self::Taken(hash) => hash,
-            Self::Of(access_token) => AccessTokenHash::of(access_token),
-        }
-    }
 }
 
 /// A proof that holds by every rule but one: whether it was seen before is for a
@@ -264,41 +231,6 @@ impl ProofPolicy {
             return Err(ProofRefusal::NotYetValid { begins, now });
         }
         Ok(())
-    }
-}
-
-/// The claims of a proof, of the right types and within their bounds (check 3).
-pub(super) struct ProofClaims<'a> {
-    jwt_id: &'a str,
-    method: &'a str,
-    target_uri: &'a str,
-    issued_at: NumericDate,
-    expires: Option<NumericDate>,
-    not_before: Option<NumericDate>,
-    access_token_hash: Option<&'a str>,
-    pub(super) nonce: Option<&'a str>,
-}
-
-impl<'a> ProofClaims<'a> {
-    pub(super) fn read(claims: &'a Object<'_>) -> Result<Self, ProofRefusal> {
-        let read = || {
-            Ok(Self {
-                jwt_id: claims.string("jti")?,
-                method: claims.string("htm")?,
-                target_uri: claims.string("htu")?,
-                issued_at: claims.date("iat")?,
-                expires: claims.optional_date("exp")?,
-                not_before: claims.optional_date("nbf")?,
-                access_token_hash: claims.optional_string("ath")?,
-                nonce: claims.optional_string("nonce")?,
-            })
-        };
-        let claims = read().map_err(ProofRefusal::Claim)?;
-        match claims.jwt_id.len() {
-            0 => Err(ProofRefusal::JwtIdEmpty),
-            found if found > MAX_JWT_ID_BYTES => Err(ProofRefusal::JwtIdTooLong { found }),
-            _ => Ok(claims),
-        }
     }
 }
 

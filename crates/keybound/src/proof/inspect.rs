@@ -5,9 +5,10 @@
 use http::Method;
 
 use super::check::{
-    ProofClaims, decode, no_critical_extensions, public_key, right_access_token_hash, right_key,
-    right_method, right_target, right_type, signed, verifying_key,
+    decode, no_critical_extensions, public_key, right_access_token_hash, right_key, right_method,
+    right_target, right_type, signed, verifying_key,
 };
+use super::claims::ProofClaims;
 use super::{AccessTokenHash, ProofPolicy, ProofRefusal};
 use crate::htu::TargetUri;
 use crate::inspection;

@@ -3,14 +3,17 @@
 //! [`DpopKey`] makes them for a client, [`ProofPolicy::check`] holds them to every rule for a server, and
 //! [`inspect`] goes on where the check would stop, to tell a person all that is wrong with one.
 
+mod binding;
 mod check;
+mod claims;
 mod inspect;
 mod known_keys;
 mod make;
 mod refusal;
 
-pub(crate) use check::{Binding, TokenHash};
-pub use check::{BoundToken, ProofContext, ProofPolicy, VerifiedProof, proof_header};
+pub use binding::BoundToken;
+pub(crate) use binding::{Binding, TokenHash};
+pub use check::{ProofContext, ProofPolicy, VerifiedProof, proof_header};
 pub use inspect::{Finding, KnownRequest, Outcome, inspect};
 pub use known_keys::KnownKeys;
 pub use make::{DpopKey, ProofRequest, ProofTemplate, ProveError};
