@@ -25,6 +25,10 @@ use keybound::resource::{Admitted, Demands};
 use keybound::{Clock, Nonce, Refusal, SystemClock, TargetUri};
 use tracing::{Instrument as _, debug_span};
 
+#[cfg(feature = "server")]
+use crate::audit;
+#[cfg(feature = "server")]
+use crate::cors::{Cors, Reader};
 use crate::metadata::{self, Metadata};
 use crate::metrics::{self, Judgements};
 use crate::nonces::OwnSecret;
@@ -55,6 +59,8 @@ struct Inner {
     replay: Replay,
     own_secret: OwnSecret,
     metadata: Vec<Metadata>,
+    #[cfg(feature = "server")]
+    cors: Option<Arc<Cors>>,
     judgements: Judgements,
     policy: Arc<Policy>,
     clock: Arc<dyn Clock>,
@@ -168,6 +174,29 @@ impl Guard {
         let target = inner.targets.base(request).ok()?.with_path(request.uri.path()).ok()?;
         let metadata = inner.metadata.iter().find(|metadata| metadata.uri == target)?;
         Some(metadata.answer(request.method))
+    }
+
+    /// The answer to a browser that asks whether a page of another origin may call, if `request` is such a preflight
+    /// and the policy allows any page.
+    #[cfg(feature = "server")]
+    pub(crate) fn preflight(&self, request: &IncomingRequest<'_>) -> Option<Response<bytes::Bytes>> {
+        let inner = self.inner.load();
+        let answer = inner.cors.as_ref()?.preflight(request)?;
+        if answer.is_allowed {
+            metrics::preflight_allowed();
+        } else {
+            metrics::page_refused();
+            audit::page_refused(request, || inner.targets.client(request), answer.response.status());
+        }
+        Some(answer.response)
+    }
+
+    /// Which page of another origin may read the answer to a request with these header fields; `None` where the policy
+    /// says nothing of pages.
+    #[cfg(feature = "server")]
+    pub(crate) fn reader(&self, headers: &HeaderMap) -> Option<Reader> {
+        let cors = Arc::clone(self.inner.load().cors.as_ref()?);
+        Some(cors.reader(headers))
     }
 
     /// What this guard takes the time from.

@@ -41,6 +41,8 @@
 pub mod answer;
 mod audit;
 #[cfg(feature = "server")]
+mod cors;
+#[cfg(feature = "server")]
 pub mod ext_authz;
 #[cfg(feature = "axum")]
 pub mod extract;

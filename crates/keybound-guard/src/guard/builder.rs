@@ -88,6 +88,8 @@ impl GuardBuilder {
             replay,
             own_secret,
             metadata: metadata::by_policy(&policy),
+            #[cfg(feature = "server")]
+            cors: crate::cors::Cors::by_policy(&policy.cors).map(Arc::new),
             judgements: Judgements::default(),
             policy: Arc::new(policy),
             clock,
