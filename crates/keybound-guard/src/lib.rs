@@ -48,6 +48,7 @@ pub mod ext_authz;
 pub mod extract;
 #[cfg(feature = "server")]
 pub mod forward_auth;
+mod forwarded;
 mod guard;
 pub mod identity;
 mod judged;
