@@ -17,7 +17,8 @@ pub(crate) fn parameter(element: &str, wanted: &str) -> Result<Option<String>, C
     let mut values = pairs
         .into_iter()
         .filter_map(|pair| pair.split_once('='))
-        .filter_map(|(name, value)| name.trim().eq_ignore_ascii_case(wanted).then(|| unquoted(value.trim())));
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case(wanted))
+        .map(|(_, value)| unquoted(value.trim()));
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
         _ => Err(Contradiction),
