@@ -63,6 +63,19 @@ fn a_forward_auth_guard_that_no_proxy_could_ask_does_not_start() {
 }
 
 #[test]
+fn a_guard_that_is_only_asked_does_not_start_with_a_policy_for_browsers() {
+    let workspace = Workspace::new();
+    let pages = "[cors]\nallowed_origins = [\"https://app.example.com\"]\n";
+    policy(&workspace, pages);
+    let policy = std::fs::read_to_string(workspace.path("guard.toml")).unwrap();
+    workspace.write("guard.toml", &format!("trusted_proxies = [\"127.0.0.1/32\"]\n{policy}"));
+    for face in ["--forward-auth", "--ext-authz"] {
+        let ran = workspace.run(&["guard", "--policy", "guard.toml", face]);
+        ran.assert_failed(3, &["[cors]", "--upstream", "docs/nginx.md"]);
+    }
+}
+
+#[test]
 fn requests_that_are_cut_short_at_the_end_are_told_of() {
     let workspace = Workspace::new();
     let caller = policy(&workspace, "");

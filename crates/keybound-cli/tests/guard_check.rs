@@ -86,6 +86,21 @@ fn a_policy_is_told_as_the_guard_goes_by_it() {
             "the issuer is asked about each of them",
             "verified by",
         ),
+        (
+            format!("{text}[cors]\nallowed_origins = [\"https://app.example\", \"http://localhost:3000\"]\n"),
+            "Pages of https://app.example or http://localhost:3000 may call from a browser",
+            "!",
+        ),
+        (
+            format!("{text}[cors]\nallowed_origins = [\"http://localhost.example\"]\n"),
+            "a page that comes over http can be changed",
+            "!",
+        ),
+        (
+            format!("{text}[cors]\nallowed_origins = [\"https://app.example\"]\nallow_credentials = true\n"),
+            "no key-bound token needs them",
+            "!",
+        ),
     ] {
         workspace.write("guard.toml", &changed);
         let (_, answer) = check(&workspace, &[]);

@@ -12,7 +12,11 @@ use serde::Serialize;
 use crate::guard::IncomingRequest;
 
 /// What a browser's script may read of an answer, which it needs to answer a challenge (RFC 9449 section 9).
-const EXPOSED: HeaderValue = HeaderValue::from_static("DPoP-Nonce, WWW-Authenticate");
+pub(crate) const EXPOSED: HeaderValue = HeaderValue::from_static("DPoP-Nonce, WWW-Authenticate");
+
+/// The same, each by itself.
+#[cfg(feature = "server")]
+pub(crate) const EXPOSED_FIELDS: [&str; 2] = ["DPoP-Nonce", "WWW-Authenticate"];
 
 /// The body: the members of an OAuth error (RFC 6749 section 5.2), so that a person sees what a header field
 /// hides.
@@ -84,6 +88,16 @@ pub(crate) fn for_client_of(request: &IncomingRequest<'_>, mut refusal: Response
         refusal.headers_mut().insert(GRPC_MESSAGE, HeaderValue::from_static(message));
     }
     refusal
+}
+
+/// The trailers of a gRPC call that goes on no longer for want of good credentials.
+#[cfg(feature = "server")]
+pub(crate) fn grpc_unauthenticated(message: &'static str) -> HeaderMap {
+    let (code, _) = grpc_status(StatusCode::UNAUTHORIZED);
+    HeaderMap::from_iter([
+        (GRPC_STATUS, HeaderValue::from(code)),
+        (GRPC_MESSAGE, HeaderValue::from_static(message)),
+    ])
 }
 
 /// The codes that a gRPC client infers from an HTTP status where it is not told one, but for 400 and 404,

@@ -72,6 +72,31 @@ pub(crate) fn admitted(
     );
 }
 
+/// A page of another origin may not call: a browser asked.
+#[cfg(feature = "server")]
+pub(crate) fn page_refused(
+    request: &IncomingRequest<'_>,
+    client: impl FnOnce() -> Option<IpAddr>,
+    status: StatusCode,
+) {
+    if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
+        return;
+    }
+    let origin =
+        request.headers.get(http::header::ORIGIN).map(http::HeaderValue::as_bytes).unwrap_or_default();
+    tracing::info!(
+        target: TARGET,
+        status = status.as_u16(),
+        rule = "cors",
+        reason = "the page's origin is none of the policy's cors.allowed_origins",
+        origin = ?shown(&String::from_utf8_lossy(origin)),
+        path = ?shown(request.uri.path()),
+        peer = request.peer.map(tracing::field::display),
+        client = client().map(tracing::field::display),
+        "refused"
+    );
+}
+
 fn shown(text: &str) -> String {
     excerpt(text, SENTENCE)
 }

@@ -5,34 +5,40 @@
 //! Of a token that the guard remembers it knows whose proof there must be. Another one may have to be asked about over
 //! the network: before that the request is held to all that does not depend on the answer, its scheme, and its
 //! proof but for whose it is.
+//!
+//! What goes in and what comes out is here; the line is in `line.rs`, what a refusal becomes in `refusal.rs`, and how
+//! a guard is made in `builder.rs`.
 
+mod builder;
 mod explain;
+mod line;
+mod refusal;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, Response, Uri};
-use keybound::access_token::AccessToken;
-use keybound::credentials::Credentials;
-use keybound::proof::{AccessTokenHash, ProofPolicy};
-use keybound::random::{OperatingSystem, Random, RandomUnavailable};
-use keybound::resource::{Admitted, Demands, ResourceRequest};
-use keybound::{ChallengeContext, Clock, Nonce, NumericDate, Refusal, SystemClock, TargetUri};
+use keybound::random::{OperatingSystem, Random};
+use keybound::resource::{Admitted, Demands};
+use keybound::{Clock, Nonce, Refusal, SystemClock, TargetUri};
 use tracing::{Instrument as _, debug_span};
 
+#[cfg(feature = "server")]
+use crate::audit;
+#[cfg(feature = "server")]
+use crate::cors::{Cors, Reader};
 use crate::metadata::{self, Metadata};
-use crate::metrics::Judgements;
-use crate::nonces::{self, OwnSecret};
-use crate::policy::{NoncesRequired, Policy, PolicyError};
-use crate::replay::{Replay, ReplayError, SharedReplayStore};
-use crate::routes::{Covered, Routes};
+use crate::metrics::{self, Judgements};
+use crate::nonces::OwnSecret;
+use crate::policy::Policy;
+use crate::replay::Replay;
+use crate::routes::Routes;
 use crate::target::Targets;
-use crate::tokens::{AccessTokens, TokensError};
-use crate::{answer, audit, metrics};
+use crate::tokens::AccessTokens;
 
+pub use builder::{GuardBuilder, GuardError};
 pub use explain::{Explanation, Step, Verdict};
 
 /// Admits requests by a policy. Cheap to clone; all clones are one guard, and go by a new policy together
@@ -53,6 +59,8 @@ struct Inner {
     replay: Replay,
     own_secret: OwnSecret,
     metadata: Vec<Metadata>,
+    #[cfg(feature = "server")]
+    cors: Option<Arc<Cors>>,
     judgements: Judgements,
     policy: Arc<Policy>,
     clock: Arc<dyn Clock>,
@@ -168,6 +176,29 @@ impl Guard {
         Some(metadata.answer(request.method))
     }
 
+    /// The answer to a browser that asks whether a page of another origin may call, if `request` is such a preflight
+    /// and the policy allows any page.
+    #[cfg(feature = "server")]
+    pub(crate) fn preflight(&self, request: &IncomingRequest<'_>) -> Option<Response<bytes::Bytes>> {
+        let inner = self.inner.load();
+        let answer = inner.cors.as_ref()?.preflight(request)?;
+        if answer.is_allowed {
+            metrics::preflight_allowed();
+        } else {
+            metrics::page_refused();
+            audit::page_refused(request, || inner.targets.client(request), answer.response.status());
+        }
+        Some(answer.response)
+    }
+
+    /// Which page of another origin may read the answer to a request with these header fields; `None` where the policy
+    /// says nothing of pages.
+    #[cfg(feature = "server")]
+    pub(crate) fn reader(&self, headers: &HeaderMap) -> Option<Reader> {
+        let cors = Arc::clone(self.inner.load().cors.as_ref()?);
+        Some(cors.reader(headers))
+    }
+
     /// What this guard takes the time from.
     #[cfg(feature = "server")]
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
@@ -179,210 +210,6 @@ impl Guard {
     pub(crate) fn trusts(&self, peer: Option<IpAddr>) -> bool {
         self.inner.load().targets.trusts(peer)
     }
-}
-
-impl Inner {
-    async fn judge(&self, request: &IncomingRequest<'_>) -> Result<Admission, Refused> {
-        let began = Instant::now();
-        let now = self.clock.now();
-        let mut known = None;
-        let result = self.decide(request, now, &mut known).await;
-        let outcome = result.map_err(|refusal| self.refused(request, refusal, known.as_deref(), now));
-        if outcome.is_ok() {
-            audit::admitted(request, || self.targets.client(request), known.as_deref());
-        }
-        self.judgements.record(&outcome, began.elapsed());
-        outcome
-    }
-
-    /// The line itself. `known` becomes what the access token says once it is verified, for the log.
-    async fn decide(
-        &self,
-        request: &IncomingRequest<'_>,
-        now: NumericDate,
-        known: &mut Option<Arc<AccessToken>>,
-    ) -> Result<Admission, Refusal> {
-        let target = self.targets.of(request)?;
-        let covered = self.routes.covering(request.method, request.uri.path(), &target)?;
-        if covered.admits_without_token() {
-            return Ok(Admission { admitted: None, nonce: None, target });
-        }
-        let Credentials { scheme, access_token } =
-            Credentials::of_request(request.headers, request.uri.query())?;
-        let hash = AccessTokenHash::of(access_token);
-        let demands = self.demands(&covered);
-        let presented = ResourceRequest {
-            method: request.method,
-            target: &target,
-            query: request.uri.query(),
-            headers: request.headers,
-        };
-        let verified = if let Some(token) = self.tokens.remembered(&hash, now) {
-            *known = Some(Arc::clone(&token));
-            demands.verify(&presented, scheme, hash, token, now)?
-        } else {
-            let proven = demands.present(&presented, scheme, hash, now)?;
-            let token = self.tokens.verify(access_token, hash, now).await?;
-            *known = Some(Arc::clone(&token));
-            demands.bind(proven, token, now)?
-        };
-        covered.require_scope(verified.access_token())?;
-        let recorded = match verified.proof() {
-            Some(proof) => self.replay.record(proof.replay_key(), proof.expires(), now).await,
-            None => Ok(()),
-        };
-        let admitted = verified.recorded(recorded)?;
-        let nonce = demands.nonces.as_ref().map(|nonces| nonces.current(now));
-        Ok(Admission { admitted: Some(admitted), nonce, target })
-    }
-
-    fn demands(&self, covered: &Covered<'_>) -> &Demands {
-        let with_nonce = match self.policy.nonces.required {
-            NoncesRequired::Never => false,
-            NoncesRequired::Always => true,
-            NoncesRequired::ByRoute => covered.nonce(),
-        };
-        if with_nonce { &self.demands_with_nonce } else { &self.demands }
-    }
-
-    fn refused(
-        &self,
-        request: &IncomingRequest<'_>,
-        refusal: Refusal,
-        known: Option<&AccessToken>,
-        now: NumericDate,
-    ) -> Refused {
-        let response = self.answer(request, &refusal, now);
-        audit::refused(request, || self.targets.client(request), known, &refusal, response.status());
-        Refused { refusal, response }
-    }
-
-    /// The answer that `refusal` becomes.
-    fn answer(
-        &self,
-        request: &IncomingRequest<'_>,
-        refusal: &Refusal,
-        now: NumericDate,
-    ) -> Response<bytes::Bytes> {
-        let context = ChallengeContext {
-            algorithms: &self.policy.proofs.algorithms,
-            accepts_bearer: self.policy.accept_bearer_for_unbound_tokens,
-            metadata_uri: self.metadata_uri(request),
-        };
-        let nonce = || self.demands_with_nonce.nonces.as_ref().map(|nonces| nonces.current(now));
-        answer::refusal(refusal, &context, nonce)
-    }
-
-    /// Where the metadata of the resource is that the request is for; of the first, if that can't be told.
-    fn metadata_uri(&self, request: &IncomingRequest<'_>) -> Option<&str> {
-        let first = self.metadata.first()?;
-        let metadata = match self.metadata.as_slice() {
-            [only] => only,
-            several => {
-                let base = self.targets.base(request).ok();
-                let is_named =
-                    |named: &TargetUri, metadata: &&Metadata| metadata.resource.origin() == named.origin();
-                base.and_then(|base| several.iter().find(|one| is_named(&base, one))).unwrap_or(first)
-            }
-        };
-        Some(metadata.uri.as_str())
-    }
-}
-
-/// What a guard is made of beside its policy.
-pub struct GuardBuilder {
-    policy: Policy,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-    store: Option<Arc<dyn SharedReplayStore>>,
-}
-
-impl GuardBuilder {
-    /// Takes the time from `clock`.
-    #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Takes randomness from `random`.
-    #[must_use]
-    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
-        self.random = random;
-        self
-    }
-
-    /// Remembers proofs in `store`, whatever the policy says of it.
-    #[must_use]
-    pub fn replay_store(mut self, store: Arc<dyn SharedReplayStore>) -> Self {
-        self.store = Some(store);
-        self
-    }
-
-    /// Makes the guard. Reads the files that the policy names; asks nobody over the network: a store or an
-    /// issuer that is down is no reason not to start.
-    pub fn build(self) -> Result<Guard, GuardError> {
-        let inner = Arc::new(ArcSwap::from_pointee(self.inner(None)?));
-        Ok(Guard { inner, reloading: Arc::default() })
-    }
-
-    fn inner(self, before: Option<&Inner>) -> Result<Inner, GuardError> {
-        let Self { policy, clock, random, store } = self;
-        policy.check()?;
-        let replay = match store {
-            Some(store) => Replay::shared(&policy, store, Arc::clone(&clock)),
-            None => Replay::by_policy(&policy, before.map(|before| &before.replay), &clock, random.as_ref())?,
-        };
-        let tokens = AccessTokens::by_policy(
-            &policy,
-            before.map(|before| &before.tokens),
-            Arc::clone(&clock),
-            Arc::clone(&random),
-        )?;
-        let demands = Demands {
-            proofs: ProofPolicy::from(&policy.proofs),
-            known_keys: before.map(|before| Arc::clone(&before.demands.known_keys)).unwrap_or_default(),
-            nonces: None,
-            accept_bearer_for_unbound_tokens: policy.accept_bearer_for_unbound_tokens,
-        };
-        let own_secret = match before {
-            Some(before) => before.own_secret.clone(),
-            None => OwnSecret::generate(random.as_ref())?,
-        };
-        let nonces = nonces::by_policy(&policy.nonces, &own_secret)?;
-        Ok(Inner {
-            targets: Targets::by_policy(&policy),
-            routes: Routes::by_policy(&policy.routes)?,
-            tokens,
-            demands_with_nonce: Demands { nonces: Some(Arc::new(nonces)), ..demands.clone() },
-            demands,
-            replay,
-            own_secret,
-            metadata: metadata::by_policy(&policy),
-            judgements: Judgements::default(),
-            policy: Arc::new(policy),
-            clock,
-            random,
-        })
-    }
-}
-
-/// Why a guard can't be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GuardError {
-    /// The policy makes no sense.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    /// What is to verify tokens can't be made.
-    #[error(transparent)]
-    Tokens(#[from] TokensError),
-    /// The replay store can't be made.
-    #[error(transparent)]
-    Replay(#[from] ReplayError),
-    /// No randomness for a secret.
-    #[error(transparent)]
-    Random(#[from] RandomUnavailable),
 }
 
 impl fmt::Debug for IncomingRequest<'_> {

@@ -28,10 +28,35 @@
 //! the HTTP status, and with which tonic hands the other header fields to its caller as metadata: a client
 //! that is sent a nonce needs them.
 //!
+//! # Pages of other origins (CORS)
+//!
+//! A preflight carries no credentials and would be refused, so what answers browsers stands outside of this layer, as
+//! tower-http's does here. It answers every `OPTIONS` itself, preflight or not, so that none comes to the guard or to
+//! the API. The policy's `[cors]` is for the reverse proxy alone.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
+//! use http::{HeaderValue, Method};
+//! use keybound_guard::Guard;
+//! use keybound_guard::layer::GuardLayer;
+//! use tower_http::cors::CorsLayer;
+//!
+//! fn app(guard: Guard) -> Router {
+//!     let pages = CorsLayer::new()
+//!         .allow_origin([HeaderValue::from_static("https://app.example.com")])
+//!         .allow_methods([Method::GET, Method::POST, Method::DELETE])
+//!         .allow_headers([AUTHORIZATION, HeaderName::from_static("dpop"), CONTENT_TYPE])
+//!         // Without these a page can answer no challenge.
+//!         .expose_headers([WWW_AUTHENTICATE, HeaderName::from_static("dpop-nonce")]);
+//!     // The layer that is put there last is the outermost.
+//!     Router::new().route("/orders", get(|| async { "[]" })).layer(GuardLayer::new(guard)).layer(pages)
+//! }
+//! ```
+//!
 //! # What stands around it
 //!
-//! A layer for CORS belongs outside of this one: a preflight carries no credentials and would be refused. The
-//! peer's address comes from axum's `ConnectInfo<SocketAddr>`, from tonic, or from a
+//! The peer's address comes from axum's `ConnectInfo<SocketAddr>`, from tonic, or from a
 //! [`PeerAddress`](crate::PeerAddress); without it no proxy is trusted. Inside a nested router of axum the
 //! target is the URI that came to the outermost one. Where something changes URIs before axum sees them, put
 //! this layer around that.

@@ -1,7 +1,7 @@
 //! Admits to an API only who holds the key that the access token is bound to (DPoP, RFC 9449).
 //!
 //! A [`Guard`] is made from a [`policy::Policy`] and held against every request: [`Guard::admit`] is the
-//! inward flow, one straight line in `guard.rs`. The faces put it in front of an API: a tower layer
+//! inward flow, one straight line in `guard/line.rs`. The faces put it in front of an API: a tower layer
 //! ([`layer::GuardLayer`]) with extractors for axum, a reverse proxy, a forward-auth service, and Envoy's
 //! `ext_authz`. All of them ask the same guard and send the same answers ([`answer`]).
 //!
@@ -41,11 +41,14 @@
 pub mod answer;
 mod audit;
 #[cfg(feature = "server")]
+mod cors;
+#[cfg(feature = "server")]
 pub mod ext_authz;
 #[cfg(feature = "axum")]
 pub mod extract;
 #[cfg(feature = "server")]
 pub mod forward_auth;
+mod forwarded;
 mod guard;
 pub mod identity;
 mod judged;

@@ -18,21 +18,25 @@ use crate::guard::{Admission, Refused};
 use crate::replay::metric;
 use crate::tokens::counters;
 
-/// Requests that were judged. Labels: `outcome` (`admitted`, `refused`); for refused ones `rule` (the source
-/// of the rule that was broken, or `trusted_proxies` where one asked who is no trusted proxy) and `status` (that of
-/// the answer), else both are empty. One that was admitted and then refused by the API itself, for its scope or for
+/// Requests that were judged. Labels: `outcome` (`admitted`, `refused`, `preflight`: a browser was told that a page may
+/// call); for refused ones `rule` (the source of the rule that was broken; `trusted_proxies` where one asked who is no
+/// trusted proxy, `cors` where a page may not call) and `status` (that of the answer), else both are empty. One that was admitted and then refused by the API itself, for its scope or for
 /// want of a token, is counted as each.
 pub const REQUESTS: &str = "keybound_guard_requests_total";
 /// How long judging a request took, in seconds: verification, issuer and replay store included.
 pub const ADMISSION_SECONDS: &str = "keybound_guard_admission_seconds";
 /// Connections from clients that are open.
 pub const CONNECTIONS: &str = "keybound_guard_connections";
+/// Connections that were closed as they came, since their address had as many as one may have.
+pub const CONNECTIONS_REFUSED: &str = "keybound_guard_connections_refused_total";
 /// Requests under way, from their header fields to the end of the answer's body.
 pub const IN_FLIGHT: &str = "keybound_guard_requests_in_flight";
 /// TLS handshakes that failed or took too long.
 pub const HANDSHAKE_FAILURES: &str = "keybound_guard_tls_handshake_failures_total";
 /// Connections that were upgraded (WebSocket) and are open.
 pub const TUNNELS: &str = "keybound_guard_tunnels";
+/// What was ended since its access token had expired. Label: `what` (`answer`: one that still came; `tunnel`).
+pub const ENDED_AT_EXPIRY: &str = "keybound_guard_ended_at_expiry_total";
 /// How long the upstream took until its header fields were there, in seconds.
 pub const UPSTREAM_SECONDS: &str = "keybound_guard_upstream_seconds";
 /// Requests that the upstream did not answer. Label: `reason` (`connect`, `timeout`, `broken`).
@@ -53,9 +57,14 @@ pub fn describe() {
     describe_counter!(REQUESTS, "Requests that were judged, by outcome, broken rule and status.");
     describe_histogram!(ADMISSION_SECONDS, Unit::Seconds, "How long judging a request took.");
     describe_gauge!(CONNECTIONS, "Connections from clients that are open.");
+    describe_counter!(CONNECTIONS_REFUSED, "Connections closed as they came: their address had too many.");
     describe_gauge!(IN_FLIGHT, "Requests under way.");
     describe_counter!(HANDSHAKE_FAILURES, "TLS handshakes that failed or took too long.");
     describe_gauge!(TUNNELS, "Upgraded connections (WebSocket) that are open.");
+    describe_counter!(
+        ENDED_AT_EXPIRY,
+        "Answers and tunnels that were ended since their access token had expired."
+    );
     describe_histogram!(UPSTREAM_SECONDS, Unit::Seconds, "How long the upstream took to begin its answer.");
     describe_counter!(UPSTREAM_FAILURES, "Requests that the upstream did not answer, by reason.");
     describe_counter!(RELOADS, "New policies and certificates that were read, by outcome.");
@@ -105,6 +114,18 @@ pub(crate) fn refused(refused: &Refused) {
 #[cfg(feature = "server")]
 pub(crate) fn not_a_proxy() {
     counter!(REQUESTS, "outcome" => "refused", "rule" => "trusted_proxies", "status" => "403").increment(1);
+}
+
+/// A browser was told that a page of another origin may not call.
+#[cfg(feature = "server")]
+pub(crate) fn page_refused() {
+    counter!(REQUESTS, "outcome" => "refused", "rule" => "cors", "status" => "403").increment(1);
+}
+
+/// A browser was told that a page of another origin may call.
+#[cfg(feature = "server")]
+pub(crate) fn preflight_allowed() {
+    counter!(REQUESTS, "outcome" => "preflight", "rule" => "", "status" => "").increment(1);
 }
 
 /// The statuses of refusals; a label without an allocation.

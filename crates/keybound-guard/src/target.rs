@@ -8,6 +8,7 @@ use http::header::{FORWARDED, HOST, HeaderMap, HeaderName};
 use ipnet::IpNet;
 use keybound::{Refusal, TargetUri};
 
+use crate::forwarded::{elements, node_address, parameter};
 use crate::guard::IncomingRequest;
 use crate::policy::{ForwardedIn, Policy};
 
@@ -53,14 +54,17 @@ impl Targets {
 
     /// The addresses in what proxies say, in their order; `None` for what is no address.
     fn clients_named(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-        let (name, of_element): (_, fn(&str) -> Option<IpAddr>) = match self.forwarded_in {
+        let texts = |name| headers.get_all(name).iter().map(|field| field.to_str().unwrap_or_default());
+        match self.forwarded_in {
             ForwardedIn::XForwarded => {
-                (X_FORWARDED_FOR, |element| element.parse().ok().or_else(|| node_address(element)))
+                let elements = texts(X_FORWARDED_FOR).flat_map(|field| field.split(',')).map(str::trim);
+                elements.map(|element| element.parse().ok().or_else(|| node_address(element))).collect()
             }
-            ForwardedIn::Forwarded => (FORWARDED, |element| node_address(&parameter(element, "for")?)),
-        };
-        let fields = headers.get_all(name).iter().map(|field| field.to_str().unwrap_or_default());
-        fields.flat_map(|field| field.split(',')).map(|element| of_element(element.trim())).collect()
+            ForwardedIn::Forwarded => {
+                let elements = texts(FORWARDED).flat_map(|field| elements(field).unwrap_or_else(|| vec![""]));
+                elements.map(|element| node_address(&parameter(element, "for").ok()??)).collect()
+            }
+        }
     }
 
     /// The target of `request`.
@@ -111,27 +115,22 @@ impl Targets {
     /// `proto` and `host` of the `Forwarded` element (RFC 7239 section 4) of the outermost trusted proxy:
     /// the elements to its left are the client's own words.
     fn forwarded(&self, headers: &HeaderMap) -> Result<(Option<String>, Option<String>), Refusal> {
+        let contradicts = |_| unknown("an element of its Forwarded header field contradicts itself");
         let mut found = (None, None);
-        let fields: Result<Vec<_>, _> =
-            headers.get_all(FORWARDED).iter().map(|field| field.to_str()).collect();
-        let fields = fields.map_err(|_| unknown("its Forwarded header field is not text"))?.join(",");
-        for element in fields.rsplit(',').filter(|element| !element.trim().is_empty()) {
-            found = (parameter(element, "proto"), parameter(element, "host"));
-            let sender = parameter(element, "for").and_then(|node| node_address(&node));
-            if !self.trusts(sender) {
-                break;
+        for field in headers.get_all(FORWARDED).iter().rev() {
+            let text = field.to_str().map_err(|_| unknown("its Forwarded header field is not text"))?;
+            let elements = elements(text)
+                .ok_or_else(|| unknown("its Forwarded header field has quotes that do not end"))?;
+            for element in elements.into_iter().rev().filter(|element| !element.trim().is_empty()) {
+                let said = |name| parameter(element, name).map_err(contradicts);
+                found = (said("proto")?, said("host")?);
+                if !self.trusts(said("for")?.and_then(|node| node_address(&node))) {
+                    return Ok(found);
+                }
             }
         }
         Ok(found)
     }
-}
-
-/// The parameter `wanted` of an element of `Forwarded`.
-fn parameter(element: &str, wanted: &str) -> Option<String> {
-    element.split(';').find_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim().trim_matches('"').to_owned())
-    })
 }
 
 /// Whether `peer` is in one of the policy's `trusted_proxies`; an IPv4 address that is written as an IPv6 one is
@@ -139,15 +138,6 @@ fn parameter(element: &str, wanted: &str) -> Option<String> {
 pub(crate) fn is_trusted(proxies: &[IpNet], peer: Option<IpAddr>) -> bool {
     let peer = peer.map(|peer| peer.to_canonical());
     peer.is_some_and(|peer| proxies.iter().any(|network| network.contains(&peer)))
-}
-
-/// The address in a node of `Forwarded` (RFC 7239 section 6): with a port, an IPv6 address in brackets.
-fn node_address(node: &str) -> Option<IpAddr> {
-    let address = match node.strip_prefix('[') {
-        Some(rest) => rest.split(']').next()?,
-        None => node.split(':').next()?,
-    };
-    address.parse().ok()
 }
 
 /// The one value of a header field; several contradict each other.
@@ -301,13 +291,27 @@ mod tests {
                 "https://a.example/",
             ),
             (PROXY, "for=_hidden;host=evil.example, for=unknown;host=a.example", "http://a.example/"),
+            // What the client names in its Host stays in quotes, and is no element.
+            (PROXY, "for=192.0.2.7;host=\"a.example,for=10.0.0.9;host=evil.example\"", "scheme or host"),
+            // Of a field of its own, which the proxy's stands behind.
+            (PROXY, "for=10.9.9.9;host=\"", "quotes that do not end"),
+            (PROXY, "for=x;host=\", for=192.0.2.7;host=\"a.example\"", "quotes that do not end"),
+            (PROXY, "for=192.0.2.7;host=a.example;host=evil.example", "contradicts itself"),
+            (PROXY, "for=192.0.2.7;proto=http;host=a.example;proto=https", "contradicts itself"),
             (PROXY, "", "http://own/"),
             (STRANGER, "for=192.0.2.7;proto=https;host=a.example", "http://own/"),
         ] {
             let fields = [("host", "own"), ("forwarded", field)];
             let found = target(&any, &Sent { peer, secure: false, uri: "/", fields: &fields });
-            assert_eq!(found.as_deref(), Ok(expected), "{field}");
+            match found {
+                Ok(found) => assert_eq!(found, expected, "{field}"),
+                Err(reason) => assert!(reason.contains(expected), "{field}: {reason}"),
+            }
         }
+        // What the client sent in a field of its own does not matter, however it is written.
+        let fields = [("forwarded", "host=\""), ("forwarded", "for=192.0.2.7;host=a.example")];
+        let found = target(&any, &Sent { peer: PROXY, secure: false, uri: "/", fields: &fields });
+        assert_eq!(found.as_deref(), Ok("http://a.example/"));
     }
 
     #[test]
@@ -341,6 +345,9 @@ mod tests {
             (PROXY, XForwarded, &[(by_f, "for=198.51.100.1")], PROXY),
             (PROXY, Forwarded, &[(by_f, "for=203.0.113.9, for=\"[2001:db8::1]:99\"")], "2001:db8::1"),
             (PROXY, Forwarded, &[(by_f, "for=_hidden")], PROXY),
+            // The client chose its Host, and no address by it.
+            (PROXY, Forwarded, &[(by_f, "for=192.0.2.9;host=\"a,for=203.0.113.9\"")], "192.0.2.9"),
+            (PROXY, Forwarded, &[(by_f, "for=203.0.113.9;x=\", for=192.0.2.9")], PROXY),
         ] {
             let (headers, uri) = (headers(fields), Uri::from_static("/"));
             let peer = Some(peer.parse().unwrap());

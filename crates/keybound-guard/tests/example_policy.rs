@@ -34,10 +34,18 @@ fn the_defaults_that_the_example_shows_are_the_ones_that_hold() {
 #[test]
 fn the_example_has_every_field() {
     let least = "resources = [\"https://a\"]\n[[issuers]]\nissuer = \"b\"\n";
-    for table in
-        ["", "[[issuers]]\nissuer = \"c\"", "[proofs]", "[nonces]", "[replay]", "[limits]", "[[routes]]"]
-            .into_iter()
-            .chain(["[issuers.introspection]\nclient_id = \"a\"\nclient_secret_file = \"b\""])
+    for table in [
+        "",
+        "[[issuers]]\nissuer = \"c\"",
+        "[proofs]",
+        "[nonces]",
+        "[cors]",
+        "[replay]",
+        "[limits]",
+        "[[routes]]",
+    ]
+    .into_iter()
+    .chain(["[issuers.introspection]\nclient_id = \"a\"\nclient_secret_file = \"b\""])
     {
         let text = match table {
             "" => format!("no_such_field = 1\n{least}"),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use keybound::{Algorithm, Signer as _, SigningKey};
 use keybound_guard::Guard;
 use keybound_guard::policy::{
-    ForwardedIn, MAX_POLICY_BYTES, NoncesRequired, Policy, PolicyError, RedisMode, ReplayStoreKind,
-    WhenStoreIsDown,
+    EndedAnswers, ForwardedIn, MAX_POLICY_BYTES, NoncesRequired, Policy, PolicyError, RedisMode,
+    ReplayStoreKind, WhenStoreIsDown,
 };
 use proptest::prelude::*;
 
@@ -25,6 +25,9 @@ fn every_default_is_the_safe_choice() {
     assert_eq!(policy.proofs.future_tolerance, Duration::from_secs(5));
     assert_eq!(policy.proofs.algorithms, Algorithm::ALL);
     assert_eq!(policy.nonces.required, NoncesRequired::Never);
+    assert_eq!(policy.answers_ended_at_expiry, EndedAnswers::EventStreams);
+    assert!(!policy.cors.is_on(), "no page of another origin may call");
+    assert!(!policy.cors.allow_credentials);
     assert_eq!(policy.replay.store, ReplayStoreKind::Memory);
     assert_eq!(policy.replay.when_down, WhenStoreIsDown::Refuse);
     let [issuer] = policy.issuers.as_slice() else { panic!("one issuer") };
@@ -159,6 +162,21 @@ fn a_policy_that_makes_no_sense_is_an_error_that_names_the_field() {
             table("replay", "store = 'redis'\nurls = ['redis://a']\ntimeout_milliseconds = 0"),
             "replay.timeout_milliseconds",
         ),
+        (table("cors", "allowed_origins = ['https://a.example/']"), "cors.allowed_origins"),
+        (table("cors", "allowed_origins = ['https://a.example:443']"), "cors.allowed_origins"),
+        (table("cors", "allowed_origins = ['https://*.a.example']"), "cors.allowed_origins"),
+        (table("cors", "allowed_origins = ['null']"), "cors.allowed_origins"),
+        (table("cors", "allowed_origins = ['*', 'https://a.example']"), "cors.allowed_origins"),
+        (table("cors", &format!("allowed_origins = {:?}", vec!["https://a"; 1001])), "cors.allowed_origins"),
+        // No browser takes it (the Fetch standard section 3.3.5).
+        (table("cors", "allowed_origins = ['*']\nallow_credentials = true"), "cors.allow_credentials"),
+        (table("cors", "allowed_methods = ['get']"), "cors.allowed_methods"),
+        (table("cors", "allowed_methods = ['*']"), "cors.allowed_methods"),
+        (table("cors", &format!("allowed_methods = {:?}", vec!["GET"; 101])), "cors.allowed_methods"),
+        (table("cors", "allowed_headers = ['*']"), "cors.allowed_headers"),
+        (table("cors", "allowed_headers = ['a b']"), "cors.allowed_headers"),
+        (table("cors", "exposed_headers = ['a,b']"), "cors.exposed_headers"),
+        (table("cors", "max_age_seconds = 86401"), "cors.max_age_seconds"),
         (table("[routes]", "path = 'orders'"), "routes[0].path"),
         (table("[routes]", "path = '/a/../b'"), "routes[0].path"),
         (table("[routes]", "path = '/a'\nmethods = ['G T']"), "routes[0].methods"),

@@ -129,10 +129,10 @@ async fn metadata_is_served_without_a_token() {
     assert!(!upstream.has_more());
 }
 
-/// The policy for browsers that `docs/operating.md` gives.
+/// The policy of `docs/operating.md` for an API that answers browsers itself.
 fn for_browsers() -> &'static str {
     let section = include_str!("../../../docs/operating.md").split("## Browsers (CORS)").nth(1).unwrap();
-    section.split("```toml\n").nth(1).and_then(|block| block.split("```").next()).unwrap()
+    section.split("```toml\n").nth(2).and_then(|block| block.split("```").next()).unwrap()
 }
 
 #[tokio::test]

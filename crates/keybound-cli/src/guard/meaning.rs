@@ -1,7 +1,9 @@
 //! A policy in sentences: what it lets in, and what in it is less safe than it could be.
 
 use keybound::TargetUri;
-use keybound_guard::policy::{Issuer, NoncesRequired, Policy, ReplayStoreKind, Route, WhenStoreIsDown};
+use keybound_guard::policy::{
+    CorsRules, EndedAnswers, Issuer, NoncesRequired, Policy, ReplayStoreKind, Route, WhenStoreIsDown,
+};
 use serde_json::json;
 
 use crate::output::{BAD, GOOD, Output};
@@ -45,6 +47,9 @@ fn meaning(policy: &Policy) -> Vec<String> {
         ReplayStoreKind::Memory => "Used proofs are remembered in this process: run one guard.".to_owned(),
         ReplayStoreKind::Redis => format!("Used proofs are remembered at {}.", policy.replay.urls.join(", ")),
     });
+    if policy.cors.is_on() {
+        told.push(pages(&policy.cors));
+    }
     if policy.routes.is_empty() {
         told.push("A good token opens every path.".to_owned());
     } else {
@@ -81,6 +86,15 @@ fn issuer(issuer: &Issuer) -> String {
         ),
     };
     format!("Tokens of {} for {audiences} are taken, {verified}.", issuer.issuer)
+}
+
+fn pages(cors: &CorsRules) -> String {
+    let origins = if cors.allows_every_origin() {
+        "every origin".to_owned()
+    } else {
+        cors.allowed_origins.join(" or ")
+    };
+    format!("Pages of {origins} may call from a browser, by {}.", cors.allowed_methods.join(", "))
 }
 
 fn route(route: &Route, nonces: NoncesRequired) -> String {
@@ -132,7 +146,31 @@ fn warnings(policy: &Policy) -> Vec<String> {
         routes.is_empty() && policy.resources.iter().any(|resource| resource.path() != "/"),
         "resources: a path in them limits nothing, and without routes every path is open to a good token.",
     );
+    warn(
+        policy.cors.allow_credentials,
+        "cors.allow_credentials: browsers send cookies along, and no key-bound token needs them.",
+    );
+    warn(
+        policy.answers_ended_at_expiry == EndedAnswers::None,
+        "answers_ended_at_expiry: event streams go on for as long as client and API like.",
+    );
+    warn(
+        policy.answers_ended_at_expiry == EndedAnswers::None,
+        "answers_ended_at_expiry: event streams go on for as long as client and API like.",
+    );
+    let in_the_clear = |origin: &String| {
+        let host = origin.strip_prefix("http://").unwrap_or("localhost");
+        !["localhost", "127.0.0.1", "[::1]"].iter().any(|own| host.strip_prefix(own).is_some_and(is_port))
+    };
+    warn(
+        policy.cors.allowed_origins.iter().any(in_the_clear),
+        "cors.allowed_origins: a page that comes over http can be changed by anyone on its way.",
+    );
     let wide = policy.trusted_proxies.iter().any(|network| network.prefix_len() == 0);
     warn(wide, "trusted_proxies: everybody is believed about the host that a request is for.");
     told
+}
+
+fn is_port(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with(':')
 }

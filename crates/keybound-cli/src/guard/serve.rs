@@ -72,6 +72,10 @@ pub(crate) struct ServeArguments {
     /// Connections from clients, at most.
     #[arg(long, value_name = "N", default_value_t = ServerLimits::default().connections, help_heading = "Serving")]
     max_connections: usize,
+    /// Connections of one address, or of one IPv6 network (/64), at most; those of the policy's trusted proxies are not
+    /// counted.
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().connections_per_address, help_heading = "Serving")]
+    max_connections_per_address: usize,
     /// Bytes of all header fields of a request, at most.
     #[arg(long, value_name = "BYTES", default_value_t = ServerLimits::default().header_bytes, help_heading = "Serving")]
     max_header_bytes: u32,
@@ -168,6 +172,7 @@ impl Faces {
 impl ServeArguments {
     fn face(&self, guard: &Guard) -> Outcome<Face> {
         self.proxies_can_ask(guard)?;
+        self.pages_are_answered(guard)?;
         let guard = guard.clone();
         let Some(upstream) = &self.faces.upstream else {
             return Ok(Face::Router(match (self.faces.forward_auth, self.faces.ext_authz) {
@@ -209,6 +214,22 @@ impl ServeArguments {
         Ok(())
     }
 
+    /// Who is only asked about requests answers no browser.
+    fn pages_are_answered(&self, guard: &Guard) -> Outcome {
+        if self.faces.upstream.is_some() || !guard.policy().cors.is_on() {
+            return Ok(());
+        }
+        Err(Failure::new(ExitCode::Settings, "no page of another origin could call through this guard")
+            .because(
+                "the policy's [cors] is for a reverse proxy (--upstream): a guard that is asked about requests can \
+                 only say yes or no, and a preflight has to be answered before it is asked",
+            )
+            .do_next(
+                "take [cors] out of the policy, and let the proxy that asks answer preflights: docs/nginx.md, \
+                 docs/caddy.md and docs/envoy.md say how",
+            ))
+    }
+
     fn settings(&self) -> ServerSettings {
         let tls = self.tls_certificate.clone().zip(self.tls_key.clone());
         ServerSettings {
@@ -221,6 +242,7 @@ impl ServeArguments {
             drain_timeout: self.drain_timeout,
             limits: ServerLimits {
                 connections: self.max_connections,
+                connections_per_address: self.max_connections_per_address,
                 header_bytes: self.max_header_bytes,
                 header_timeout: self.header_timeout,
                 ..ServerLimits::default()
@@ -282,6 +304,9 @@ impl From<ServerError> for Failure {
                  password"
             }
             ServerError::Limit { limit: "connections", .. } => "change --max-connections",
+            ServerError::Limit { limit: "connections_per_address", .. } => {
+                "change --max-connections-per-address"
+            }
             ServerError::Limit { limit: "header_bytes", .. } => "change --max-header-bytes",
             ServerError::Limit { limit: "header_timeout", .. } => "change --header-timeout",
             _ => "see `keybound guard --help` for the limits",

@@ -56,6 +56,7 @@ impl Policy {
             let reason = "one at least: no issuer could be asked about a token";
             return Err(PolicyError::field("limits.introspections_at_once", reason));
         }
+        self.cors.check()?;
         self.replay.check()
     }
 

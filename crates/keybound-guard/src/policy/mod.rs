@@ -23,6 +23,7 @@
 //! ```
 
 mod contents;
+mod cors;
 mod error;
 mod file;
 mod issuer;
@@ -39,6 +40,7 @@ use keybound::proof::ProofPolicy;
 use keybound::{Algorithm, NoncePolicy, TargetUri};
 use serde::Deserialize;
 
+pub use cors::{CorsRules, MAX_ALLOWED_ORIGINS, MAX_CORS_NAMES, MAX_PREFLIGHT_AGE};
 pub use error::PolicyError;
 pub use file::MAX_POLICY_BYTES;
 pub use issuer::{Introspection, Issuer, KeySource};
@@ -88,6 +90,12 @@ pub struct Policy {
     /// Takes bearer tokens that are bound to no key. A bound one is never taken as a bearer token.
     #[serde(default)]
     pub accept_bearer_for_unbound_tokens: bool,
+    /// Which pages of other origins may call, from browsers.
+    #[serde(default)]
+    pub cors: CorsRules,
+    /// Which answers of the reverse proxy end when the access token of their request expires.
+    #[serde(default)]
+    pub answers_ended_at_expiry: EndedAnswers,
     /// How used proofs are remembered.
     #[serde(default)]
     pub replay: ReplayRules,
@@ -108,6 +116,21 @@ pub enum ForwardedIn {
     XForwarded,
     /// `Forwarded` (RFC 7239).
     Forwarded,
+}
+
+/// Which answers end, while they still come, when the access token of their request expires. Connections that were
+/// upgraded (WebSocket) do in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedAnswers {
+    /// Those of types that have no end of their own: `text/event-stream`, gRPC, `multipart/x-mixed-replace`. They
+    /// would bring news to whoever is not let in for it any more, and their clients are made to come again.
+    #[default]
+    EventStreams,
+    /// All, downloads among them: a client that asks shortly before its token expires is left with half an answer.
+    All,
+    /// None: what was admitted comes to its own end, if it has one.
+    None,
 }
 
 /// What is accepted in proofs.

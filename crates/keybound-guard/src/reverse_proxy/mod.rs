@@ -4,14 +4,17 @@
 //!
 //! Bodies and trailers stream in both directions and are never kept. A connection that was upgraded (WebSocket) is
 //! ended when the access token that opened it has expired: a client opens another one, with a new token and a new
-//! proof. On a route that admits without a token it is not. What goes to the upstream is written
+//! proof. So is an answer that the policy has end then (`answers_ended_at_expiry`). On a route that admits without a
+//! token neither is. What goes to the upstream is written
 //! anew from what was understood, never copied as bytes, so the two can't read one message differently.
 
+mod event_stream;
 mod failure;
 mod form;
 mod forwarded;
 pub mod hop_by_hop;
 mod idle;
+mod token_life;
 mod tunnel;
 mod upstream;
 
@@ -30,13 +33,17 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use event_stream::End;
+pub(crate) use event_stream::UntilExpiry;
 use failure::Unanswered;
 pub(crate) use idle::IdleBounded;
 use idle::UploadedBody;
+use token_life::TokenLife;
 use tunnel::{Limits, Upgrade};
 use upstream::Upstreams;
 
 use crate::answer;
+use crate::cors;
 use crate::guard::{Admission, Guard, IncomingRequest, Refused};
 use crate::identity;
 use crate::metrics;
@@ -70,7 +77,14 @@ impl ReverseProxy {
         connection: &Arc<Connection>,
     ) -> impl Future<Output = Response<AnswerBody>> {
         let told = |unanswered: Unanswered| unanswered.into_response().map(AnswerBody::from);
-        self.admit_and_pass_on(request, connection).map(move |answered| answered.unwrap_or_else(told))
+        let reader = self.guard.reader(request.headers());
+        self.admit_and_pass_on(request, connection).map(move |answered| {
+            let mut answer = answered.unwrap_or_else(told);
+            if let Some(reader) = reader {
+                reader.share(answer.headers_mut());
+            }
+            answer
+        })
     }
 
     async fn admit_and_pass_on(
@@ -87,6 +101,9 @@ impl ReverseProxy {
             peer,
             secure: connection.secure,
         };
+        if let Some(preflight) = self.guard.preflight(&incoming) {
+            return Ok(preflight.map(AnswerBody::from));
+        }
         if let Some(metadata) = self.guard.metadata(&incoming) {
             return Ok(metadata.map(AnswerBody::from));
         }
@@ -94,12 +111,13 @@ impl ReverseProxy {
         let refused = |refused: Refused| answer::for_client_of(&incoming, refused.response);
         let admission = judged.map_err(|unfit| Unanswered::Refused(Box::new(refused(unfit))))?;
         let upgrade = Upgrade::wanted(&mut request);
+        let version = request.version();
         let began = Instant::now();
         let answer = self.pass_on(request, &admission, upgrade.as_ref(), peer).await;
         let answer = answer.inspect_err(Unanswered::count)?;
         let seconds = self.upstream_seconds.get_or_init(|| histogram!(metrics::UPSTREAM_SECONDS));
         seconds.record(began.elapsed());
-        self.response_for_client(answer, &admission, upgrade, connection)
+        self.response_for_client(answer, &admission, version, upgrade, connection)
     }
 
     /// The upstream's answer to `request`. One that changes nothing (RFC 9110 section 9.2.1) and has no body is sent
@@ -180,21 +198,36 @@ impl ReverseProxy {
         &self,
         mut answer: Response<Incoming>,
         admission: &Admission,
+        version: Version,
         upgrade: Option<Upgrade>,
         connection: &Arc<Connection>,
     ) -> Result<Response<AnswerBody>, Unanswered> {
+        let idle = self.upstreams.idle_timeout();
+        let life = || TokenLife::of(admission, self.guard.clock());
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             let upgrade = upgrade.ok_or(Unanswered::Switched)?;
-            let limits = Limits::new(admission, self.upstreams.idle_timeout(), self.guard.clock());
+            let limits = Limits { idle, life: life() };
             let mut response = upgrade.accept(answer, connection, limits)?;
             answer::give_nonce(response.headers_mut(), admission.nonce.as_ref());
             return Ok(response.map(|()| Bytes::new().into()));
         }
         hop_by_hop::remove(answer.headers_mut());
+        let policy = self.guard.policy();
+        if policy.cors.is_on() {
+            cors::take_out(answer.headers_mut());
+        }
         answer::give_nonce(answer.headers_mut(), admission.nonce.as_ref());
         *answer.version_mut() = Version::HTTP_11;
-        let idle_timeout = self.upstreams.idle_timeout();
-        Ok(answer.map(|body| AnswerBody::upstream(IdleBounded::new(body, idle_timeout))))
+        let (head, body) = answer.into_parts();
+        let body = IdleBounded::new(body, idle);
+        let is_ended = admission.admitted.is_some()
+            && event_stream::is_ended(policy.answers_ended_at_expiry, &head.headers);
+        let body = if is_ended {
+            AnswerBody::until_expiry(UntilExpiry::new(body, life(), End::of(&head.headers, version)))
+        } else {
+            AnswerBody::upstream(body)
+        };
+        Ok(Response::from_parts(head, body))
     }
 }
 

@@ -9,55 +9,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ::metrics::gauge;
+use ::metrics::{counter, gauge};
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use keybound::access_token::EXPIRY_LEEWAY;
-use keybound::resource::Admitted;
-use keybound::{Clock, NumericDate};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 
 use super::failure::Unanswered;
+use super::token_life::TokenLife;
 use super::{hop_by_hop, list};
-use crate::guard::Admission;
 use crate::metrics::{self, Counted};
 use crate::server::Connection;
 
 const CONNECTION_UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
 
-/// How long at most until the clock is looked at again, which may have been set, or have gone on while this
-/// machine slept.
-const LOOK_AT_CLOCK: Duration = Duration::from_secs(30);
-
 /// How long a tunnel may last.
 pub(super) struct Limits {
     /// How long nothing may move in it.
-    idle: Duration,
-    /// When the access token that it was opened with is good no more; `None` where none was asked for.
-    until: Option<NumericDate>,
-    clock: Arc<dyn Clock>,
-}
-
-impl Limits {
-    pub(super) fn new(admission: &Admission, idle: Duration, clock: Arc<dyn Clock>) -> Self {
-        let token = admission.admitted.as_ref().map(Admitted::access_token);
-        Self { idle, until: token.map(|token| token.expires.after(EXPIRY_LEEWAY)), clock }
-    }
-
-    /// When the access token is refused as expired from then on.
-    async fn expired(&self) {
-        let Some(until) = self.until else { return std::future::pending().await };
-        loop {
-            let left = until.since(self.clock.now());
-            if left.is_zero() {
-                return;
-            }
-            tokio::time::sleep(left.min(LOOK_AT_CLOCK)).await;
-        }
-    }
+    pub(super) idle: Duration,
+    /// That of the access token that it was opened with.
+    pub(super) life: TokenLife,
 }
 
 /// A client's wish for another protocol.
@@ -139,7 +112,10 @@ async fn connect(client: OnUpgrade, upstream: OnUpgrade, connection: Arc<Connect
     };
     tokio::select! {
         () = passed_on => {}
-        () = limits.expired() => tracing::debug!("the access token of a tunnel has expired"),
+        () = limits.life.over() => {
+            counter!(metrics::ENDED_AT_EXPIRY, "what" => "tunnel").increment(1);
+            tracing::debug!("the access token of a tunnel has expired");
+        }
         () = lifeline.ended() => {}
     }
 }
@@ -193,67 +169,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-
-    /// A clock that reads what it is set to and goes on with the runtime's, which is paused.
-    struct Hands(Mutex<(u64, tokio::time::Instant)>);
-
-    impl Hands {
-        fn set(&self, seconds: u64) {
-            *self.0.lock().unwrap() = (seconds, tokio::time::Instant::now());
-        }
-    }
-
-    impl Clock for Hands {
-        fn now(&self) -> NumericDate {
-            let (set_to, at) = *self.0.lock().unwrap();
-            NumericDate::from_seconds(set_to).after(at.elapsed())
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_tunnel_lasts_as_long_as_its_access_token_by_the_clock_of_the_guard() {
-        let hour = 3600;
-        let cases = [
-            ("the rest of its life", 1_000, None, Some(1_000)),
-            ("a life that is over", 0, None, Some(0)),
-            ("a clock that is set ahead, when it is looked at", 1_000, Some(2_000), Some(100 + 20)),
-            ("a clock that is set back", 1_000, Some(0), Some(1_100)),
-            ("a token of the far future", hour, None, None),
-        ];
-        for (name, life, set_to, ends_after) in cases {
-            let clock = Arc::new(Hands(Mutex::new((0, tokio::time::Instant::now()))));
-            let until = Some(NumericDate::from_seconds(life));
-            let limits = Limits { idle: Duration::ZERO, until, clock: Arc::<Hands>::clone(&clock) };
-            let began = tokio::time::Instant::now();
-            let set = async {
-                tokio::time::sleep(Duration::from_secs(100)).await;
-                if let Some(seconds) = set_to {
-                    clock.set(seconds);
-                }
-                std::future::pending::<()>().await;
-            };
-            let ended = tokio::select! {
-                () = limits.expired() => Some(began.elapsed().as_secs()),
-                () = set => None,
-                () = tokio::time::sleep(Duration::from_secs(hour - 1)) => None,
-            };
-            assert_eq!(ended, ends_after, "{name}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_tunnel_without_a_token_does_not_expire() {
-        let clock = Arc::new(|| NumericDate::from_seconds(u64::MAX));
-        let limits = Limits { idle: Duration::ZERO, until: None, clock };
-        let years = Duration::from_secs(100_000_000);
-        assert!(tokio::time::timeout(years, limits.expired()).await.is_err());
     }
 }

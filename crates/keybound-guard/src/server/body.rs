@@ -17,7 +17,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::activity::InFlight;
-use crate::reverse_proxy::IdleBounded;
+use crate::reverse_proxy::{IdleBounded, UntilExpiry};
 
 /// The body of an answer. The request counts as under way until it is sent, given up or dropped.
 pub struct AnswerBody(State);
@@ -34,6 +34,8 @@ enum State {
 enum Content {
     Made(Full<Bytes>),
     Upstream(IdleBounded<Incoming>),
+    /// From the upstream too, for as long as the access token is good.
+    UntilExpiry(Box<UntilExpiry<IdleBounded<Incoming>>>),
     Router(axum::body::Body),
 }
 
@@ -67,6 +69,10 @@ struct NotTaken;
 impl AnswerBody {
     pub(crate) fn upstream(body: IdleBounded<Incoming>) -> Self {
         Self::alone(Content::Upstream(body), None)
+    }
+
+    pub(crate) fn until_expiry(body: UntilExpiry<IdleBounded<Incoming>>) -> Self {
+        Self::alone(Content::UntilExpiry(Box::new(body)), None)
     }
 
     pub(crate) fn router(body: axum::body::Body) -> Self {
@@ -163,6 +169,7 @@ impl Content {
         match self {
             Self::Made(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
             Self::Upstream(body) => Pin::new(body).poll_frame(context),
+            Self::UntilExpiry(body) => Pin::new(&mut **body).poll_frame(context),
             Self::Router(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
         }
     }
@@ -171,6 +178,7 @@ impl Content {
         match self {
             Self::Made(body) => body.is_end_stream(),
             Self::Upstream(body) => body.is_end_stream(),
+            Self::UntilExpiry(body) => body.is_end_stream(),
             Self::Router(body) => body.is_end_stream(),
         }
     }
@@ -179,6 +187,7 @@ impl Content {
         match self {
             Self::Made(body) => body.size_hint(),
             Self::Upstream(body) => body.size_hint(),
+            Self::UntilExpiry(body) => body.size_hint(),
             Self::Router(body) => body.size_hint(),
         }
     }

@@ -11,7 +11,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -20,11 +19,19 @@ use super::activity::Activity;
 use super::drain::Lifeline;
 use super::face::Face;
 use super::listen::Accepted;
+use super::places::Place;
 use super::tls::Tls;
 use crate::metrics::{self, Counted};
 
 /// Pings on an HTTP/2 connection: a client that is gone without a word is noticed.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// Requests on an HTTP/2 connection that their client took back before they were looked at, at most (CVE-2023-44487):
+/// more than that is a flood, which ends the connection.
+const MAX_RESET_BEFORE_ACCEPTED: usize = 20;
+
+/// Requests on an HTTP/2 connection that were reset for breaking the protocol, at most (CVE-2025-8671).
+const MAX_RESET_FOR_ERRORS: usize = 100;
 
 /// What all connections of a listener share.
 pub(crate) struct Endpoint {
@@ -42,7 +49,9 @@ pub(crate) struct Connection {
     pub(crate) secure: bool,
     pub(crate) activity: Activity,
     pub(crate) lifeline: Lifeline,
-    _place: OwnedSemaphorePermit,
+    /// How long a pause a body may have that is read here and not passed on.
+    pub(crate) body_timeout: Duration,
+    _place: Place,
     _counted: Counted,
 }
 
@@ -53,12 +62,7 @@ impl Endpoint {
     }
 
     /// Serves a connection until it ends.
-    pub(crate) async fn serve(
-        self: Arc<Self>,
-        accepted: Accepted,
-        place: OwnedSemaphorePermit,
-        lifeline: Lifeline,
-    ) {
+    pub(crate) async fn serve(self: Arc<Self>, accepted: Accepted, place: Place, lifeline: Lifeline) {
         let peer = match &accepted {
             Accepted::Tcp(_, peer) => Some(*peer),
             #[cfg(unix)]
@@ -69,6 +73,7 @@ impl Endpoint {
             secure: self.tls.is_some(),
             activity: Activity::default(),
             lifeline,
+            body_timeout: self.limits.header_timeout,
             _place: place,
             _counted: Counted::one_more(gauge!(metrics::CONNECTIONS)),
         });
@@ -161,6 +166,8 @@ fn http(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(limits.header_bytes)
         .max_concurrent_streams(limits.requests_per_connection)
+        .max_pending_accept_reset_streams(MAX_RESET_BEFORE_ACCEPTED)
+        .max_local_error_reset_streams(MAX_RESET_FOR_ERRORS)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_INTERVAL);
     http

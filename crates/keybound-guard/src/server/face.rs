@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 
 use super::body::AnswerBody;
 use super::connection::Connection;
-use crate::reverse_proxy::ReverseProxy;
+use crate::reverse_proxy::{IdleBounded, ReverseProxy};
 
 /// What a server does with requests.
 #[derive(Clone, Debug)]
@@ -58,6 +58,7 @@ async fn ask(
     if let Some(peer) = connection.peer {
         request.extensions_mut().insert(ConnectInfo(peer));
     }
-    let Ok(response) = router.clone().call(request.map(axum::body::Body::new)).await;
+    let bounded = |body| axum::body::Body::new(IdleBounded::new(body, connection.body_timeout));
+    let Ok(response) = router.clone().call(request.map(bounded)).await;
     response.map(AnswerBody::router)
 }

@@ -23,7 +23,9 @@ mod body;
 mod connection;
 mod drain;
 mod face;
+mod limits;
 mod listen;
+mod places;
 mod recorder;
 mod reload;
 mod tls;
@@ -34,21 +36,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::task::{self, JoinHandle};
 
 use connection::Endpoint;
 use drain::{Drain, Lifeline};
-use listen::Listener;
+use listen::{Accepted, Listener};
+use places::{NoPlace, Place, Places};
 use reload::Reloader;
 use tls::Tls;
 
 use crate::guard::Guard;
+use crate::metrics;
 
 pub use body::AnswerBody;
 pub(crate) use body::BodyError;
 pub(crate) use connection::Connection;
 pub use face::Face;
+pub use limits::ServerLimits;
 pub use listen::{ListenAddress, NotAListenAddress};
 pub(crate) use tls::certificates;
 pub use tls::{TlsFiles, TlsFilesError};
@@ -86,43 +90,6 @@ impl Default for ServerSettings {
             unready_for: Duration::ZERO,
             drain_timeout: DRAIN_TIMEOUT,
             limits: ServerLimits::default(),
-        }
-    }
-}
-
-/// What clients may take of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServerLimits {
-    /// Connections that are open, at most; further ones wait until one has ended.
-    pub connections: usize,
-    /// Bytes of all header fields of a request, at most; not below [`ServerLimits::MIN_HEADER_BYTES`].
-    pub header_bytes: u32,
-    /// How long a TLS handshake may take, and how long the header fields of a request: longer is a client
-    /// that only holds a place. An HTTP/1.1 connection without a request is closed after as long.
-    pub header_timeout: Duration,
-    /// How long an HTTP/2 connection may be without a request, and how long a client may take nothing of an answer
-    /// that has more: after once to twice as long the answer is given up, and its connection closed if nothing
-    /// else is under way on it.
-    pub idle_timeout: Duration,
-    /// Requests under way at once on an HTTP/2 connection, at most.
-    pub requests_per_connection: u32,
-}
-
-impl ServerLimits {
-    /// The least of header fields that the HTTP library can be told.
-    pub const MIN_HEADER_BYTES: u32 = 8 * 1024;
-}
-
-impl Default for ServerLimits {
-    fn default() -> Self {
-        Self {
-            // Far beyond what one process serves well, and a bound on its memory: a few hundred megabytes.
-            connections: 10_000,
-            // An access token of 16 KiB, a proof of 8, and room.
-            header_bytes: 64 * 1024,
-            header_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(90),
-            requests_per_connection: 128,
         }
     }
 }
@@ -208,11 +175,11 @@ impl Server {
             admin_address = Some(address(&listener, listen)?);
             let face = Face::Router(admin::router(drain.observer()));
             let endpoint = Endpoint::new(face, None, settings.limits);
-            tokio::spawn(accept(listener, Arc::new(endpoint), admin_drain.lifeline()));
+            tokio::spawn(accept(listener, Arc::new(endpoint), guard.clone(), admin_drain.lifeline()));
         }
         let address = address(&listener, &settings.listen)?;
         let endpoint = Arc::new(Endpoint::new(face, tls.clone(), settings.limits));
-        tokio::spawn(accept(listener, endpoint, drain.lifeline()));
+        tokio::spawn(accept(listener, endpoint, guard.clone(), drain.lifeline()));
         let reloader = Arc::new(Reloader::new(guard, settings.policy_file, tls));
         let watching = settings.reload_every.map(|every| tokio::spawn(watch(Arc::clone(&reloader), every)));
         let (unready_for, drain_timeout) = (settings.unready_for, settings.drain_timeout);
@@ -264,33 +231,6 @@ impl Server {
     }
 }
 
-impl ServerLimits {
-    fn check(&self) -> Result<(), ServerError> {
-        let refused = |limit, found, reason| Err(ServerError::Limit { limit, found, reason });
-        if self.connections == 0 || self.connections > Semaphore::MAX_PERMITS {
-            return refused("connections", self.connections as u64, "one at least");
-        }
-        if self.header_bytes < Self::MIN_HEADER_BYTES {
-            return refused(
-                "header_bytes",
-                self.header_bytes.into(),
-                "8192 at least, for a token and a proof",
-            );
-        }
-        if self.requests_per_connection == 0 {
-            return refused("requests_per_connection", 0, "one at least");
-        }
-        for (limit, duration) in
-            [("header_timeout", self.header_timeout), ("idle_timeout", self.idle_timeout)]
-        {
-            if duration.is_zero() {
-                return refused(limit, 0, "no request would ever be in time");
-            }
-        }
-        Ok(())
-    }
-}
-
 async fn bind(address: &ListenAddress) -> Result<Listener, ServerError> {
     let unable = |source| ServerError::Listen { address: address.clone(), source };
     Listener::bind(address).await.map_err(unable)
@@ -300,13 +240,13 @@ fn address(listener: &Listener, asked: &ListenAddress) -> Result<ListenAddress, 
     listener.address().map_err(|source| ServerError::Listen { address: asked.clone(), source })
 }
 
-/// Takes connections until the server drains.
-async fn accept(listener: Listener, endpoint: Arc<Endpoint>, mut lifeline: Lifeline) {
-    let places = Arc::new(Semaphore::new(endpoint.limits.connections));
+/// Takes connections until the server drains. `guard` tells whose are not counted.
+async fn accept(listener: Listener, endpoint: Arc<Endpoint>, guard: Guard, mut lifeline: Lifeline) {
+    let places = Places::new(endpoint.limits.connections, endpoint.limits.connections_per_address);
     loop {
         let place = tokio::select! {
             () = lifeline.draining() => return,
-            place = Arc::clone(&places).acquire_owned() => place,
+            place = places.one() => place,
         };
         let Ok(place) = place else { return };
         let accepted = tokio::select! {
@@ -315,13 +255,33 @@ async fn accept(listener: Listener, endpoint: Arc<Endpoint>, mut lifeline: Lifel
         };
         match accepted {
             Ok(accepted) => {
-                tokio::spawn(Arc::clone(&endpoint).serve(accepted, place, lifeline.clone()));
+                let counted = accepted.peer().filter(|peer| !guard.trusts(Some(*peer)));
+                match places.of(place, counted) {
+                    Ok(place) => serve(&endpoint, accepted, place, &lifeline),
+                    Err(no_place) => refuse(&accepted, no_place),
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection can't be taken");
                 tokio::time::sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
             }
         }
+    }
+}
+
+fn serve(endpoint: &Arc<Endpoint>, accepted: Accepted, place: Place, lifeline: &Lifeline) {
+    tokio::spawn(Arc::clone(endpoint).serve(accepted, place, lifeline.clone()));
+}
+
+/// Tells of a connection that is closed as it came.
+fn refuse(accepted: &Accepted, no_place: NoPlace) {
+    ::metrics::counter!(metrics::CONNECTIONS_REFUSED).increment(1);
+    if no_place.is_news {
+        tracing::warn!(
+            peer = accepted.peer().map(tracing::field::display),
+            "connections are closed as they come: their address has as many as one may have \
+             (--max-connections-per-address); if it is a proxy, name it in the policy's trusted_proxies"
+        );
     }
 }
 

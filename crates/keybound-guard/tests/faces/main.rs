@@ -17,6 +17,7 @@ mod in_axum;
 #[path = "../logged/mod.rs"]
 mod logged;
 mod metadata;
+mod pages;
 mod proxies;
 mod wire;
 mod workshop;

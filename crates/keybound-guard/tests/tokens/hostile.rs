@@ -32,6 +32,7 @@ fn bad_answers() -> Vec<(Answer, &'static str)> {
     vec![
         (huge(), "without end"),
         (Answer::Silence, "never"),
+        (Answer::Drip, "slowly, and never to its end"),
         (Answer::Down, "nothing"),
         (Answer::Raw(b"SSH-2.0-OpenSSH\r\n".to_vec()), "not HTTP"),
         (Answer::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_vec()), "cut short"),

@@ -35,6 +35,8 @@ pub(crate) enum Answer {
     Json(u16, String),
     /// These bytes, whatever they are.
     Raw(Vec<u8>),
+    /// A byte now and then of an answer without end.
+    Drip,
     /// Nothing, and the connection stays.
     Silence,
     /// Nothing, and the connection ends: what a server that is down looks like.
@@ -163,6 +165,13 @@ async fn serve(
         )
         .into_bytes(),
         Answer::Raw(bytes) => bytes,
+        Answer::Drip => {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n{").await;
+            while stream.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            return;
+        }
         Answer::Silence => return std::future::pending().await,
         Answer::Down => return,
     };
