@@ -32,9 +32,6 @@ pub(super) const CONSENT: &str = "/authorize/consent";
 /// How long a code is good, as Okta's are.
 const CODE_LIFE: Duration = Duration::from_secs(300);
 
-/// How long a session lasts, as Okta's do.
-pub(super) const SESSION_LIFE: Duration = Duration::from_secs(2 * 60 * 60);
-
 /// A sign-in counts as one that a request asked for while its consent page is read.
 const READING_TIME: Duration = Duration::from_secs(600);
 
@@ -235,9 +232,8 @@ impl AuthorizationServer {
         };
         let Some(user) = self.user_if_active(&user_id)? else { return Ok(Err(UNABLE)) };
         let browser = self.new_browser()?;
-        let session = Session { user_id, signed_in: now };
         self.org.store.end_session(before.secret())?;
-        self.org.store.begin_session(browser.secret(), &session, now.after(SESSION_LIFE))?;
+        let session = self.org.store.begin_session(browser.secret(), user_id, now)?;
         Ok(Ok((browser, session, user)))
     }
 

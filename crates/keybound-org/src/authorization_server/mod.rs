@@ -30,6 +30,7 @@ mod revocation;
 mod revoked_at_once;
 mod scopes;
 mod sign_in_event;
+mod sign_out;
 mod signing_keys;
 mod token;
 mod user_info;
@@ -122,6 +123,7 @@ impl AuthorizationServers {
             routes = routes.route(path, served(Methods::Get, work));
         }
         routes
+            .route(sign_out::SIGN_OUT, served(Methods::Get, sign_out::endpoint))
             .route(device::ACTIVATION_PATH, served(Methods::GetAndPost, device::activation))
             .route(device::ANSWER_PATH, served(Methods::Post, device::answer))
             .with_state(self)

@@ -1,5 +1,5 @@
-//! The management API: users, groups, apps, authorization servers, Trusted Origins and the system log under `/api/v1`,
-//! admin roles of apps under `/oauth2/v1/clients`.
+//! The management API: users, groups, apps, authorization servers, Trusted Origins, the session of a browser and the
+//! system log under `/api/v1`, admin roles of apps under `/oauth2/v1/clients`.
 
 mod admission;
 mod app_body;
@@ -24,6 +24,7 @@ mod rate_limit;
 mod right;
 mod roles;
 mod scope_grants;
+mod sessions;
 mod trusted_origins;
 mod user_lifecycle;
 mod users;
@@ -118,6 +119,7 @@ impl Management {
             .merge(client_keys::routes())
             .merge(scope_grants::routes())
             .merge(authorization_servers::routes())
+            .merge(sessions::routes())
             .merge(trusted_origins::routes())
             .merge(logs::routes());
         Router::new()
