@@ -91,6 +91,16 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "E0000007", summary)
     }
 
+    /// What the request is about was there when it came, and is not any more.
+    fn gone(error: &StoreError) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "E0000007",
+            "Not found: Resource not found: what the request names (Resource)",
+        )
+        .because(error.to_string())
+    }
+
     /// Okta's API has the operation, and this org does not serve it.
     pub(crate) fn not_served(operation: &str) -> Self {
         let cause = format!("exists in Okta's API, not served by the local org: {operation}");
@@ -321,6 +331,7 @@ impl From<StoreError> for ApiError {
                 let cause = "login: An object with this field already exists in the current organization";
                 Self::invalid("login", [cause.to_owned()])
             }
+            error @ StoreError::Gone => Self::gone(&error),
             StoreError::UnknownApp { client_id } => Self::no_such("AppInstance", &client_id),
             error @ (StoreError::KeyTaken { .. }
             | StoreError::UnsupportedKey { .. }
