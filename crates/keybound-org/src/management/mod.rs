@@ -3,6 +3,7 @@
 
 mod admission;
 mod app_body;
+mod app_causes;
 mod app_groups;
 mod app_id_token;
 mod app_users;
