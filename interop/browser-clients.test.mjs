@@ -118,6 +118,7 @@ describe('a page of another origin', () => {
       const issuer = org.url + path;
       pages.settings = {
         ...{ issuer, clientId, scopes: ['openid', 'profile'], session: `${org.url}/api/v1/sessions/me` },
+        ...{ username: user, password: PASSWORD },
         silent: silentRequest(`${org.url}${path || '/oauth2'}/v1/authorize`, clientId, page),
       };
       await browser.open(page);
@@ -143,7 +144,11 @@ describe('a page of another origin', () => {
       await browser.open(page);
       assert.deepEqual(await resultOf('#popup'), { popup: { tokenType: 'DPoP', subject, isNew: true } });
       await browser.open(page);
-      assert.deepEqual(await resultOf('#close'), { exists: true, close: false, silent: 'login_required' });
+      assert.deepEqual(await resultOf('#close'), {
+        ...{ exists: true, close: false, silent: 'login_required', wrongPassword: 'E0000004' },
+        password: { status: 'SUCCESS', tokenType: 'DPoP', subject, isNew: true, exists: true },
+      });
+      await browser.open(`${org.url}/login/signout`);
     });
   }
 

@@ -147,9 +147,16 @@ pub(super) enum NoTarget {
     )]
     Hint,
     #[error(
-        "Users are signed out by going to this page, and it was asked for in a frame, as a picture or by a script."
+        "A browser has to go to this page itself, and it was asked for in a frame, as a picture or by a script."
     )]
     Embedded,
+    #[error(
+        "The redirectUrl of this request is at no active Trusted Origin with the scope REDIRECT; add its origin in the \
+         console under Trusted Origins, or by POST /api/v1/trustedOrigins."
+    )]
+    RedirectUrl,
+    #[error("The session token has been used, or has expired. Ask for another one at /api/v1/authn.")]
+    SessionToken,
     #[error("The post_logout_redirect_uri of this request is not one of the app's.")]
     LogoutUri,
     #[error("{0}")]

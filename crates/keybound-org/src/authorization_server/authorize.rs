@@ -36,7 +36,7 @@ const CODE_LIFE: Duration = Duration::from_secs(300);
 const READING_TIME: Duration = Duration::from_secs(600);
 
 /// Bytes of a username and of a password, at most.
-const MAX_CREDENTIAL_BYTES: usize = 1024;
+pub(crate) const MAX_CREDENTIAL_BYTES: usize = 1024;
 
 /// What a user is told whatever was wrong, in Okta's words.
 const UNABLE: &str = "Unable to sign in";
@@ -68,6 +68,12 @@ impl AuthorizationServer {
         let form = asked.parameters().map_err(NoTarget::from)?;
         let request = self.authorization_request(&form, now)?;
         let browser = self.browser(&asked.head.headers)?;
+        if let Some(token) = form.get("sessionToken")
+            && let Some((browser, session, user)) = self.begin_session_by_token(token, &browser, now)?
+        {
+            let answer = self.with_leave(asked, &request, &form, &browser, (&session, &user));
+            return answer.map(|answer| self.with_cookie(&browser, answer));
+        }
         match self.signed_in(&browser, request.longest_signed_in(), now)? {
             Some((session, user)) => self.with_leave(asked, &request, &form, &browser, (&session, &user)),
             None if request.prompt.none => Err(request.refused(RequestRefusal::LoginRequired)),

@@ -75,8 +75,9 @@ impl AuthorizationServer {
 /// The id of the custom server that a path belongs to, and its endpoint; no endpoint on the management API.
 pub(super) fn parts(path: &str) -> (Option<&str>, Option<&str>) {
     let Some(rest) = path.strip_prefix("/oauth2/") else {
-        // A session is a browser's, which has a cookie and no token.
-        let is_api = path.starts_with("/api/v1/") && !is_under(path, "/api/v1/sessions/me");
+        // A browser has a cookie, or its user a password, and neither a token.
+        let is_of_browser = ["/api/v1/sessions/me", "/api/v1/authn"].iter().any(|own| is_under(path, own));
+        let is_api = path.starts_with("/api/v1/") && !is_of_browser;
         return (None, if is_api { None } else { Some("") });
     };
     match rest.strip_prefix("v1") {

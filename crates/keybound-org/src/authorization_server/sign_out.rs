@@ -2,7 +2,7 @@
 //! active Trusted Origin with the scope `REDIRECT`.
 
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use url::Url;
 
 use super::AuthorizationServer;
@@ -32,7 +32,7 @@ pub(super) fn endpoint(server: &AuthorizationServer, asked: &Asked) -> Response 
 
 impl AuthorizationServer {
     fn sign_out(&self, asked: &Asked) -> Result<Response, NotAuthorized> {
-        if !is_gone_to(&asked.head.headers) {
+        if !asked.is_navigation() {
             return Err(NoTarget::Embedded.into());
         }
         let form = asked.parameters().map_err(NoTarget::from)?;
@@ -66,7 +66,7 @@ impl AuthorizationServer {
 
     /// Where a user goes on to, if that is at a Trusted Origin for redirects. It is written anew from what was looked at,
     /// so that a browser reads the same in it.
-    fn trusted_target(&self, uri: &str) -> Result<Option<Url>, StoreError> {
+    pub(super) fn trusted_target(&self, uri: &str) -> Result<Option<Url>, StoreError> {
         let url = Url::parse(uri).ok().filter(|_| uri.len() <= MAX_FROM_URI_BYTES);
         let Some((url, origin)) =
             url.and_then(|url| WebOrigin::of_url(url.as_str()).map(|origin| (url, origin)))
@@ -76,10 +76,4 @@ impl AuthorizationServer {
         let is_trusted = self.org.store.trusts(&origin, TrustedOriginScope::Redirect)?;
         Ok(is_trusted.then_some(url))
     }
-}
-
-/// Whether the browser goes here, as far as it says (Fetch Metadata): a frame, a picture or a script of another site does
-/// not sign anybody out.
-fn is_gone_to(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-dest").is_none_or(|destination| destination == "document")
 }

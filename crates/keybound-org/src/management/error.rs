@@ -79,6 +79,12 @@ impl ApiError {
         Self { causes: vec![cause.to_owned()], ..error }
     }
 
+    /// The name and the password are not those of a user who may sign in.
+    pub(super) fn authentication_failed(cause: Option<&str>) -> Self {
+        let error = Self::new(StatusCode::UNAUTHORIZED, "E0000004", "Authentication failed");
+        Self { causes: cause.map(str::to_owned).into_iter().collect(), ..error }
+    }
+
     /// There is no user of this id or login.
     pub(super) fn no_such_user(id_or_login: &str) -> Self {
         Self::no_such("User", id_or_login)

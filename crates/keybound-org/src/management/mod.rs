@@ -9,6 +9,7 @@ mod app_id_token;
 mod app_users;
 mod app_view;
 mod apps;
+mod authn;
 mod authorization_servers;
 mod body;
 mod client_keys;
@@ -120,6 +121,7 @@ impl Management {
             .merge(client_keys::routes())
             .merge(scope_grants::routes())
             .merge(authorization_servers::routes())
+            .merge(authn::routes())
             .merge(sessions::routes())
             .merge(trusted_origins::routes())
             .merge(logs::routes());

@@ -1,3 +1,4 @@
+//! `/api/v1/users/{id}/sessions`, by which an administrator ends the sessions of a user, and
 //! `/api/v1/sessions/me`: the session of the browser that asks, by its cookie. A page asks by script whether its user is
 //! still signed in at the org, keeps the session alive, and ends it.
 //!
@@ -7,9 +8,9 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use http::StatusCode;
 use http::request::Parts;
@@ -17,14 +18,17 @@ use keybound::{Secret, base64url};
 use serde_json::{Value, json};
 
 use super::Management;
+use super::admission::Permit;
 use super::error::ApiError;
 use super::rate_limit::Turn;
-use super::users;
+use super::right::HelpUsers;
+use super::users::{self, has};
 use crate::background;
 use crate::cookie::Cookie;
 use crate::event::{Event, EventClient};
+use crate::named::Named;
 use crate::origin;
-use crate::store::Session;
+use crate::store::{Session, TokensOfSession};
 use crate::timestamp;
 use crate::user::{User, UserStatus};
 
@@ -32,7 +36,10 @@ const SESSION: &str = "/sessions/me";
 const REFRESH: &str = "/sessions/me/lifecycle/refresh";
 
 pub(super) fn routes() -> Router<Arc<Management>> {
-    Router::new().route(SESSION, get(read).delete(close)).route(REFRESH, post(refresh))
+    Router::new()
+        .route(SESSION, get(read).delete(close))
+        .route(REFRESH, post(refresh))
+        .route("/users/{user}/sessions", delete(close_all))
 }
 
 /// Characters of a session's id after its prefix, as Okta's have.
@@ -91,6 +98,25 @@ async fn close(signed_in: SignedIn, State(api): State<Arc<Management>>) -> Resul
         let mut answer = StatusCode::NO_CONTENT.into_response();
         Cookie::of_users(api.url.origin()).clear(&mut answer);
         Ok(answer)
+    })
+    .await?
+}
+
+/// `DELETE /api/v1/users/{id or login}/sessions`: in all browsers; with `oauthTokens=true` what apps were given ends too.
+async fn close_all(
+    permit: Permit<HelpUsers>,
+    State(api): State<Arc<Management>>,
+    Named(name): Named<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let ends_tokens = has(query.as_deref(), "oauthTokens", "true");
+    let tokens = if ends_tokens { TokensOfSession::End } else { TokensOfSession::Stay };
+    background::run(move || {
+        let user = api.user(permit.whom(&name))?;
+        api.demand_right_over(&permit, &user)?;
+        api.store.end_sessions_of_user(&user.id, tokens, api.clock.now())?;
+        api.log(&permit.event("user.session.clear", "Clear user session").to(users::target(&user)));
+        Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?
 }

@@ -1,4 +1,4 @@
-//! Trusted Origins: whose pages may ask the org from a browser, and where users may be sent when they sign out.
+//! Trusted Origins: whose pages may ask the org from a browser, and where users may be sent when they signed in or out.
 
 use keybound::NumericDate;
 use keybound::random::Random;
@@ -40,7 +40,7 @@ wire_names! {
     pub(crate) enum TrustedOriginScope {
         /// Its pages may ask the org and read the answers.
         Cors = "CORS",
-        /// Users may be sent there when they sign out.
+        /// Users may be sent there when they signed in or out.
         Redirect = "REDIRECT",
     }
 }

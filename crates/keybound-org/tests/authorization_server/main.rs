@@ -23,6 +23,7 @@ mod people;
 mod pushed;
 mod refresh;
 mod revoked;
+mod session_tokens;
 mod sessions;
 mod sign_out;
 mod user_roles;

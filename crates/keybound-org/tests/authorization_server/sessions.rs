@@ -2,10 +2,10 @@
 
 use http::header::{COOKIE, ORIGIN, SET_COOKIE};
 use http::{Method, StatusCode};
-use keybound_org::OrgSettings;
+use keybound_org::{AdminRole, OrgSettings};
 use serde_json::{Value, json};
 
-use crate::people::{self, Browser, LOGIN};
+use crate::people::{self, Browser, LOGIN, UserApp};
 use crate::support::{Answer, NOW, TestOrg};
 
 const TRUSTED: &str = "https://trusted.example.com";
@@ -90,6 +90,43 @@ async fn a_session_that_is_closed_is_over_everywhere() {
     let log = test.administer(Method::GET, events, None).await;
     assert_eq!(log.json.as_array().map(Vec::len), Some(1));
     assert_eq!(log.text("/0/actor/alternateId"), LOGIN);
+}
+
+#[tokio::test]
+async fn an_administrator_ends_a_users_sessions_and_if_told_so_what_apps_were_given() {
+    let test = TestOrg::start().await;
+    let user_id = people::user(&test).await;
+    people::user_called(&test, "grace@example.com").await;
+    let app = people::native(&test);
+    let request = app.request();
+    let (mut first, mut second, mut other) = (Browser::default(), Browser::default(), Browser::default());
+    let response = first.sign_in(&test, &app.authorize_url(&test, &request), LOGIN).await;
+    second.sign_in(&test, &app.authorize_url(&test, &request), LOGIN).await;
+    other.sign_in(&test, &app.authorize_url(&test, &request), "grace@example.com").await;
+    let granted = app.post(&test, "/token", &UserApp::exchange(&response["code"]), true).await;
+    let clear = format!("/api/v1/users/{user_id}/sessions");
+    let cleared = test.administer(Method::DELETE, &clear, None).await;
+    assert_eq!(cleared.status, StatusCode::NO_CONTENT, "{cleared:?}");
+    for (browser, status) in [(&first, 404), (&second, 404), (&other, 200)] {
+        assert_eq!(ask(&test, browser, Method::GET, ME, None).await.status.as_u16(), status);
+    }
+    let refresh = UserApp::refresh(granted.text("/refresh_token"));
+    let refreshed = app.post(&test, "/token", &refresh, true).await;
+    assert_eq!(refreshed.status, StatusCode::OK, "what the app was given stays: {refreshed:?}");
+    test.administer(Method::DELETE, &format!("{clear}?oauthTokens=true"), None).await;
+    let refresh = UserApp::refresh(refreshed.text("/refresh_token"));
+    let refused = app.post(&test, "/token", &refresh, true).await;
+    assert_eq!(refused.text("/error"), "invalid_grant", "{refused:?}");
+    let events = "/api/v1/logs?filter=eventType+eq+%22user.session.clear%22";
+    assert_eq!(test.administer(Method::GET, events, None).await.json.as_array().map(Vec::len), Some(2));
+    let nobody = test.administer(Method::DELETE, "/api/v1/users/nobody/sessions", None).await;
+    assert_eq!((nobody.status, nobody.text("/errorCode")), (StatusCode::NOT_FOUND, "E0000007"));
+    let helper = test.app(&["okta.users.manage"], &[AdminRole::HelpDesk]);
+    let token = test.token(&helper, "okta.users.manage").await;
+    let refused = test.call(&helper, &token, Method::DELETE, &clear).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "of an administrator: {refused:?}");
+    let grace = "/api/v1/users/grace@example.com/sessions";
+    assert_eq!(test.call(&helper, &token, Method::DELETE, grace).await.status, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]
