@@ -70,8 +70,8 @@ impl Scene {
         let test = TestOrg::start_watched(settings, move || look(&looked)).await;
         {
             let mut meanwhile = meanwhile.lock().unwrap();
-            meanwhile.address = test.url("").trim_start_matches("http://").to_owned();
-            meanwhile.token = test.org.admin_token().to_owned();
+            meanwhile.address = test.url("").replace("http://", "");
+            meanwhile.token = String::from(test.org.admin_token());
         }
         Self { test, meanwhile }
     }

@@ -53,7 +53,7 @@ async fn authenticate(
     background::run(move || {
         // Before the password is looked at: each look costs.
         turn.take_as_stranger()?;
-        let user = api.user_of_password(&body, client)?;
+        let user = api.user_of_password(&body, &client)?;
         let token = unguessable::text::<TOKEN_BYTES>(api.random.as_ref())?;
         let expires = api.store.keep_session_token(&token, &user.id, api.clock.now())?;
         Ok(Json(json!({
@@ -68,13 +68,13 @@ async fn authenticate(
 }
 
 impl Management {
-    fn user_of_password(&self, body: &Body, client: EventClient) -> Result<User, ApiError> {
+    fn user_of_password(&self, body: &Body, client: &EventClient) -> Result<User, ApiError> {
         let username = body.username.as_str();
         let fits = |text: &str| (1..=MAX_CREDENTIAL_BYTES).contains(&text.len());
         let password = body.password.as_ref().filter(|password| fits(password) && fits(username));
         let password = password.ok_or_else(|| ApiError::authentication_failed(None))?;
         let check = self.store.check_password(username, password, self.clock.now())?;
-        for event in sign_in_events(&self.store, username, &check, &client)? {
+        for event in sign_in_events(&self.store, username, &check, client)? {
             self.log(&event);
         }
         let user_id = match check {

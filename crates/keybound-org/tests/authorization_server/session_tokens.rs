@@ -120,14 +120,14 @@ async fn whoever_may_not_sign_in_is_told_the_same() {
     let locked = authenticate(&test, LOGIN, PASSWORD).await;
     assert_eq!((locked.status, locked.text("/errorCode")), (StatusCode::UNAUTHORIZED, "E0000004"));
     let filter = "filter=eventType+eq+%22user.account.lock%22";
-    let log = test.administer(Method::GET, &format!("/api/v1/logs?{filter}"), None).await;
-    assert_eq!(log.json.as_array().map(Vec::len), Some(1), "{log:?}");
+    let events = test.administer(Method::GET, &format!("/api/v1/logs?{filter}"), None).await;
+    assert_eq!(events.json.as_array().map(Vec::len), Some(1), "{events:?}");
     let unlock = format!("/api/v1/users/{LOGIN}/lifecycle/unlock");
     test.administer(Method::POST, &unlock, None).await;
     let expire = format!("/api/v1/users/{LOGIN}/lifecycle/expire_password");
     test.administer(Method::POST, &expire, None).await;
-    let expired = authenticate(&test, LOGIN, PASSWORD).await;
-    assert!(expired.text("/errorCauses/0/errorSummary").contains("expired"), "{expired:?}");
+    let too_old = authenticate(&test, LOGIN, PASSWORD).await;
+    assert!(too_old.text("/errorCauses/0/errorSummary").contains("expired"), "{too_old:?}");
 }
 
 #[tokio::test]
