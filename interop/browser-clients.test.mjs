@@ -10,6 +10,14 @@ import { Pages } from './lib/pages.mjs';
 const PASSWORD = 'Keybound-2026';
 const OPENID = ['openid', 'profile', 'email', 'offline_access'];
 
+/** An authorization request that shows the user nothing, and whose response is told by a message. */
+const silentRequest = (authorize, clientId, redirectUri) =>
+  `${authorize}?${new URLSearchParams({
+    ...{ response_type: 'code', response_mode: 'okta_post_message', prompt: 'none', scope: 'openid' },
+    ...{ client_id: clientId, redirect_uri: redirectUri, state: 's', nonce: 'n' },
+    ...{ code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', code_challenge_method: 'S256' },
+  })}`;
+
 describe('a page of another origin', () => {
   let org, pages, browser, user;
 
@@ -102,4 +110,51 @@ describe('a page of another origin', () => {
       assert.equal(answers.refresh.isNew, true);
     });
   }
+
+  for (const path of ['', '/oauth2/default']) {
+    test(`renews tokens of okta-auth-js in a hidden frame, at ${path || 'the org'}, and tells no stranger`, async () => {
+      const page = `${pages.origin}/okta-auth-js-session`;
+      const clientId = await org.createBrowserApp({ redirectUris: [page] });
+      const issuer = org.url + path;
+      pages.settings = {
+        ...{ issuer, clientId, scopes: ['openid', 'profile'], session: `${org.url}/api/v1/sessions/me` },
+        ...{ username: user, password: PASSWORD },
+        silent: silentRequest(`${org.url}${path || '/oauth2'}/v1/authorize`, clientId, page),
+      };
+      await browser.open(page);
+      await browser.click('#sign-in', 'input[name=username]');
+      await browser.type('Username', user);
+      await browser.type('Password', PASSWORD);
+      const told = await resultOf('button[type=submit]');
+      assert.equal(told.signIn, true, `no refresh token: ${JSON.stringify(told)}`);
+      const { subject } = told.silent;
+      assert.match(subject, /^00u/, JSON.stringify(told));
+      assert.deepEqual(told.silent, { tokenType: 'DPoP', subject, isNew: true });
+      assert.deepEqual(told.renew, { tokenType: 'DPoP', isNew: true });
+      assert.deepEqual(told.session, { status: 'ACTIVE', login: user });
+      assert.equal(told.refresh, 'ACTIVE');
+      assert.deepEqual(told.messages, ['string'], 'a frame tells the page that the app registered');
+
+      await browser.open(`${pages.elsewhere}/stranger`);
+      const stranger = await resultOf();
+      assert.deepEqual(stranger.messages, []);
+      assert.match(stranger.session, /Failed to fetch/);
+      assert.match(stranger.close, /Failed to fetch/);
+
+      await browser.open(page);
+      assert.deepEqual(await resultOf('#popup'), { popup: { tokenType: 'DPoP', subject, isNew: true } });
+      await browser.open(page);
+      assert.deepEqual(await resultOf('#close'), {
+        ...{ exists: true, close: false, silent: 'login_required', wrongPassword: 'E0000004' },
+        password: { status: 'SUCCESS', tokenType: 'DPoP', subject, isNew: true, exists: true },
+      });
+      await browser.open(`${org.url}/login/signout`);
+    });
+  }
+
+  /** What the page tells, once something was clicked if that is needed. */
+  const resultOf = async (selector) => {
+    await (selector ? browser.click(selector, '#result.is-done') : browser.find('#result.is-done'));
+    return JSON.parse(await browser.content('#result'));
+  };
 });

@@ -33,6 +33,8 @@ export class Chromium {
     browser.#profile = await mkdtemp(join(tmpdir(), 'keybound-browser-'));
     await mkdir(SCREENSHOTS, { recursive: true });
     const options = new chrome.Options().setBinaryPath(CHROMIUM).setAcceptInsecureCerts(true);
+    // As browsers are by default that let pages of other sites have cookies.
+    options.setUserPreferences({ 'profile.cookie_controls_mode': 0, 'profile.block_third_party_cookies': false });
     options.addArguments(
       ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
       ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
@@ -94,7 +96,12 @@ export class Chromium {
   /** Clicks what a selector of CSS finds, and waits until another one finds something, on whatever page. */
   async click(selector, awaited) {
     await this.#driver.findElement(By.css(selector)).click();
-    await this.#driver.wait(until.elementLocated(By.css(awaited)), PATIENCE);
+    await this.find(awaited);
+  }
+
+  /** Waits until a selector of CSS finds something. */
+  find(awaited) {
+    return this.#driver.wait(until.elementLocated(By.css(awaited)), PATIENCE);
   }
 
   /** Opens what is folded away under a text. */

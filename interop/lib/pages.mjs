@@ -7,6 +7,8 @@ import { close, listen } from './wire.mjs';
 
 const FILES = {
   '/okta-auth-js': ['text/html', '../pages/okta-auth-js.html'],
+  '/okta-auth-js-session': ['text/html', '../pages/okta-auth-js-session.html'],
+  '/stranger': ['text/html', '../pages/stranger.html'],
   '/oidc-client-ts': ['text/html', '../pages/oidc-client-ts.html'],
   '/page.js': ['text/javascript', '../pages/page.js'],
   '/okta-auth-js.js': ['text/javascript', '../node_modules/@okta/okta-auth-js/dist/okta-auth-js.min.js'],
@@ -29,6 +31,8 @@ export class Pages {
     const { port } = new URL(await listen(pages.#server));
     // By its name, which is no site that the org's address is of.
     pages.origin = `http://localhost:${port}`;
+    // The same pages, at an origin that no app and nobody else knows.
+    pages.elsewhere = `http://127.0.0.1:${port}`;
     return pages;
   }
 

@@ -29,14 +29,20 @@ impl AdminTokenHash {
     pub(crate) fn authorizes(&self, headers: &HeaderMap) -> Option<bool> {
         let mut fields = headers.get_all(AUTHORIZATION).iter();
         let (Some(field), None) = (fields.next(), fields.next()) else { return None };
-        let (scheme, token) = field.to_str().ok()?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("SSWS").then(|| self.is_of(token.trim_matches(' ')))
+        ssws_token(field.to_str().ok()?).map(|token| self.is_of(token))
     }
 
     /// Whether this is the token; takes the same time whatever is wrong with it.
     pub(crate) fn is_of(&self, token: &str) -> bool {
         self.0.is_of(token)
     }
+}
+
+/// The token in an `Authorization` field of the scheme `SSWS`. Okta's SDK for Python, from 3.0 on, writes no space before
+/// it, and Okta takes that.
+pub(crate) fn ssws_token(field: &str) -> Option<&str> {
+    let (scheme, token) = field.split_at_checked("SSWS".len())?;
+    (scheme.eq_ignore_ascii_case("SSWS") && !token.is_empty()).then(|| token.trim_matches(' '))
 }
 
 #[cfg(test)]
@@ -54,7 +60,11 @@ mod tests {
         for (fields, expected) in [
             (vec![good.clone()], Some(true)),
             (vec![good.replace("SSWS", "ssws")], Some(true)),
+            (vec![good.replace(' ', "")], Some(true)),
+            (vec![good.replace(' ', "  ")], Some(true)),
             (vec![format!("{good}x")], Some(false)),
+            (vec![format!("SSWSx{}", token.as_str())], Some(false)),
+            (vec![format!("SSW {}", token.as_str())], None),
             (vec!["SSWS ".to_owned()], Some(false)),
             (vec!["SSWS".to_owned()], None),
             (vec![good.replace("SSWS", "Bearer")], None),

@@ -8,20 +8,22 @@ use keybound::Secret;
 /// Bytes of a cookie, at most; ours have 43.
 const MAX_COOKIE_BYTES: usize = 64;
 
-/// Whether requests that another site causes carry the cookie (RFC 6265bis section 5.6.7).
+/// Which requests that another site causes carry the cookie (RFC 6265bis section 5.6.7).
 #[derive(Clone, Copy)]
-pub(crate) enum SameSite {
-    /// Those by which a user comes here.
-    Lax,
+pub(crate) enum CrossSite {
+    /// All, from frames and scripts as well. Browsers take that from https alone; over http it is those by which a
+    /// user comes here.
+    All,
     /// None.
-    Strict,
+    None,
 }
 
-impl SameSite {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Lax => "Lax",
-            Self::Strict => "Strict",
+impl CrossSite {
+    const fn attribute(self, is_https: bool) -> &'static str {
+        match (self, is_https) {
+            (Self::All, true) => "None",
+            (Self::All, false) => "Lax",
+            (Self::None, _) => "Strict",
         }
     }
 }
@@ -33,17 +35,24 @@ pub(crate) struct Cookie {
 }
 
 impl Cookie {
+    /// That of users' browsers, by which the org at this origin knows who is signed in. Apps of other sites renew tokens
+    /// in hidden frames and ask for the session, as at Okta; what they may do with it is decided where it is read.
+    pub(crate) fn of_users(origin: &str) -> Self {
+        Self::new("keybound-org", origin, CrossSite::All)
+    }
+
     /// The cookie of this name at the org of this origin.
     ///
     /// Browsers keep the cookies of all ports of a host together, so the port is in the name. Over https the prefix
     /// has them refuse the cookie from anywhere else (RFC 6265bis section 4.1.3.2).
-    pub(crate) fn new(name: &str, origin: &str, same_site: SameSite) -> Self {
-        let (prefix, secure) =
-            if origin.starts_with("https://") { ("__Host-", "; Secure") } else { ("", "") };
+    pub(crate) fn new(name: &str, origin: &str, cross_site: CrossSite) -> Self {
+        let is_https = origin.starts_with("https://");
+        let (prefix, secure) = if is_https { ("__Host-", "; Secure") } else { ("", "") };
+        let same_site = cross_site.attribute(is_https);
         let port = origin.rsplit(':').next().filter(|port| port.bytes().all(|b| b.is_ascii_digit()));
         Self {
             name: format!("{prefix}{name}-{}", port.unwrap_or("default")),
-            attributes: format!("; Path=/; HttpOnly; SameSite={}{secure}", same_site.name()),
+            attributes: format!("; Path=/; HttpOnly; SameSite={same_site}{secure}"),
         }
     }
 
@@ -106,21 +115,22 @@ mod tests {
 
     #[test]
     fn over_https_a_cookie_is_bound_to_its_host() {
-        for (origin, same_site, expected) in [
+        for (origin, cross_site, expected) in [
             (
                 "https://127.0.0.1:8443",
-                SameSite::Strict,
+                CrossSite::None,
                 "__Host-c-8443=v; Path=/; HttpOnly; SameSite=Strict; Secure",
             ),
-            ("http://[::1]:80", SameSite::Lax, "c-80=v; Path=/; HttpOnly; SameSite=Lax"),
+            ("http://[::1]:80", CrossSite::None, "c-80=v; Path=/; HttpOnly; SameSite=Strict"),
+            ("http://[::1]:80", CrossSite::All, "c-80=v; Path=/; HttpOnly; SameSite=Lax"),
             (
                 "https://localhost",
-                SameSite::Lax,
-                "__Host-c-default=v; Path=/; HttpOnly; SameSite=Lax; Secure",
+                CrossSite::All,
+                "__Host-c-default=v; Path=/; HttpOnly; SameSite=None; Secure",
             ),
         ] {
             let mut answer = Response::default();
-            Cookie::new("c", origin, same_site).set(&mut answer, "v");
+            Cookie::new("c", origin, cross_site).set(&mut answer, "v");
             assert_eq!(answer.headers()[SET_COOKIE], expected);
         }
     }

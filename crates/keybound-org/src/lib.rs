@@ -94,8 +94,10 @@
 //! - An app that is made without a word on it (`settings.implicitAssignment`) has the group Everyone assigned to it, as by
 //!   Okta's console, where Okta's API would assign nobody. What is told of users and groups that are assigned is kept and
 //!   shown, and put into no token.
-//! - Trusted Origins are for `CORS` and `REDIRECT`, and the second changes nothing here: users are sent to the URIs of
-//!   apps alone.
+//! - Trusted Origins are for `CORS` and `REDIRECT`. The second is where `/login/signout` and
+//!   `/login/sessionCookieRedirect` may send users on to.
+//! - Of the authentication API (`/api/v1/authn`) there is the password, and no state, factor or recovery.
+//! - The session of a browser (`/api/v1/sessions/me`) is the one thing of the management API that is had by a cookie.
 //! - Of a custom authorization server the claims are texts and members of the user's profile, the rules are for all
 //!   users, and no scope asks for leave by itself; what else Okta has there is refused by name. One that is not active
 //!   answers 404. Its `default` has no other id.

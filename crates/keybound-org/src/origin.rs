@@ -1,8 +1,9 @@
 //! Where a request comes from, for the system log.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{Extensions, HeaderMap};
@@ -13,6 +14,14 @@ use crate::event::EventClient;
 /// `X-Forwarded-For` counts for nothing: whoever calls can write what they like into it.
 pub(crate) fn of(head: &Parts) -> EventClient {
     of_fields(&head.headers, &head.extensions)
+}
+
+impl<S: Sync> FromRequestParts<S> for EventClient {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(of(head))
+    }
 }
 
 /// The same of a request with these header fields and extensions.

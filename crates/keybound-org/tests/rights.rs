@@ -180,6 +180,8 @@ async fn an_operation_of_oktas_that_is_not_served_says_so() {
     let test = TestOrg::start().await;
     for (method, path, operation) in [
         (Method::GET, "/api/v1/zones", "listNetworkZones"),
+        (Method::GET, "/api/v1/groups/rules", "listGroupRules"),
+        (Method::POST, "/api/v1/groups/rules", "createGroupRule"),
         (Method::GET, "/api/v1/users/00u1/factors", "listFactors"),
         (
             Method::GET,

@@ -61,7 +61,10 @@ pub(super) enum RequestRefusal {
         "The response type is not supported by the authorization server. Configured response types: [code]."
     )]
     ResponseType,
-    #[error("The response mode is not supported: use query, fragment or form_post.")]
+    #[error(
+        "The response mode is not supported: use query, fragment or form_post, or okta_post_message for a redirect URI \
+         on the web of an app that is not native."
+    )]
     ResponseMode,
     #[error(
         "The client is not authorized to use the provided grant type. Add authorization_code to the grant types of the app."
@@ -143,6 +146,17 @@ pub(super) enum NoTarget {
         "The id_token_hint is not an ID token of this server (OpenID Connect RP-Initiated Logout section 2)."
     )]
     Hint,
+    #[error(
+        "A browser has to go to this page itself, and it was asked for in a frame, as a picture or by a script."
+    )]
+    Embedded,
+    #[error(
+        "The redirectUrl of this request is at no active Trusted Origin with the scope REDIRECT; add its origin in the \
+         console under Trusted Origins, or by POST /api/v1/trustedOrigins."
+    )]
+    RedirectUrl,
+    #[error("The session token has been used, or has expired. Ask for another one at /api/v1/authn.")]
+    SessionToken,
     #[error("The post_logout_redirect_uri of this request is not one of the app's.")]
     LogoutUri,
     #[error("{0}")]
@@ -201,7 +215,7 @@ impl AuthorizationServer {
         if form.get("request").is_some() {
             return Err(RequestRefusal::RequestObject.into());
         }
-        if ResponseMode::named(form.get("response_mode")).is_none() {
+        if ResponseMode::asked(form.get("response_mode"), &target.redirect_uri, &app).is_none() {
             return Err(RequestRefusal::ResponseMode.into());
         }
         if form.require("response_type")? != "code" {
@@ -234,11 +248,12 @@ impl From<NoTarget> for NotAuthorized {
 
 /// Where the response goes, if the app registered that.
 pub(super) fn response_target(form: &Form, app: &App) -> Option<ResponseTarget> {
-    let text = form.get("redirect_uri")?;
+    let redirect_uri = RedirectUri::registered(form.get("redirect_uri")?, &app.client.redirect_uris, app)?;
+    let mode = ResponseMode::asked(form.get("response_mode"), &redirect_uri, app);
     Some(ResponseTarget {
-        redirect_uri: RedirectUri::registered(text, &app.client.redirect_uris, app)?,
+        redirect_uri,
         // An error in the mode itself is told by the usual one.
-        mode: ResponseMode::named(form.get("response_mode")).unwrap_or(ResponseMode::Query),
+        mode: mode.unwrap_or(ResponseMode::Query),
         // What is too long to be sent back is left out.
         state: form.get("state").filter(|state| state.len() <= MAX_ECHOED_BYTES).map(str::to_owned),
     })

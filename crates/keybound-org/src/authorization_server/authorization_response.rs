@@ -1,14 +1,19 @@
 //! The authorization response (RFC 6749 section 4.1.2): a code or an error, with the server's issuer (RFC 9207), by
-//! redirect or in a form that the browser sends.
+//! redirect, in a form that the browser sends, or in a message to the page that opened this one or has it in a frame.
+
+use std::collections::BTreeMap;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use http::{HeaderValue, StatusCode};
+use serde_json::json;
 use url::form_urlencoded::Serializer;
 
 use super::redirect_uri::RedirectUri;
 use super::refusal::TokenRefusal;
-use crate::pages::{FormPost, Page as _};
+use crate::pages::{FormPost, Page as _, PostMessage};
+use crate::store::App;
+use crate::web_origin::WebOrigin;
 
 /// Where the response to a request goes, and in which way.
 #[derive(Clone, Debug)]
@@ -19,20 +24,24 @@ pub(super) struct ResponseTarget {
 }
 
 /// How a response is handed over (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ResponseMode {
     Query,
     Fragment,
     FormPost,
+    /// Okta's own: to a page of this origin, that of the redirect URI, and to none else.
+    PostMessage(WebOrigin),
 }
 
 impl ResponseMode {
-    /// The one of this name, or the usual one of a code; `None` if it is not known.
-    pub(super) fn named(name: Option<&str>) -> Option<Self> {
+    /// The one of this name for a redirect URI of the app, or the usual one of a code; `None` if it is not known, or not
+    /// for such a URI.
+    pub(super) fn asked(name: Option<&str>, redirect_uri: &RedirectUri, app: &App) -> Option<Self> {
         match name {
             None | Some("query") => Some(Self::Query),
             Some("fragment") => Some(Self::Fragment),
             Some("form_post") => Some(Self::FormPost),
+            Some("okta_post_message") => redirect_uri.pages_of(app).map(Self::PostMessage),
             Some(_) => None,
         }
     }
@@ -53,12 +62,17 @@ impl ResponseTarget {
         let state = self.state.as_deref().map(|state| ("state", state));
         let parameters: Vec<_> = response.iter().copied().chain(state).chain([("iss", issuer)]).collect();
         let encoded = || Serializer::new(String::new()).extend_pairs(&parameters).finish();
-        match self.mode {
+        match &self.mode {
             ResponseMode::Query => redirect(&self.redirect_uri.with_query(&encoded())),
             ResponseMode::Fragment => redirect(&self.redirect_uri.with_fragment(&encoded())),
             ResponseMode::FormPost => {
                 FormPost { action: self.redirect_uri.as_str(), parameters: &parameters }
                     .answer(StatusCode::OK, &[self.redirect_uri.source()])
+            }
+            ResponseMode::PostMessage(origin) => {
+                let response: BTreeMap<_, _> = parameters.into_iter().collect();
+                PostMessage { origin: origin.as_str(), response: &json!(response).to_string() }
+                    .answer_in_frame(StatusCode::OK, origin)
             }
         }
     }

@@ -32,14 +32,11 @@ pub(super) const CONSENT: &str = "/authorize/consent";
 /// How long a code is good, as Okta's are.
 const CODE_LIFE: Duration = Duration::from_secs(300);
 
-/// How long a session lasts, as Okta's do.
-pub(super) const SESSION_LIFE: Duration = Duration::from_secs(2 * 60 * 60);
-
 /// A sign-in counts as one that a request asked for while its consent page is read.
 const READING_TIME: Duration = Duration::from_secs(600);
 
 /// Bytes of a username and of a password, at most.
-const MAX_CREDENTIAL_BYTES: usize = 1024;
+pub(crate) const MAX_CREDENTIAL_BYTES: usize = 1024;
 
 /// What a user is told whatever was wrong, in Okta's words.
 const UNABLE: &str = "Unable to sign in";
@@ -71,6 +68,12 @@ impl AuthorizationServer {
         let form = asked.parameters().map_err(NoTarget::from)?;
         let request = self.authorization_request(&form, now)?;
         let browser = self.browser(&asked.head.headers)?;
+        if let Some(token) = form.get("sessionToken")
+            && let Some((browser, session, user)) = self.begin_session_by_token(token, &browser, now)?
+        {
+            let answer = self.with_leave(asked, &request, &form, &browser, (&session, &user));
+            return answer.map(|answer| self.with_cookie(&browser, answer));
+        }
         match self.signed_in(&browser, request.longest_signed_in(), now)? {
             Some((session, user)) => self.with_leave(asked, &request, &form, &browser, (&session, &user)),
             None if request.prompt.none => Err(request.refused(RequestRefusal::LoginRequired)),
@@ -235,9 +238,8 @@ impl AuthorizationServer {
         };
         let Some(user) = self.user_if_active(&user_id)? else { return Ok(Err(UNABLE)) };
         let browser = self.new_browser()?;
-        let session = Session { user_id, signed_in: now };
         self.org.store.end_session(before.secret())?;
-        self.org.store.begin_session(browser.secret(), &session, now.after(SESSION_LIFE))?;
+        let session = self.org.store.begin_session(browser.secret(), user_id, now)?;
         Ok(Ok((browser, session, user)))
     }
 

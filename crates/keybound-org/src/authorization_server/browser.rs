@@ -11,7 +11,7 @@ use keybound::random::RandomUnavailable;
 use keybound::{Secret, base64url};
 
 use super::AuthorizationServer;
-use crate::cookie::{Cookie, SameSite};
+use crate::cookie::Cookie;
 
 /// What a form is for; a token of one form is good for no other, and a yes for what the user was shown alone.
 #[derive(Clone, Copy)]
@@ -72,7 +72,7 @@ impl AuthorizationServer {
     }
 
     fn cookie(&self) -> Cookie {
-        Cookie::new("keybound-org", self.org.url.origin(), SameSite::Lax)
+        Cookie::of_users(self.org.url.origin())
     }
 }
 

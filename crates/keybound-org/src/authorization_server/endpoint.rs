@@ -37,6 +37,12 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// Whether the browser goes here, as far as it says (Fetch Metadata): a frame, a picture or a script of another site
+    /// signs nobody in or out.
+    pub(super) fn is_navigation(&self) -> bool {
+        self.head.headers.get("sec-fetch-dest").is_none_or(|destination| destination == "document")
+    }
+
     /// The form in the body.
     pub(super) fn form(&self) -> Result<Form, FormRefusal> {
         Form::read(&self.head.headers, self.body.as_ref().ok_or(FormRefusal::TooLarge)?)

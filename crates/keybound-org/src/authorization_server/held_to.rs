@@ -7,6 +7,7 @@ use keybound::assertion::AssertionPolicy;
 use keybound::{JwkSet, NumericDate, TargetUri};
 
 use super::{AuthorizationServer, AuthorizationServers, pushed, token, user_info};
+use crate::paths::is_under;
 use crate::store::{AppStatus, StoreError};
 
 /// The rules of one endpoint, with what they are applied to.
@@ -74,7 +75,9 @@ impl AuthorizationServer {
 /// The id of the custom server that a path belongs to, and its endpoint; no endpoint on the management API.
 pub(super) fn parts(path: &str) -> (Option<&str>, Option<&str>) {
     let Some(rest) = path.strip_prefix("/oauth2/") else {
-        let is_api = path.starts_with("/api/v1/");
+        // A browser has a cookie, or its user a password, and neither a token.
+        let is_of_browser = ["/api/v1/sessions/me", "/api/v1/authn"].iter().any(|own| is_under(path, own));
+        let is_api = path.starts_with("/api/v1/") && !is_of_browser;
         return (None, if is_api { None } else { Some("") });
     };
     match rest.strip_prefix("v1") {
@@ -100,6 +103,8 @@ mod tests {
             ("/oauth2/v1/clientsx", (None, Some("/clientsx"))),
             ("/api/v1/users", (None, None)),
             ("/api/v2/users", (None, Some(""))),
+            ("/api/v1/sessions/me/lifecycle/refresh", (None, Some(""))),
+            ("/api/v1/sessions/102a", (None, None)),
             ("/oauth2/default", (None, Some(""))),
             ("/", (None, Some(""))),
         ] {

@@ -45,10 +45,8 @@ impl AuthorizationServer {
         };
         let browser = self.browser(&asked.head.headers)?;
         let session = self.org.store.session(browser.secret(), now)?;
-        if session.is_some_and(|session| session.user_id == hint.user_id) {
-            self.org.store.end_session(browser.secret())?;
-            self.log_sign_out(asked, &hint.user_id)?;
-            tracing::info!(user_id = hint.user_id, "signed out");
+        if let Some(session) = session.filter(|session| session.user_id == hint.user_id) {
+            self.end_session(asked, &browser, &session)?;
         }
         let state = form.get("state").filter(|state| state.len() <= MAX_ECHOED_BYTES);
         let answer = match target {

@@ -89,7 +89,7 @@ impl AuthorizationServer {
             "device_authorization_endpoint": self.url(device::AUTHORIZE),
             "pushed_authorization_request_endpoint": self.url(pushed::PUSHED),
             "response_types_supported": ["code"],
-            "response_modes_supported": ["query", "fragment", "form_post"],
+            "response_modes_supported": ["query", "fragment", "form_post", "okta_post_message"],
             "grant_types_supported": grants::GRANT_TYPES.map(GrantType::name),
             "subject_types_supported": ["public"],
             "scopes_supported": self.supported_scopes()?,

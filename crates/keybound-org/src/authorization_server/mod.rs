@@ -29,7 +29,9 @@ mod refusal;
 mod revocation;
 mod revoked_at_once;
 mod scopes;
+mod session_token;
 mod sign_in_event;
+mod sign_out;
 mod signing_keys;
 mod token;
 mod user_info;
@@ -53,6 +55,7 @@ use crate::protected_resource::proof_policy;
 use crate::store::{App, LifecycleStatus, ServerId, Store};
 use crate::unguessable;
 
+pub(crate) use authorize::MAX_CREDENTIAL_BYTES;
 pub(crate) use client::client_of_request;
 pub(crate) use code_attempts::CodeAttempts;
 use endpoint::{Asked, Methods, served};
@@ -65,6 +68,7 @@ pub(crate) use redirect_uri::is_redirect_uri;
 use refusal::TokenRefusal;
 pub(crate) use revoked_at_once::{RevokedAtOnce, TooManyRevocations};
 pub(crate) use scopes::USER_SCOPES;
+pub(crate) use sign_in_event::sign_in_events;
 pub(crate) use signing_keys::SigningKeys;
 
 /// Where the org's own server is.
@@ -122,6 +126,8 @@ impl AuthorizationServers {
             routes = routes.route(path, served(Methods::Get, work));
         }
         routes
+            .route(sign_out::SIGN_OUT, served(Methods::Get, sign_out::endpoint))
+            .route(session_token::COOKIE_REDIRECT, served(Methods::Get, session_token::cookie_redirect))
             .route(device::ACTIVATION_PATH, served(Methods::GetAndPost, device::activation))
             .route(device::ANSWER_PATH, served(Methods::Post, device::answer))
             .with_state(self)

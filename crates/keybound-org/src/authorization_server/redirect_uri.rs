@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use crate::store::{App, ApplicationType};
+use crate::web_origin::WebOrigin;
 
 /// Bytes of a redirect URI, at most.
 const MAX_REDIRECT_URI_BYTES: usize = 2 * 1024;
@@ -44,6 +45,13 @@ impl RedirectUri {
     /// The URI with a response as its fragment.
     pub(super) fn with_fragment(&self, response: &str) -> String {
         format!("{}#{response}", self.text)
+    }
+
+    /// Where the pages are from that may be told a response by a message, if the app has pages: those of a native app
+    /// are whoever's has the port.
+    pub(super) fn pages_of(&self, app: &App) -> Option<WebOrigin> {
+        let has_pages = app.client.application_type != ApplicationType::Native;
+        WebOrigin::of_url(&self.text).filter(|_| has_pages)
     }
 
     /// What a Content-Security-Policy calls the place: its origin, or the scheme of an app.

@@ -207,7 +207,9 @@ impl TokenRefusal {
             | Self::UserNotActive
             | Self::DeviceCode => bad_request("invalid_grant"),
             Self::OtherKey | Self::OtherThumbprint => bad_request("invalid_dpop_proof"),
-            Self::Policy | Self::DeviceDenied | Self::UserNotAssigned => bad_request("access_denied"),
+            Self::Policy | Self::DeviceDenied | Self::UserNotAssigned | Self::Store(StoreError::Gone) => {
+                bad_request("access_denied")
+            }
             Self::DevicePending => bad_request("authorization_pending"),
             Self::SlowDown { .. } => bad_request("slow_down"),
             Self::DeviceExpired => bad_request("expired_token"),

@@ -2,9 +2,9 @@
 
 use super::AuthorizationServer;
 use super::endpoint::Asked;
-use crate::event::{Event, EventObject};
+use crate::event::{Event, EventClient, EventObject};
 use crate::origin;
-use crate::store::{App, PasswordCheck, StoreError};
+use crate::store::{App, PasswordCheck, Store, StoreError};
 use crate::user::User;
 
 /// Characters of a name that was typed, in the log, at most.
@@ -18,29 +18,9 @@ impl AuthorizationServer {
         username: &str,
         check: &PasswordCheck,
     ) -> Result<(), StoreError> {
-        let (user_id, reason) = match check {
-            PasswordCheck::Right { user_id } => (Some(user_id), None),
-            PasswordCheck::Expired { user_id } => (Some(user_id), Some("PASSWORD_EXPIRED")),
-            PasswordCheck::Wrong { user_id } => (user_id.as_ref(), Some("INVALID_CREDENTIALS")),
-            PasswordCheck::LockedOut { user_id, .. } => (Some(user_id), Some("LOCKED_OUT")),
-            PasswordCheck::TooMany => return Ok(()),
-        };
-        let user = user_id.map(|id| self.org.store.user(id)).transpose()?.flatten();
-        let person = user.as_ref().map_or_else(|| nobody(username), in_log);
-        let event = |event_type, message| {
-            Event::new(event_type, message)
-                .by(person.clone())
-                .to(person.clone())
-                .from(origin::of(&asked.head))
-        };
-        if matches!(check, PasswordCheck::LockedOut { by_this_one: true, .. }) {
-            self.log(&event("user.account.lock", "Max sign in attempts exceeded").failed("LOCKED_OUT"));
+        for event in sign_in_events(&self.org.store, username, check, &origin::of(&asked.head))? {
+            self.log(&event);
         }
-        let started = event("user.session.start", "User login to Okta");
-        self.log(&match reason {
-            None => started,
-            Some(reason) => started.failed(reason),
-        });
         Ok(())
     }
 
@@ -66,6 +46,35 @@ impl AuthorizationServer {
         let event = event.failed("User is not assigned to the client application.");
         self.log(&event.to(app_in_log(app)).to(in_log(user)).from(origin::of(&asked.head)));
     }
+}
+
+/// What came of a password that was typed for `username`: the sign-in and, if it is one too many, the lock.
+pub(crate) fn sign_in_events(
+    store: &Store,
+    username: &str,
+    check: &PasswordCheck,
+    client: &EventClient,
+) -> Result<Vec<Event>, StoreError> {
+    let (user_id, reason) = match check {
+        PasswordCheck::Right { user_id } => (Some(user_id), None),
+        PasswordCheck::Expired { user_id } => (Some(user_id), Some("PASSWORD_EXPIRED")),
+        PasswordCheck::Wrong { user_id } => (user_id.as_ref(), Some("INVALID_CREDENTIALS")),
+        PasswordCheck::LockedOut { user_id, .. } => (Some(user_id), Some("LOCKED_OUT")),
+        PasswordCheck::TooMany => return Ok(Vec::new()),
+    };
+    let user = user_id.map(|id| store.user(id)).transpose()?.flatten();
+    let person = user.as_ref().map_or_else(|| nobody(username), in_log);
+    let event = |event_type, message| {
+        Event::new(event_type, message).by(person.clone()).to(person.clone()).from(client.clone())
+    };
+    let is_locked_now = matches!(check, PasswordCheck::LockedOut { by_this_one: true, .. });
+    let locked = event("user.account.lock", "Max sign in attempts exceeded").failed("LOCKED_OUT");
+    let started = event("user.session.start", "User login to Okta");
+    let started = match reason {
+        None => started,
+        Some(reason) => started.failed(reason),
+    };
+    Ok(is_locked_now.then_some(locked).into_iter().chain([started]).collect())
 }
 
 fn app_in_log(app: &App) -> EventObject {

@@ -39,7 +39,7 @@ use keybound::{Clock, NumericDate, TargetUri};
 use zeroize::Zeroizing;
 
 use crate::background::{self, Unfinished};
-use crate::cookie::{Cookie, SameSite};
+use crate::cookie::{Cookie, CrossSite};
 use crate::faults::Faults;
 use crate::management::Management;
 use crate::trace::Traces;
@@ -129,7 +129,7 @@ impl Console {
     }
 
     fn cookie(&self) -> Cookie {
-        Cookie::new("keybound-console", self.url().origin(), SameSite::Strict)
+        Cookie::new("keybound-console", self.url().origin(), CrossSite::None)
     }
 }
 

@@ -18,14 +18,14 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::ORIGIN;
+use http::header::{COOKIE, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use keybound::random::Random;
 
 use crate::admin_token::AdminTokenHash;
 use crate::answer;
 use crate::management::ApiError;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, TrustedOriginScope};
 use crate::web_origin::WebOrigin;
 use crate::{authorization_server, background, management};
 
@@ -84,6 +84,13 @@ enum Verdict {
     Refused { origin: String, reason: &'static str },
 }
 
+impl Verdict {
+    /// Whether what a browser sends by itself, and no page has to know, counts in the request.
+    const fn lets_cookies_come(&self) -> bool {
+        matches!(self, Self::NotAsked | Self::Page { is_trusted: true, .. })
+    }
+}
+
 const NOT_TRUSTED: &str = "the origin is no active Trusted Origin with the scope CORS; add it in the console under \
                            Trusted Origins, by POST /api/v1/trustedOrigins, or with `keybound org start \
                            --trusted-origin`";
@@ -99,7 +106,7 @@ const API_TOKEN: &str = "an API token (SSWS) may do everything and is not for pa
 const STORE_FAILED: &str = "the org cannot tell whether the origin is trusted";
 
 /// Shares answers with the pages that may read them.
-pub(crate) async fn share(State(cors): State<Arc<Cors>>, request: Request, next: Next) -> Response {
+pub(crate) async fn share(State(cors): State<Arc<Cors>>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let sharing = Sharing::of_path(path);
     if sharing == Sharing::None {
@@ -111,6 +118,9 @@ pub(crate) async fn share(State(cors): State<Arc<Cors>>, request: Request, next:
     }
     if fields::is_preflight(&request) && verdict != Verdict::NotAsked {
         return cors.preflight_answer(sharing, &verdict, &request);
+    }
+    if !verdict.lets_cookies_come() {
+        request.headers_mut().remove(COOKIE);
     }
     let mut answer = next.run(request).await;
     fields::vary(answer.headers_mut(), sharing);
@@ -164,7 +174,7 @@ impl Cors {
 
 /// Whether an origin may ask, and then whether it is a Trusted Origin.
 fn is_known(store: &Store, sharing: Sharing, origin: &WebOrigin) -> Result<Option<bool>, StoreError> {
-    if store.trusts(origin)? {
+    if store.trusts(origin, TrustedOriginScope::Cors)? {
         return Ok(Some(true));
     }
     let is_of_app = sharing == Sharing::BrowserApps && store.has_browser_app_at(origin)?;

@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::app_causes::Causes;
 use super::body;
 use super::error::ApiError;
-use crate::authorization_server::is_redirect_uri;
 use crate::store::{
     AppPresentation, ApplicationType, ClientSecret, ClientSettings, GrantType, ResponseType,
     TokenEndpointAuthMethod,
@@ -81,8 +81,8 @@ struct OauthSettings {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Jwks {
-    keys: Vec<Map<String, Value>>,
+pub(super) struct Jwks {
+    pub(super) keys: Vec<Map<String, Value>>,
 }
 
 /// An app that is as it must be.
@@ -108,9 +108,6 @@ pub(super) struct Present {
     pub(super) implicit_assignment: bool,
     pub(super) has_keys: bool,
 }
-
-/// Characters of a label, as Okta has it.
-const MAX_LABEL_CHARACTERS: usize = 100;
 
 impl AppBody {
     /// What a new app of the body's type has, as Okta has it: API Services apps have DPoP on.
@@ -160,76 +157,62 @@ impl AppBody {
 
     /// The app that the body makes of what is present. All that is wrong is told at once.
     pub(super) fn read(self, present: Present) -> Result<AppSettings, ApiError> {
-        let Self { settings: members, presentation, keeps_label } = self;
         let mut causes = Causes::default();
-        let presentation = presentation.unwrap_or_else(|refused| {
-            causes.0.extend(refused);
-            AppPresentation::default()
-        });
-        causes.unless(
-            members.name.as_deref().is_none_or(|name| name == "oidc_client"),
-            "name: this org has apps of the name oidc_client alone",
-        );
-        causes.unless(
-            members.sign_on_mode.as_deref().is_none_or(|mode| mode == "OPENID_CONNECT"),
-            "signOnMode: this org has apps of the mode OPENID_CONNECT alone",
-        );
-        let label = if keeps_label { Some(present.label) } else { members.label };
-        let label = label.unwrap_or_default().trim().to_owned();
-        causes.unless(!label.is_empty(), "label: The field cannot be left blank");
-        causes.unless(label.chars().count() <= MAX_LABEL_CHARACTERS, "label: The field is too long");
+        let presentation = causes.take_all(self.presentation).unwrap_or_default();
+        let Members { name, label, sign_on_mode, credentials, settings } = self.settings;
+        causes.only("name", name.as_deref(), "oidc_client");
+        causes.only("signOnMode", sign_on_mode.as_deref(), "OPENID_CONNECT");
+        let label = causes.label(if self.keeps_label { Some(present.label) } else { label });
 
-        let implicit_assignment = members.settings.implicit_assignment.unwrap_or(present.implicit_assignment);
-        let (credentials, oauth) = (members.credentials.oauth_client, members.settings.oauth_client);
+        let (credentials, mut oauth) = (credentials.oauth_client, settings.oauth_client);
         causes.unless(
             credentials.client_id.is_none() || credentials.client_id == present.client_id,
             "client_id: this org names its clients itself; leave it out",
         );
         causes.unless(oauth.jwks_uri.is_none(), "jwks_uri: this org fetches no keys; send them in jwks");
-        let client_secret = credentials.client_secret.map(|secret| ClientSecret::chosen(&secret));
-        causes.unless(!matches!(client_secret, Some(None)), "client_secret: must have 14 to 100 characters");
-        let keys = oauth
-            .jwks
-            .map(|jwks| jwks.keys.iter().filter_map(|key| causes.take(public_key(key))).collect::<Vec<_>>());
-
-        let was = present.client;
-        let client = ClientSettings {
-            application_type: causes
-                .named("application_type", oauth.application_type, ApplicationType::of_name)
-                .unwrap_or(was.application_type),
-            redirect_uris: oauth.redirect_uris.unwrap_or(was.redirect_uris),
-            post_logout_redirect_uris: oauth
-                .post_logout_redirect_uris
-                .unwrap_or(was.post_logout_redirect_uris),
-            grant_types: causes
-                .all_named("grant_types", oauth.grant_types, GrantType::of_name)
-                .unwrap_or(was.grant_types),
-            response_types: causes
-                .all_named("response_types", oauth.response_types, ResponseType::of_name)
-                .unwrap_or(was.response_types),
-            token_endpoint_auth_method: causes
-                .named(
-                    "token_endpoint_auth_method",
-                    credentials.token_endpoint_auth_method,
-                    TokenEndpointAuthMethod::of_name,
-                )
-                .unwrap_or(was.token_endpoint_auth_method),
-            pkce_required: credentials.pkce_required.unwrap_or(was.pkce_required),
-        };
+        let client_secret = credentials.client_secret.as_deref().and_then(|secret| causes.secret(secret));
+        let keys = oauth.jwks.take().map(|jwks| causes.keys(&jwks));
         let has_keys = keys.as_ref().map_or(present.has_keys, |keys| !keys.is_empty());
+        let dpop_bound_access_tokens =
+            oauth.dpop_bound_access_tokens.unwrap_or(present.dpop_bound_access_tokens);
+        let client = client(credentials, oauth, present.client, &mut causes);
         causes.check(&client, has_keys);
         causes.none("label")?;
         Ok(AppSettings {
             label,
             client,
-            dpop_bound_access_tokens: oauth
-                .dpop_bound_access_tokens
-                .unwrap_or(present.dpop_bound_access_tokens),
-            implicit_assignment,
+            dpop_bound_access_tokens,
+            implicit_assignment: settings.implicit_assignment.unwrap_or(present.implicit_assignment),
             keys,
-            client_secret: client_secret.flatten(),
+            client_secret,
             presentation,
         })
+    }
+}
+
+/// The settings of a client, each as the body has it or as it was.
+fn client(
+    credentials: OauthCredentials,
+    oauth: OauthSettings,
+    was: ClientSettings,
+    causes: &mut Causes,
+) -> ClientSettings {
+    let application_type = causes.named("application_type", oauth.application_type, ApplicationType::of_name);
+    let grant_types = causes.all_named("grant_types", oauth.grant_types, GrantType::of_name);
+    let response_types = causes.all_named("response_types", oauth.response_types, ResponseType::of_name);
+    let token_endpoint_auth_method = causes.named(
+        "token_endpoint_auth_method",
+        credentials.token_endpoint_auth_method,
+        TokenEndpointAuthMethod::of_name,
+    );
+    ClientSettings {
+        application_type: application_type.unwrap_or(was.application_type),
+        redirect_uris: oauth.redirect_uris.unwrap_or(was.redirect_uris),
+        post_logout_redirect_uris: oauth.post_logout_redirect_uris.unwrap_or(was.post_logout_redirect_uris),
+        grant_types: grant_types.unwrap_or(was.grant_types),
+        response_types: response_types.unwrap_or(was.response_types),
+        token_endpoint_auth_method: token_endpoint_auth_method.unwrap_or(was.token_endpoint_auth_method),
+        pkce_required: credentials.pkce_required.unwrap_or(was.pkce_required),
     }
 }
 
@@ -264,99 +247,5 @@ fn curve_left_out(jwk: &Map<String, Value>) -> Option<&'static str> {
         64 => Some("P-384"),
         88 => Some("P-521"),
         _ => None,
-    }
-}
-
-/// What is wrong with a body.
-#[derive(Default)]
-struct Causes(Vec<String>);
-
-impl Causes {
-    fn unless(&mut self, is_good: bool, cause: &str) {
-        if !is_good {
-            self.0.push(cause.to_owned());
-        }
-    }
-
-    fn take<T>(&mut self, found: Result<T, String>) -> Option<T> {
-        found.map_err(|cause| self.0.push(cause)).ok()
-    }
-
-    fn named<T>(&mut self, member: &str, name: Option<String>, of_name: fn(&str) -> Option<T>) -> Option<T> {
-        let found = of_name(&name?);
-        self.unless(found.is_some(), &format!("{member}: has a value that this org does not know"));
-        found
-    }
-
-    fn all_named<T>(
-        &mut self,
-        member: &str,
-        names: Option<Vec<String>>,
-        of_name: fn(&str) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let found: Option<Vec<_>> = names?.iter().map(|name| of_name(name)).collect();
-        self.unless(found.is_some(), &format!("{member}: has a value that this org does not know"));
-        found
-    }
-
-    /// What must hold for the settings of a client together.
-    fn check(&mut self, client: &ClientSettings, has_keys: bool) {
-        use TokenEndpointAuthMethod as Method;
-        let method = client.token_endpoint_auth_method;
-        let is_service = client.application_type == ApplicationType::Service;
-        let redirects = [GrantType::AuthorizationCode, GrantType::Implicit, GrantType::InteractionCode];
-        let is_sent_back = redirects.into_iter().any(|grant_type| client.allows(grant_type));
-        self.unless(!client.grant_types.is_empty(), "grant_types: The field cannot be left blank");
-        self.unless(
-            !is_sent_back || !client.redirect_uris.is_empty(),
-            "redirect_uris: The field cannot be left blank",
-        );
-        self.unless(
-            !(is_service && is_sent_back),
-            "grant_types: an app of the type service acts for itself, by client_credentials",
-        );
-        self.unless(
-            client.allows(GrantType::AuthorizationCode)
-                == client.response_types.contains(&ResponseType::Code),
-            "response_types: 'code' goes with the grant type 'authorization_code', and with no other",
-        );
-        self.unless(
-            method != Method::PrivateKeyJwt || has_keys,
-            "jwks: an app that authenticates by private_key_jwt needs a public key",
-        );
-        self.unless(
-            method != Method::None || !client.allows(GrantType::ClientCredentials),
-            "token_endpoint_auth_method: client_credentials is for clients that authenticate",
-        );
-        self.unless(
-            method != Method::None
-                || is_service
-                || !client.allows(GrantType::AuthorizationCode)
-                || client.pkce_required,
-            "pkce_required: a client that does not authenticate needs PKCE",
-        );
-        self.unless(
-            client.application_type != ApplicationType::Browser || method == Method::None,
-            "token_endpoint_auth_method: an app in a browser can keep no secret; it must be none",
-        );
-        for (member, uris) in [
-            ("redirect_uris", &client.redirect_uris),
-            ("post_logout_redirect_uris", &client.post_logout_redirect_uris),
-        ] {
-            self.unless(
-                uris.iter().all(|uri| is_redirect_uri(uri)),
-                &format!("{member}: must be absolute URIs without a fragment"),
-            );
-        }
-    }
-
-    fn none(self, subject: &str) -> Result<(), ApiError> {
-        match self.0.first() {
-            None => Ok(()),
-            Some(first) => {
-                let subject = first.split_once(':').map_or(subject, |(member, _)| member).to_owned();
-                Err(ApiError::invalid(&subject, self.0))
-            }
-        }
     }
 }

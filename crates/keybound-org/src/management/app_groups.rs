@@ -1,5 +1,6 @@
 //! `/api/v1/apps/{id}/groups`: the groups whose members may sign in to an app; and the apps of a group.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -58,8 +59,9 @@ async fn list(
     background::run(move || {
         let app = api.app(&app)?;
         let page = api.app_groups(&app, &request)?;
-        let groups = page.items.iter().map(|one| api.app_group_view(&app, one, expands));
-        let groups = groups.collect::<Result<Vec<_>, _>>()?;
+        let embedded = if expands { api.groups_assigned(&page.items)? } else { HashMap::new() };
+        let view = |one: &AppGroup| api.app_group_view(&app, one, embedded.get(&one.group_id));
+        let groups: Vec<_> = page.items.iter().map(view).collect();
         Ok(request.answer(&groups, &format!("{}/groups", api.app_url(&app.client_id)), page.next()))
     })
     .await?
@@ -77,7 +79,8 @@ async fn read(
         let app = api.app(&app)?;
         let found = api.store.app_group(&app.client_id, &group)?;
         let found = found.ok_or_else(|| no_such_app_group(&group))?;
-        Ok(Json(api.app_group_view(&app, &found, expands)?).into_response())
+        let embedded = if expands { Some(api.group(&group)?) } else { None };
+        Ok(Json(api.app_group_view(&app, &found, embedded.as_ref())).into_response())
     })
     .await?
 }
@@ -97,7 +100,7 @@ async fn assign(
         let (app, group) = (api.app(&app)?, api.group(&group)?);
         let change = AppGroupChange { priority: body.priority, profile: body.profile };
         let assigned = api.assign_group(&permit, &app, &group, &change)?;
-        Ok(Json(api.app_group_view(&app, &assigned, false)?).into_response())
+        Ok(Json(api.app_group_view(&app, &assigned, None)).into_response())
     })
     .await?
 }
@@ -140,6 +143,11 @@ impl Management {
         Ok(self.store.app_groups(&app.client_id, request.q.as_deref(), &listing)?)
     }
 
+    /// The groups of assignments, by id, in one query.
+    pub(crate) fn groups_assigned(&self, assigned: &[AppGroup]) -> Result<HashMap<String, Group>, ApiError> {
+        Ok(self.store.groups_of_ids(assigned.iter().map(|one| one.group_id.as_str()))?)
+    }
+
     /// Lets the members of a group sign in to an app, or changes what the app is told of them.
     pub(crate) fn assign_group(
         &self,
@@ -176,7 +184,7 @@ impl Management {
         Ok(())
     }
 
-    fn app_group_view(&self, app: &App, assigned: &AppGroup, expands: bool) -> Result<Value, ApiError> {
+    fn app_group_view(&self, app: &App, assigned: &AppGroup, embedded: Option<&Group>) -> Value {
         let app_url = self.app_url(&app.client_id);
         let id = &assigned.group_id;
         let mut view = json!({
@@ -190,10 +198,10 @@ impl Management {
                 "self": { "href": format!("{app_url}/groups/{id}") },
             },
         });
-        if let (true, Some(members)) = (expands, view.as_object_mut()) {
-            members.insert("_embedded".to_owned(), json!({ "group": self.group_view(&self.group(id)?) }));
+        if let (Some(group), Some(members)) = (embedded, view.as_object_mut()) {
+            members.insert("_embedded".to_owned(), json!({ "group": self.group_view(group) }));
         }
-        Ok(view)
+        view
     }
 }
 

@@ -79,6 +79,12 @@ impl ApiError {
         Self { causes: vec![cause.to_owned()], ..error }
     }
 
+    /// The name and the password are not those of a user who may sign in.
+    pub(super) fn authentication_failed(cause: Option<&str>) -> Self {
+        let error = Self::new(StatusCode::UNAUTHORIZED, "E0000004", "Authentication failed");
+        Self { causes: cause.map(str::to_owned).into_iter().collect(), ..error }
+    }
+
     /// There is no user of this id or login.
     pub(super) fn no_such_user(id_or_login: &str) -> Self {
         Self::no_such("User", id_or_login)
@@ -89,6 +95,16 @@ impl ApiError {
         let shown: String = id.chars().take(SHOWN_CHARACTERS).collect();
         let summary = format!("Not found: Resource not found: {shown} ({kind})");
         Self::new(StatusCode::NOT_FOUND, "E0000007", summary)
+    }
+
+    /// What the request is about was there when it came, and is not any more.
+    fn gone(error: &StoreError) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "E0000007",
+            "Not found: Resource not found: what the request names (Resource)",
+        )
+        .because(error.to_string())
     }
 
     /// Okta's API has the operation, and this org does not serve it.
@@ -321,6 +337,7 @@ impl From<StoreError> for ApiError {
                 let cause = "login: An object with this field already exists in the current organization";
                 Self::invalid("login", [cause.to_owned()])
             }
+            error @ StoreError::Gone => Self::gone(&error),
             StoreError::UnknownApp { client_id } => Self::no_such("AppInstance", &client_id),
             error @ (StoreError::KeyTaken { .. }
             | StoreError::UnsupportedKey { .. }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
+use axum::routing::{any, get, put};
 use axum::{Json, Router};
 use http::StatusCode;
 use keybound::NumericDate;
@@ -30,6 +30,8 @@ use crate::user::User;
 pub(super) fn routes() -> Router<Arc<Management>> {
     Router::new()
         .route("/groups", get(list).post(create))
+        // Rules are no group, and not here.
+        .route("/groups/rules", any(super::not_served))
         .route("/groups/{group}", get(read).put(replace).delete(delete))
         .route("/groups/{group}/users", get(members))
         .route("/groups/{group}/users/{user}", put(add_member).delete(remove_member))

@@ -1,13 +1,15 @@
-//! The management API: users, groups, apps, authorization servers, Trusted Origins and the system log under `/api/v1`,
-//! admin roles of apps under `/oauth2/v1/clients`.
+//! The management API: users, groups, apps, authorization servers, Trusted Origins, the session of a browser and the
+//! system log under `/api/v1`, admin roles of apps under `/oauth2/v1/clients`.
 
 mod admission;
 mod app_body;
+mod app_causes;
 mod app_groups;
 mod app_id_token;
 mod app_users;
 mod app_view;
 mod apps;
+mod authn;
 mod authorization_servers;
 mod body;
 mod client_keys;
@@ -24,6 +26,7 @@ mod rate_limit;
 mod right;
 mod roles;
 mod scope_grants;
+mod sessions;
 mod trusted_origins;
 mod user_lifecycle;
 mod users;
@@ -118,6 +121,8 @@ impl Management {
             .merge(client_keys::routes())
             .merge(scope_grants::routes())
             .merge(authorization_servers::routes())
+            .merge(authn::routes())
+            .merge(sessions::routes())
             .merge(trusted_origins::routes())
             .merge(logs::routes());
         Router::new()

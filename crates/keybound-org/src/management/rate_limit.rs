@@ -83,6 +83,15 @@ impl Turn {
         }
     }
 
+    /// The request is one that anybody may make; refuses it beyond the limit.
+    pub(super) fn take_as_stranger(&self) -> Result<(), ApiError> {
+        if self.ended().is_none_or(|allowance| allowance.is_allowed) {
+            Ok(())
+        } else {
+            Err(ApiError::rate_limited())
+        }
+    }
+
     /// What is left after the request: for clients if it was of one, for strangers else.
     pub(super) fn ended(&self) -> Option<Allowance> {
         *self.taken.get_or_init(|| self.rates.count_stranger(&self.path, self.clock.now()))

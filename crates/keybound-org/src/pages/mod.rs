@@ -17,6 +17,8 @@ use http::header::{
 use http::{HeaderValue, StatusCode};
 use zeroize::Zeroizing;
 
+use crate::web_origin::WebOrigin;
+
 /// What all pages load: the stylesheet of users' pages, which `layout.html` names, and that of the admin console, which
 /// `console/layout.html` names.
 pub(crate) fn assets<S: Clone + Send + Sync + 'static>() -> Router<S> {
@@ -59,18 +61,29 @@ pub(crate) trait Page: Template {
     /// The page as an answer. Its forms may send to the org and to `form_targets` (sources of CSP), also by the
     /// redirect that answers a form.
     fn answer(&self, status: StatusCode, form_targets: &[String]) -> Response {
+        let policy = content_security_policy(Self::SCRIPTS, form_targets, "'none'");
+        let mut answer = self.rendered(status, policy);
+        answer.headers_mut().insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        answer
+    }
+
+    /// The page as an answer that pages of one origin may have in a frame, and no others.
+    fn answer_in_frame(&self, status: StatusCode, ancestor: &WebOrigin) -> Response {
+        self.rendered(status, content_security_policy(Self::SCRIPTS, &[], ancestor.as_str()))
+    }
+
+    /// The page with this Content-Security-Policy.
+    fn rendered(&self, status: StatusCode, policy: HeaderValue) -> Response {
         // All room at once, and overwritten when it has been sent: some pages show a secret.
         let mut html = Zeroizing::new(String::with_capacity(ROOM));
         if self.render_into(&mut *html).is_err() {
             tracing::error!("a page cannot be rendered");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
-        let policy = content_security_policy(Self::SCRIPTS, form_targets);
         let fields = [
             (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
             (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-            (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
             (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
             (CONTENT_SECURITY_POLICY, policy),
         ];
@@ -78,7 +91,7 @@ pub(crate) trait Page: Template {
     }
 }
 
-fn content_security_policy(scripts: Scripts, form_targets: &[String]) -> HeaderValue {
+fn content_security_policy(scripts: Scripts, form_targets: &[String], ancestors: &str) -> HeaderValue {
     let scripts = match scripts {
         Scripts::None => String::new(),
         Scripts::This(script) => {
@@ -88,11 +101,12 @@ fn content_security_policy(scripts: Scripts, form_targets: &[String]) -> HeaderV
         Scripts::OfTheOrg => " script-src 'self'; connect-src 'self';".to_owned(),
     };
     let policy = format!(
-        "default-src 'none'; style-src 'self';{scripts} form-action 'self' {}; frame-ancestors 'none'; base-uri 'none'",
+        "default-src 'none'; style-src 'self';{scripts} form-action 'self' {}; frame-ancestors {ancestors}; base-uri 'none'",
         form_targets.join(" ")
     );
     // A target that does not fit into a field gets no form.
-    HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'; sandbox"))
+    let nothing = "default-src 'none'; frame-ancestors 'none'; sandbox";
+    HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static(nothing))
 }
 
 /// Where a user signs in.
@@ -162,6 +176,23 @@ pub(crate) struct FormPost<'a> {
 
 const SUBMIT: &str = "document.forms[0].submit()";
 
+/// An authorization response that is told the page in whose frame or popup this one is, if that is of an origin.
+#[derive(Template)]
+#[template(path = "post_message.html")]
+pub(crate) struct PostMessage<'a> {
+    /// Whose pages may be told; the browser sees to it.
+    pub(crate) origin: &'a str,
+    /// What they are told, an object in JSON.
+    pub(crate) response: &'a str,
+}
+
+const TELL: &str = "const { origin, response } = document.getElementById('response').dataset; \
+                    (window.parent === window ? window.opener : window.parent)?.postMessage(JSON.parse(response), origin)";
+
+impl Page for PostMessage<'_> {
+    const SCRIPTS: Scripts = Scripts::This(TELL);
+}
+
 impl Page for FormPost<'_> {
     const SCRIPTS: Scripts = Scripts::This(SUBMIT);
 }
@@ -183,7 +214,8 @@ mod tests {
         };
         let parameters = [(hostile, hostile)];
         let form_post = FormPost { action: hostile, parameters: &parameters };
-        for html in [page.render().unwrap(), form_post.render().unwrap()] {
+        let post_message = PostMessage { origin: hostile, response: hostile };
+        for html in [page.render().unwrap(), form_post.render().unwrap(), post_message.render().unwrap()] {
             assert!(!html.contains("<script>alert") && !html.contains("\"><"), "{html}");
         }
     }
@@ -202,5 +234,20 @@ mod tests {
             policy.contains("script-src 'sha256-") && policy.contains("'self' https://x.example;"),
             "{policy}"
         );
+        assert_eq!(answer.headers()[X_FRAME_OPTIONS], "DENY");
+    }
+
+    #[test]
+    fn a_page_that_tells_is_in_frames_of_the_one_origin_and_sends_no_form() {
+        let origin: WebOrigin = "https://x.example:8443".parse().unwrap();
+        let page = PostMessage { origin: origin.as_str(), response: "{}" };
+        let answer = page.answer_in_frame(StatusCode::OK, &origin);
+        let policy = answer.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.contains("; frame-ancestors https://x.example:8443; "), "{policy}");
+        assert!(
+            policy.contains("form-action 'self' ;") && policy.contains("script-src 'sha256-"),
+            "{policy}"
+        );
+        assert!(!answer.headers().contains_key(X_FRAME_OPTIONS), "it knows no origins");
     }
 }

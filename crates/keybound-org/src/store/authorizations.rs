@@ -11,7 +11,7 @@ use rusqlite::{Row, Transaction};
 
 use super::digest::Digest;
 use super::revoked_tokens::revoke;
-use super::{ServerId, Store, StoreError, column, date, list, list_column};
+use super::{ServerId, Store, StoreError, column, date, list, list_column, sessions};
 
 /// What is over is remembered for as long, so that its second use is noticed.
 pub(super) const REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
@@ -193,7 +193,7 @@ pub(super) fn end_all_of_user(
     user_id: &str,
     now: NumericDate,
 ) -> Result<(), StoreError> {
-    transaction.execute("DELETE FROM sessions WHERE user_id = ?1", [user_id])?;
+    sessions::end_all(transaction, user_id)?;
     let mut statement =
         transaction.prepare_cached("SELECT id FROM authorizations WHERE user_id = ?1 AND ended IS NULL")?;
     let ids: Vec<String> = statement.query_map([user_id], |row| row.get(0))?.collect::<Result<_, _>>()?;

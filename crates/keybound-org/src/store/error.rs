@@ -30,7 +30,12 @@ pub enum StoreError {
     },
     /// SQLite failed.
     #[error("the org's database failed: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(rusqlite::Error),
+    /// What was to be written refers to something that was deleted between when it was looked up and now.
+    #[error(
+        "what this is for was deleted by another request at the same moment; look again at what is there"
+    )]
+    Gone,
     /// A later version of this program wrote the database.
     #[error(
         "the org's database has schema version {found}, and this program knows versions up to {known}; use the \
@@ -152,4 +157,17 @@ pub enum StoreError {
     /// No randomness to make an identifier or a secret with.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    /// Whoever writes looks up first what it refers to, and says by name what is not there; a reference that SQLite
+    /// refuses is to what was there then.
+    fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error().map(|error| error.extended_code);
+        if code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY) {
+            Self::Gone
+        } else {
+            Self::Database(error)
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Groups, and who is in them.
 
+use std::collections::HashMap;
+
 use keybound::NumericDate;
 use keybound::random::Random;
 use rusqlite::types::Value;
@@ -43,6 +45,21 @@ impl Store {
     /// The group of this id, if there is one.
     pub(crate) fn group(&self, id: &str) -> Result<Option<Group>, StoreError> {
         self.read(|transaction| find(transaction, id))
+    }
+
+    /// Those of the groups of these ids that are there, by id.
+    pub(crate) fn groups_of_ids<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Result<HashMap<String, Group>, StoreError> {
+        let ids = json!(ids.into_iter().collect::<Vec<_>>()).to_string();
+        self.read(|transaction| {
+            let mut statement = transaction.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM groups WHERE id IN (SELECT value FROM json_each(?1))"
+            ))?;
+            let groups = statement.query_and_then([ids], read)?;
+            groups.map(|group| group.map(|group| (group.id.clone(), group))).collect()
+        })
     }
 
     /// A page of groups.

@@ -77,7 +77,7 @@ pub(crate) use pushed_requests::PushedRequest;
 pub use roles::{AdminRole, AssignmentType, RoleAssignment, RoleHolder, UnknownAdminRole};
 pub use seeding::Seeded;
 pub use server_id::ServerId;
-pub(crate) use sessions::Session;
+pub(crate) use sessions::{Session, TokensOfSession};
 pub(crate) use signing_keys::{KeptKey, KeyState};
 pub(crate) use single_use::Once;
 pub(crate) use token_grants::{NotGranted, TokenGrant};

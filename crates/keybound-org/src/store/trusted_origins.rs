@@ -1,4 +1,4 @@
-//! Trusted Origins: whose pages may ask the org from a browser.
+//! Trusted Origins: whose pages may ask the org from a browser, and where users may be sent when they signed in or out.
 
 use keybound::NumericDate;
 use keybound::random::Random;
@@ -40,7 +40,7 @@ wire_names! {
     pub(crate) enum TrustedOriginScope {
         /// Its pages may ask the org and read the answers.
         Cors = "CORS",
-        /// Users may be sent there.
+        /// Users may be sent there when they signed in or out.
         Redirect = "REDIRECT",
     }
 }
@@ -90,7 +90,7 @@ impl Store {
                 return insert(transaction, &new(settings, by, now, random)?);
             };
             let settings = &mut known.settings;
-            if is_shared_with(settings) {
+            if is_trusted_for(settings, TrustedOriginScope::Cors) {
                 return Ok(());
             }
             settings.status = LifecycleStatus::Active;
@@ -143,10 +143,10 @@ impl Store {
         })
     }
 
-    /// Whether this origin is a Trusted Origin for CORS that is active.
-    pub(crate) fn trusts(&self, origin: &WebOrigin) -> Result<bool, StoreError> {
+    /// Whether this origin is a Trusted Origin for this that is active.
+    pub(crate) fn trusts(&self, origin: &WebOrigin, scope: TrustedOriginScope) -> Result<bool, StoreError> {
         let found = self.read(|transaction| find(transaction, "origin", origin.as_str()))?;
-        Ok(found.is_some_and(|found| is_shared_with(&found.settings)))
+        Ok(found.is_some_and(|found| is_trusted_for(&found.settings, scope)))
     }
 
     /// Whether an active app in browsers has a redirect URI at this origin.
@@ -168,8 +168,8 @@ impl Store {
     }
 }
 
-fn is_shared_with(settings: &TrustedOriginSettings) -> bool {
-    settings.status == LifecycleStatus::Active && settings.scopes.contains(&TrustedOriginScope::Cors)
+fn is_trusted_for(settings: &TrustedOriginSettings, scope: TrustedOriginScope) -> bool {
+    settings.status == LifecycleStatus::Active && settings.scopes.contains(&scope)
 }
 
 fn unknown(id: &str) -> StoreError {

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::exchange::{Body, Content, Message, REMOVED};
 use super::principal::is_form;
 use super::recording::RecordedBody;
+use crate::admin_token::ssws_token;
 
 /// Header fields whose values are shown.
 const SHOWN_FIELDS: [&str; 43] = [
@@ -152,6 +153,9 @@ fn field(name: &str, text: &str, is_client: IsClient<'_>) -> String {
 
 /// The scheme, and of what follows no more than who it is.
 fn credentials(text: &str, is_client: IsClient<'_>) -> String {
+    if ssws_token(text).is_some() {
+        return format!("SSWS {REMOVED}");
+    }
     let Some((scheme, rest)) = text.split_once(' ') else { return REMOVED.to_owned() };
     match scheme.to_ascii_lowercase().as_str() {
         "dpop" | "bearer" => format!("{scheme} {}", jwt(rest)),
@@ -165,7 +169,6 @@ fn credentials(text: &str, is_client: IsClient<'_>) -> String {
                 },
             }
         }
-        "ssws" => format!("{scheme} {REMOVED}"),
         _ => REMOVED.to_owned(),
     }
 }
@@ -279,6 +282,8 @@ mod tests {
             ("authorization", "Basic MG9hOTpz", "Basic [removed]"),
             ("authorization", "Basic s", "Basic [removed]"),
             ("authorization", "SSWS s", "SSWS [removed]"),
+            ("authorization", "SSWSs", "SSWS [removed]"),
+            ("authorization", "SSWSs e30.e30.s", "SSWS [removed]"),
             ("authorization", "s", REMOVED),
             ("authorization", "Digest s", REMOVED),
             ("dpop", "s", "[removed: a text of 1 bytes]"),

@@ -257,6 +257,10 @@ async fn the_groups_of_an_app_have_an_order_and_a_profile() {
     assert_eq!((&changed["priority"], &changed["profile"]), (&json!(7), &json!({"a": 1})));
     let (_, read) = ask(&test, &format!("GET {one}?expand=group"), None).await;
     assert_eq!(read["_embedded"]["group"]["profile"]["name"], "Green");
+    let (_, listed) = ask(&test, &format!("GET {groups}?expand=group"), None).await;
+    let names: Vec<_> =
+        listed.as_array().unwrap().iter().map(|one| &one["_embedded"]["group"]["profile"]["name"]).collect();
+    assert_eq!(names, ["Blue", "Green"]);
     let first = test.administer(Method::GET, &format!("{groups}?limit=1"), None).await;
     assert_eq!((first.text("/0/id"), first.headers.get_all("link").iter().count()), (&*ids[0], 2));
     let (_, found) = ask(&test, &format!("GET {groups}?q=gre"), None).await;

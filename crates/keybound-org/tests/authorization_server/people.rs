@@ -347,11 +347,21 @@ impl Browser {
         self.send(request.body(form.encoded())).await
     }
 
-    /// Opens the URL, signs in, and gives the parameters that the client gets.
-    pub async fn sign_in(&mut self, test: &TestOrg, url: &str, login: &str) -> BTreeMap<String, String> {
+    /// As a browser that says what it opens the URL for (Fetch Metadata).
+    pub async fn open_for(&mut self, url: &str, destination: &str) -> Shown {
+        self.send(self.http.get(url).header("sec-fetch-dest", destination)).await
+    }
+
+    /// Opens the URL and signs in.
+    pub async fn open_signed_in(&mut self, test: &TestOrg, url: &str, login: &str) -> Shown {
         let page = self.open(url).await;
         assert_eq!(page.status, StatusCode::OK, "{page:?}");
-        let answered = self.submit(test, &page, &[("username", login), ("password", PASSWORD)]).await;
+        self.submit(test, &page, &[("username", login), ("password", PASSWORD)]).await
+    }
+
+    /// The same; gives the parameters that the client gets.
+    pub async fn sign_in(&mut self, test: &TestOrg, url: &str, login: &str) -> BTreeMap<String, String> {
+        let answered = self.open_signed_in(test, url, login).await;
         assert_eq!(answered.status, StatusCode::SEE_OTHER, "{answered:?}");
         answered.response()
     }

@@ -156,6 +156,17 @@ async fn every_error_has_the_members_that_the_sdks_read() {
     }
 }
 
+/// Python's SDK 3 writes its API token right behind the scheme (`configuration.py`, `auth_settings`).
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_token_is_taken_as_python_writes_it() {
+    let test = TestOrg::start().await;
+    let authorization = format!("SSWS{}", test.org.admin_token());
+    let called = send(&test, "GET /api/v1/users?limit=1", &[("Authorization", &authorization)], "");
+    assert_eq!(called.status, 200, "{called:?}");
+    let traces = test.administer(Method::GET, "/keybound/v1/traces", None).await.json.to_string();
+    assert!(!traces.contains(test.org.admin_token()), "a trace shows no token");
+}
+
 /// Go ends what has no body without looking at it, if it is of no other type than JSON (okta/client.go, decode).
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_a_body_has_no_other_type_than_json() {

@@ -27,6 +27,7 @@ fn is_of(kind: &Value, found: &Value) -> bool {
     match name {
         _ if found.is_null() => may_be_missing,
         "string" => found.is_string(),
+        "text" => found.as_str().is_some_and(|text| !text.is_empty()),
         "date" => found.as_str().is_some_and(is_date),
         "boolean" => found.is_boolean(),
         "integer" => found.is_u64(),

@@ -62,13 +62,22 @@ impl TestOrg {
 
     /// Over http, with a clock that stands still at [`NOW`] and a key that is there.
     pub async fn start_with(settings: OrgSettings) -> Self {
+        Self::start_watched(settings, || {}).await
+    }
+
+    /// The same; `looked` is called whenever the org looks at its clock, which it does between what it reads and what it
+    /// writes.
+    pub async fn start_watched(settings: OrgSettings, looked: impl Fn() + Send + Sync + 'static) -> Self {
         let clock = Arc::new(AtomicU64::new(NOW));
         let hands = Arc::clone(&clock);
         let key = PrivateKey::from_pem(&ORG_KEY).unwrap();
         let org = LocalOrg::start(OrgSettings {
             scheme: Scheme::Http,
             signing_key: Some(SigningKey::new(key, Algorithm::RS256).unwrap()),
-            clock: Arc::new(move || NumericDate::from_seconds(hands.load(Ordering::Relaxed))),
+            clock: Arc::new(move || {
+                looked();
+                NumericDate::from_seconds(hands.load(Ordering::Relaxed))
+            }),
             ..settings
         });
         Self { org: org.await.unwrap(), http: reqwest::Client::new(), clock }

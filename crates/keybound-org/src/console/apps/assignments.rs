@@ -72,13 +72,14 @@ impl Console {
         let others = api.groups(&ListRequest::read("limit=200", &GROUPS)?)?.items;
         let is_assigned = |group: &Group| assigned.iter().any(|one| one.group_id == group.id);
         let others = others.into_iter().filter(|group| !is_assigned(group)).collect();
-        let groups = assigned
-            .iter()
-            .map(|one| Ok(AssignedGroup { group: api.group(&one.group_id)?, since: one.last_updated }));
+        let mut known = api.groups_assigned(&assigned)?;
+        let groups = assigned.iter().filter_map(|one| {
+            known.remove(&one.group_id).map(|group| AssignedGroup { group, since: one.last_updated })
+        });
         let status = problems.status();
         let page = Assignments {
             frame: self.frame(administrator, SECTION),
-            groups: groups.collect::<Result<_, Failure>>()?,
+            groups: groups.collect(),
             others,
             next: users.next().map(|place| request.query(Some(place))),
             users: users.items,

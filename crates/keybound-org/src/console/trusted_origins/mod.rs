@@ -60,7 +60,7 @@ impl Fields {
             let (name, what) = match scope {
                 TrustedOriginScope::Cors => ("CORS", "Its pages may call the org and read the answers."),
                 TrustedOriginScope::Redirect => {
-                    ("Redirect", "Users may be sent there. In this org apps alone decide that.")
+                    ("Redirect", "Users may be sent there when they signed in or out without an application.")
                 }
             };
             (field(*scope), name, what, self.scopes.contains(scope))

@@ -236,12 +236,15 @@ impl Management {
         let [created, last_updated] = dates(policy.created, policy.last_updated);
         let clients =
             policy.value.clients.as_ref().map_or_else(|| json!([ALL_CLIENTS]), |clients| json!(clients));
+        // Okta has no policy without a description, and its SDK for Python reads none.
+        let PolicySettings { name, description, .. } = &policy.value;
+        let description = if description.is_empty() { name } else { description };
         let mut view = json!({
             "type": TYPE,
             "id": policy.id,
             "status": policy.status.name(),
-            "name": policy.value.name,
-            "description": policy.value.description,
+            "name": name,
+            "description": description,
             "priority": policy.priority,
             "system": false,
             "conditions": { "clients": { "include": clients } },

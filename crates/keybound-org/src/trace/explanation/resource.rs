@@ -7,6 +7,7 @@ use keybound::proof::{KnownRequest, ProofRefusal};
 use keybound::{DecodedJwt, Refusal, Rule, Thumbprint};
 
 use super::{Explained, Finding, Known, ProofField, broken, holds, proof_field, proof_token, token, told};
+use crate::admin_token::ssws_token;
 use crate::authorization_server::HeldTo;
 use crate::trace::exchange::{FindingOutcome, Token, TokenKind};
 
@@ -56,7 +57,7 @@ pub(super) fn explain(known: &Known<'_>, held_to: &HeldTo) -> Explained {
 /// Whether the request carries the administrator's API token, to which no rule of RFC 9449 applies.
 fn is_administrators(known: &Known<'_>) -> bool {
     let field = known.headers.get(http::header::AUTHORIZATION).and_then(|field| field.to_str().ok());
-    field.and_then(|field| field.get(..5)).is_some_and(|scheme| scheme.eq_ignore_ascii_case("SSWS "))
+    field.and_then(ssws_token).is_some()
 }
 
 fn bound_to(access_token: &str) -> Option<Thumbprint> {
