@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use keybound::NumericDate;
-use keybound_client::{ClientRegistration, System, TransportOptions};
+use keybound_client::{ClientRegistration, System, TokenBinding, TransportOptions};
 use keybound_okta::{OktaClient, Origin, Setting, Settings, SettingsError, Sources, UserSettings};
 
 use crate::clock::Clock;
@@ -47,7 +47,12 @@ pub(crate) struct Connection {
     /// The id under which that key is registered (OKTA_CLIENT_KID).
     #[arg(long, value_name = "KID", allow_hyphen_values = true)]
     key_id: Option<String>,
-    /// The key for proofs, likewise; a fresh ES256 key, if not given (OKTA_DPOP_PRIVATE_KEY_FILE).
+    /// A file that has the app's secret, where the issuer gave one in place of a key (OKTA_CLIENT_SECRET_FILE, or the
+    /// secret itself: OKTA_CLIENT_SECRET).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["private_key_file", "key_id"])]
+    client_secret_file: Option<PathBuf>,
+    /// The key for proofs, likewise; a fresh one, if not given: ES256, or another that the issuer takes
+    /// (OKTA_DPOP_PRIVATE_KEY_FILE).
     #[arg(long, value_name = "FILE|REFERENCE", conflicts_with = "no_dpop")]
     dpop_private_key_file: Option<PathBuf>,
     /// Ask for a Bearer token, which anyone who gets hold of it can use (KEYBOUND_DPOP=off).
@@ -56,8 +61,10 @@ pub(crate) struct Connection {
     /// A certificate authority to trust beside the system's (KEYBOUND_CA_FILE).
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// Call as the user who has logged in (`keybound login`); so it is without the flag where no private key is set.
-    #[arg(long, conflicts_with_all = ["private_key_file", "no_dpop", "issuer", "resources", "audience"])]
+    /// Call as the user who has logged in (`keybound login`); so it is without the flag where neither key nor secret is set.
+    #[arg(long, conflicts_with_all = [
+        "private_key_file", "client_secret_file", "no_dpop", "issuer", "resources", "audience",
+    ])]
     as_user: bool,
     /// Keep no token between runs. Those that are bound to a key of a file are kept, under ~/.cache/keybound
     /// (KEYBOUND_CACHE=off).
@@ -83,14 +90,14 @@ impl Connection {
     pub(crate) fn open_as(&self) -> Outcome<(OktaClient, bool)> {
         match self.caller()? {
             Caller::App(settings) => {
-                let is_bound = settings.binding.key().is_some();
+                let is_bound = settings.binding.is_bound();
                 Ok((self.client(*settings), is_bound))
             }
             Caller::User(settings, login) => Ok((self.client_of_user(&settings, login)?, true)),
         }
     }
 
-    /// Who calls: the app whose key is set, or else the user who has logged in.
+    /// Who calls: the app whose key or secret is set, or else the user who has logged in.
     pub(crate) fn caller(&self) -> Outcome<Caller> {
         if self.as_user {
             let settings = self.settings_of_login()?;
@@ -106,8 +113,8 @@ impl Connection {
                     settings => self.user(settings?)?.ok_or_else(|| missing.into()),
                 }
             }
-            // An app whose key is set is at an org that has to be named.
-            Err(SettingsError::Missing { setting: Setting::OrgUrl, .. }) if !self.has_client_key()? => {
+            // An app whose key or secret is set is at an org that has to be named.
+            Err(SettingsError::Missing { setting: Setting::OrgUrl, .. }) if !self.has_credential()? => {
                 let settings = self.settings_of_login()?;
                 let nobody = session::nobody(&settings.org_url);
                 self.user(settings)?.ok_or(nobody)
@@ -145,8 +152,12 @@ impl Connection {
         }
     }
 
-    fn has_client_key(&self) -> Outcome<bool> {
-        Ok(self.origins()?.iter().any(|origin| origin.setting == Setting::ClientKey))
+    /// Whether an app has something to authenticate with.
+    fn has_credential(&self) -> Outcome<bool> {
+        let is_one = |setting: Setting| {
+            matches!(setting, Setting::ClientKey | Setting::ClientSecret | Setting::ClientSecretFile)
+        };
+        Ok(self.origins()?.iter().any(|origin| is_one(origin.setting)))
     }
 
     /// The client id that is given on the command line, or else the one that is set, which may be a service app's.
@@ -191,7 +202,7 @@ impl Connection {
                 .do_next("call with `keybound api --as-user`, or lend it with `keybound proxy --as-user`"));
         }
         let settings = self.settings(key)?;
-        if settings.dpop_key_is_fresh {
+        if matches!(settings.binding, TokenBinding::FreshDpop(_)) {
             return Err(Failure::new(ExitCode::Settings, "the token would be of no use")
                 .because("no key for proofs is set, and a fresh one is gone when this ends")
                 .do_next("give --key FILE; `keybound keys new --alg ES256 --out dpop` makes one"));
@@ -217,9 +228,7 @@ impl Connection {
     /// A client by `settings`. Nothing is sent yet.
     pub(crate) fn client(&self, settings: Settings) -> OktaClient {
         let system = self.system(settings.transport_options());
-        // A token that is bound to a fresh key is of no use to the next run.
-        let cache =
-            (settings.keeps_tokens && !settings.dpop_key_is_fresh).then(kept_files::token_cache).flatten();
+        let cache = settings.keeps_tokens.then(kept_files::token_cache).flatten();
         let okta = OktaClient::with_system(settings, system);
         match cache {
             Some(cache) => okta.with_cache(Arc::new(cache)),
@@ -278,6 +287,7 @@ impl Connection {
             .given(Setting::Audience, self.audience.clone())
             .given(Setting::ClientKey, path(&self.private_key_file))
             .given(Setting::KeyId, self.key_id.clone())
+            .given(Setting::ClientSecretFile, path(&self.client_secret_file))
             .given(Setting::DpopKey, dpop_key)
             .given(Setting::Dpop, self.no_dpop.then(|| "off".to_owned()))
             .given(Setting::Cache, self.no_cache.then(|| "off".to_owned()))

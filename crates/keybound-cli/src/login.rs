@@ -292,6 +292,7 @@ pub(crate) fn tell_who(arguments: &WhichLogin, output: Output) -> Outcome {
             "org_url": settings.org_url.as_ref().map(OrgUrl::origin),
             "issuer": settings.issuer(),
             "scopes": settings.grant.scopes,
+            "is_bound": settings.binding.is_bound(),
             "dpop_key": settings.binding.key().map(|key| key.thumbprint().to_string()),
         })),
         Caller::User(settings, login) => {

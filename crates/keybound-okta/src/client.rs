@@ -76,9 +76,9 @@ impl OktaClient {
     /// A client that runs on `system`; make its network of [`Settings::transport_options`].
     pub fn with_system(settings: Settings, system: System) -> Self {
         let (identity, reach) = (Box::new(Identity::new(&settings)), Reach::of(&settings));
-        let Settings { grant, client_key, binding, .. } = settings;
+        let Settings { grant, credential, binding, .. } = settings;
         let scopes = grant.scopes.clone();
-        let tokens = TokenSource::of_service(system.clone(), grant, client_key, binding);
+        let tokens = TokenSource::of_service(system.clone(), grant, credential, binding);
         let clients = match reach {
             Reach::Org(_) => ScopedClients::new(tokens, scopes),
             Reach::AnyApi(_) | Reach::Resources(..) => ScopedClients::of_other_apis(tokens, scopes),
@@ -101,7 +101,7 @@ impl OktaClient {
             is_org: true,
             client_id: registration.identity().id.clone(),
             key_id: None,
-            thumbprint: key.thumbprint(),
+            thumbprint: Some(key.thumbprint()),
             scopes: scopes.clone(),
         });
         let client = AuthorizationClient::new(system.clone(), registration, TokenBinding::Dpop(key));
