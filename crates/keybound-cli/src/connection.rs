@@ -34,8 +34,8 @@ pub(crate) struct Connection {
     /// A scope to ask for; may be given several times; those that the call needs, if not given (OKTA_SCOPES).
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// A resource that an app's token is for, where the issuer wants it named (RFC 8707); may be given several times
-    /// (KEYBOUND_RESOURCE).
+    /// A resource that the token is for, where the issuer wants it named (RFC 8707); may be given several times. A user's
+    /// are those of the login (KEYBOUND_RESOURCE).
     #[arg(long = "resource", value_name = "URI")]
     resources: Vec<String>,
     /// The same as some issuers call it (KEYBOUND_AUDIENCE).

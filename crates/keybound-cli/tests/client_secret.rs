@@ -127,12 +127,17 @@ fn the_doctor_judges_a_secret() {
         (ended.code, found.unwrap_or_default())
     };
     let (basic, post) = (Issuer::start(""), Issuer::start(POST_ALONE));
+    let other_proofs = Issuer::start(r#","dpop_signing_alg_values_supported":["RS256","ES512"]"#);
+    let unknown_proofs = Issuer::start(r#","dpop_signing_alg_values_supported":["ES256K"]"#);
     let right = [("OKTA_CLIENT_SECRET_FILE", "secret")];
     for (issuer, name, environment, code, outcome, words) in [
         (&basic, "keys", &right[..], 0, "ok", &["client secret, file mode 0600, not shown"][..]),
         (&basic, "authentication", &right, 0, "ok", &["does not say", "client_secret_basic"]),
         (&post, "authentication", &right, 0, "ok", &["client_secret_post"]),
         (&basic, "client", &right, 0, "ok", &["takes its secret"]),
+        (&other_proofs, "proof algorithm", &right, 0, "ok", &["ES512"]),
+        (&other_proofs, "token", &right, 0, "ok", &["DPoP token"]),
+        (&unknown_proofs, "proof algorithm", &right, 9, "failed", &["ES256K", "RFC 9449 section 5.1"]),
         (&basic, "keys", &[("OKTA_CLIENT_SECRET", "short")], 7, "warning", &["RFC 6749 section 10.10"]),
         (&basic, "client", &[("OKTA_CLIENT_SECRET", "short")], 7, "failed", &["secret is its own"]),
         (

@@ -111,6 +111,10 @@ pub struct UserSettings {
     pub client_id: Option<String>,
     /// The scopes that are set.
     pub scopes: Vec<String>,
+    /// The resources that tokens are for (RFC 8707).
+    pub resources: Vec<String>,
+    /// The same by the name of some servers; no standard has it in an authorization request.
+    pub audience: Option<String>,
     /// Whether bound tokens may be kept between runs.
     pub keeps_tokens: bool,
     /// Certificate authorities (PEM) to trust beside the system's.
@@ -126,6 +130,8 @@ impl UserSettings {
             issuer: issuer::issuer(&sources)?,
             client_id: sources.find(Setting::ClientId).map(|_| client_id(&sources)).transpose()?,
             scopes: scopes(&sources)?,
+            resources: issuer::resources(&sources)?,
+            audience: issuer::audience(&sources),
             keeps_tokens: keeps_tokens(&sources)?,
             certificate_authorities: certificate_authorities(&sources)?,
         })
