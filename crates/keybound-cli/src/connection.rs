@@ -83,18 +83,37 @@ pub(crate) enum Caller {
 impl Connection {
     /// A client of the org, or of the APIs that an issuer's tokens are for. Nothing is sent yet.
     pub(crate) fn open(&self) -> Outcome<OktaClient> {
-        Ok(self.open_as()?.0)
+        self.open_as(self.caller()?)
     }
 
-    /// A client of the org, and whether its tokens are bound to a key. Nothing is sent yet.
-    pub(crate) fn open_as(&self) -> Outcome<(OktaClient, bool)> {
-        match self.caller()? {
-            Caller::App(settings) => {
-                let is_bound = settings.binding.is_bound();
-                Ok((self.client(*settings), is_bound))
-            }
-            Caller::User(settings, login) => Ok((self.client_of_user(&settings, login)?, true)),
+    /// The same for a caller who is known already.
+    pub(crate) fn open_as(&self, caller: Caller) -> Outcome<OktaClient> {
+        match caller {
+            Caller::App(settings) => Ok(self.client(*settings)),
+            Caller::User(settings, login) => self.client_of_user(&settings, login),
         }
+    }
+
+    /// The flags with which another run has the same tokens, but for the scopes and the key for proofs.
+    pub(crate) fn flags(&self) -> Vec<String> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let texts = [
+            ("profile", self.profile.clone()),
+            ("org-url", self.org_url.clone()),
+            ("issuer", self.issuer.clone()),
+            ("client-id", self.client_id.clone()),
+            ("audience", self.audience.clone()),
+            ("private-key-file", path(&self.private_key_file)),
+            ("key-id", self.key_id.clone()),
+            ("client-secret-file", path(&self.client_secret_file)),
+            ("ca-file", path(&self.ca_file)),
+        ];
+        let texts = texts.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let resources = self.resources.iter().map(|resource| ("resource", resource.clone()));
+        let mut flags: Vec<_> = texts.chain(resources).flat_map(|(name, value)| flag(name, &value)).collect();
+        flags.extend(self.no_dpop.then(|| "--no-dpop".to_owned()));
+        flags.extend(self.no_cache.then(|| "--no-cache".to_owned()));
+        flags
     }
 
     /// Who calls: the app whose key or secret is set, or else the user who has logged in.
@@ -194,12 +213,11 @@ impl Connection {
         })
     }
 
-    /// A client of the org whose tokens outlive it: they are bound to a key that is kept, `key` if there is one
-    /// in place of the one that is set, or to none.
-    pub(crate) fn open_for_tokens(&self, key: Option<&PathBuf>) -> Outcome<OktaClient> {
+    /// The settings of a client whose tokens outlive it: they are bound to a key that is kept, `key` if there is one in
+    /// place of the one that is set, or to none.
+    pub(crate) fn settings_for_tokens(&self, key: Option<&PathBuf>) -> Outcome<Settings> {
         if self.as_user {
-            return Err(Failure::usage("a user's token is for this program alone")
-                .do_next("call with `keybound api --as-user`, or lend it with `keybound proxy --as-user`"));
+            return Err(not_given_out());
         }
         let settings = self.settings(key)?;
         if matches!(settings.binding, TokenBinding::FreshDpop(_)) {
@@ -207,7 +225,7 @@ impl Connection {
                 .because("no key for proofs is set, and a fresh one is gone when this ends")
                 .do_next("give --key FILE; `keybound keys new --alg ES256 --out dpop` makes one"));
         }
-        Ok(self.client(settings))
+        Ok(settings)
     }
 
     /// What time it is by this machine's clock, as far as it is believed.
@@ -293,4 +311,18 @@ impl Connection {
             .given(Setting::Cache, self.no_cache.then(|| "off".to_owned()))
             .given(Setting::CertificateAuthorities, path(&self.ca_file)))
     }
+}
+
+/// A flag with its value, which may begin with a hyphen.
+pub(crate) fn flag(name: &str, value: &str) -> Vec<String> {
+    if value.starts_with('-') {
+        return vec![format!("--{name}={value}")];
+    }
+    vec![format!("--{name}"), value.to_owned()]
+}
+
+/// What a user let this program do is not for others.
+pub(crate) fn not_given_out() -> Failure {
+    Failure::usage("a user's token is for this program alone")
+        .do_next("call with `keybound api --as-user`, or lend it with `keybound proxy --as-user`")
 }

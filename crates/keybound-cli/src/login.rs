@@ -41,7 +41,7 @@ const ALWAYS_ASKED: [&str; 2] = ["openid", "offline_access"];
 Examples:
   keybound login --org-url https://example.okta.com --client-id 0oa1 --scope okta.users.read
   keybound login --device                          on a machine without a browser
-  keybound login --resource https://api.example    a token for this API, where the server wants it named
+  keybound login --resource https://api.example    for an API that has to be named
   keybound api /api/v1/users/me --as-user
 
 The app is a native one that is public (no secret), with the grants Authorization Code (or Device Authorization) and \

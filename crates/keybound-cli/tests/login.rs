@@ -291,6 +291,9 @@ fn a_user_logs_in_calls_and_logs_out() {
         assert_eq!((mode(file), mode(file.parent().unwrap())), (0o600, 0o700));
     }
 
+    let lent = place.run(&["api", "/api/v1/users", "--curl"]);
+    lent.assert_failed(2, &["for this program alone", "keybound proxy --as-user"]);
+
     // No private key is set, so that the user calls; the token is kept between runs.
     for arguments in [&["api", "/api/v1/users"][..], &["api", "/api/v1/users", "--as-user"]] {
         assert_eq!(place.run(arguments).json(), Value::Array(Vec::new()));

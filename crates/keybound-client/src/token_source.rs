@@ -444,7 +444,7 @@ impl Inner {
             Means::Refreshing { refresher, scopes } => {
                 let server = CacheServer::TokenEndpoint(self.endpoint().as_str().to_owned());
                 let (user, resources) = (Some(refresher.user.clone()?), refresher.resources.clone());
-                Some(CacheKey { user, resources, ..key(server, scopes) })
+                Some(CacheKey { resources, user, ..key(server, scopes) })
             }
         }
     }

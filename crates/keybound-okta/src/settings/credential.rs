@@ -155,17 +155,19 @@ impl Method {
     }
 }
 
+/// The methods by their names in the registry of RFC 7591 section 2.
+const METHODS: &[(&str, Method)] = &[
+    ("private_key_jwt", Method::Key),
+    ("client_secret_basic", Method::Secret(SecretMethod::Basic)),
+    ("client_secret_post", Method::Secret(SecretMethod::Post)),
+];
+
 /// What is said of the app whose credential this is; not what another file says of another app.
 fn method(sources: &OpenSources<'_>, credential: Option<&Found>) -> Result<Option<Method>, SettingsError> {
     let find = |setting| match credential {
         Some(credential) => sources.find_about(setting, credential),
         None => sources.find(setting),
     };
-    const METHODS: &[(&str, Method)] = &[
-        ("private_key_jwt", Method::Key),
-        ("client_secret_basic", Method::Secret(SecretMethod::Basic)),
-        ("client_secret_post", Method::Secret(SecretMethod::Post)),
-    ];
     let setting = Setting::TokenEndpointAuthMethod;
     let expected = "private_key_jwt, client_secret_basic or client_secret_post";
     if let Some(method) = meaning(find(setting), setting, expected, METHODS)? {

@@ -77,8 +77,8 @@ pub struct Origin {
     pub setting: Setting,
     /// Where.
     pub source: Source,
-    /// The value; of a key or a secret the path of its file or the reference to it, and nothing of one that stands there
-    /// itself.
+    /// The value; of a file its path, of a key elsewhere the reference to it, and nothing of a key or a secret that stands
+    /// there itself.
     pub shown: Option<String>,
     /// The file of a key or a secret that is in one.
     pub key_file: Option<PathBuf>,
@@ -177,6 +177,9 @@ impl Origin {
         let key_reference = key_reference::of(&found).filter(|_| is_key).and_then(Result::ok);
         let shown = match &key_file {
             Some(path) => Some(field::readable(&path.display().to_string())),
+            None if setting == Setting::CertificateAuthorities => {
+                Some(field::readable(&found.folder.join(found.value.trim()).display().to_string()))
+            }
             None if is_secret || is_key && key_reference.is_none() => None,
             None => Some(field::readable(found.value.trim())),
         };
