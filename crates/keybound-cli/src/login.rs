@@ -143,8 +143,8 @@ impl Pending {
     ) -> Outcome<SignedIn> {
         let binding = TokenBinding::Dpop(DpopKey::new(Arc::<SigningKey>::clone(&self.key)));
         let client = ClientRegistration::public(&self.client_id);
-        let authorization = UserAuthorization::new(system, self.metadata.clone(), client, binding)
-            .map_err(|error| failed(error.into()))?;
+        let authorization =
+            UserAuthorization::new(system, self.metadata.clone(), client, binding).map_err(failed)?;
         let resources = settings.resources.clone();
         let asked = Asked { scopes: asked_scopes(settings), resources, ..Asked::default() };
         if arguments.device {

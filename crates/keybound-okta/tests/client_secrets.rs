@@ -177,7 +177,7 @@ fn each_setting_is_told_where_it_stands() {
     };
     assert_eq!(shown(Setting::ClientSecretFile), Some(place.path("work/s").display().to_string()));
     assert_eq!(shown(Setting::Cache).as_deref(), Some("off"));
-    let names = Setting::ALL.map(|setting| setting.names());
+    let names = Setting::ALL.map(Setting::names);
     for name in ["KEYBOUND_CACHE", "OKTA_CLIENT_SECRET", "KEYBOUND_EXPOSED_KEYS", "OKTA_ORG_URL"] {
         assert_eq!(names.iter().filter(|names| names.contains(&name)).count(), 1, "{name}");
     }

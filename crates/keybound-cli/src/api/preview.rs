@@ -83,7 +83,8 @@ impl CurlCommand {
 
     /// What has to be there before the call: the key, the token.
     fn before(&self) -> String {
-        let flags: String = self.flags.iter().map(|flag| format!(" {}", quoted(flag))).collect();
+        let words = std::iter::once(String::new()).chain(self.flags.iter().map(|flag| quoted(flag)));
+        let flags = words.collect::<Vec<_>>().join(" ");
         match &self.token {
             Token::NotNeeded => String::new(),
             Token::Bearer => format!("TOKEN=$(keybound token{flags})\n"),

@@ -93,7 +93,9 @@ fn dpop_key(binding: &TokenBinding, origins: &[Origin]) -> Option<String> {
             key.thumbprint(),
             place_of(origins, Setting::DpopKey)
         )),
-        _ => Some("DPoP key made for this run, once it is known which algorithms are taken".to_owned()),
+        TokenBinding::FreshDpop(_) => {
+            Some("DPoP key made for this run, once it is known which algorithms are taken".to_owned())
+        }
     }
 }
 

@@ -48,6 +48,10 @@ impl Place {
         Self { profile: Some(profile.to_owned()), ..self }
     }
 
+    #[allow(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method itself is of one lifetime alone"
+    )]
     pub(crate) fn origins(&self) -> Vec<Origin> {
         self.read(|sources| sources.origins()).unwrap()
     }
