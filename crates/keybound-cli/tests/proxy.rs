@@ -98,6 +98,24 @@ fn an_origin_leads_nobody_past_the_rules() {
 }
 
 #[test]
+fn what_an_origin_refers_to_by_a_path_or_less_is_asked_for_here() {
+    let service = Service::start();
+    let echo = Echo::start();
+    let sidecar = Sidecar::start(&service.workspace, &["--to", &format!("/echo={}", echo.url)]);
+    for (asked, location, why) in [
+        ("/echo/to/secret", "/echo/secret", "a path"),
+        ("/echo/tothings?after=2", "/echo/things?after=2", "a relative path"),
+    ] {
+        let answer = sidecar.get(asked);
+        assert_eq!(
+            answer.field("location"),
+            Some(format!("{}{location}", sidecar.url).as_str()),
+            "{why}: {answer:?}"
+        );
+    }
+}
+
+#[test]
 fn an_origin_sees_a_proof_for_itself_and_nothing_of_the_way() {
     let service = Service::start();
     let echo = Echo::start();

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use keybound::TargetUri;
 use keybound::exchange::{ClientCredentials, ExchangeError, GrantedToken};
+use keybound::key::KeyError;
 use keybound::metadata::NotSupported;
 use keybound::proof::AccessTokenHash;
 use keybound::random::RandomUnavailable;
@@ -31,10 +32,10 @@ use crate::clock::{ClockOffset, Moment};
 use crate::discovery::DiscoveryError;
 use crate::kept_token::{self, KeptToken};
 use crate::refresh::Refresher;
-use crate::registration::ClientRegistration;
 use crate::renewal::{Failure, Life};
 use crate::servers::Servers;
 use crate::service::{Service, ServiceGrant};
+use crate::service_credential::ServiceCredential;
 use crate::system::System;
 use crate::token_cache::{CacheKey, CacheServer, TokenCache};
 use crate::token_metrics;
@@ -45,8 +46,8 @@ pub(crate) use crate::token::{Token, TokenBinding};
 /// Exchanges that a caller waits for, at most, if the task of one is stopped before it ends.
 const FLIGHTS_WAITED_FOR: u8 = 2;
 
-/// Gets tokens by client credentials (RFC 6749 section 4.4) with a `private_key_jwt` assertion (RFC 7523), or by
-/// a user's refresh token (section 6). Clones share what they hold.
+/// Gets tokens by client credentials (RFC 6749 section 4.4), with a `private_key_jwt` assertion (RFC 7523) or a secret, or
+/// by a user's refresh token (section 6). Clones share what they hold.
 #[derive(Clone)]
 pub struct TokenSource {
     inner: Arc<Inner>,
@@ -125,6 +126,9 @@ pub enum TokenError {
     /// The server says in its metadata that it does not do what is needed.
     #[error(transparent)]
     NotSupported(#[from] NotSupported),
+    /// No key for proofs could be made.
+    #[error("no key for proofs could be made: {0}")]
+    Key(#[from] KeyError),
     /// A key gave no signature.
     #[error("the token request can't be signed: {0}")]
     Sign(#[from] SignError),
@@ -164,7 +168,7 @@ impl TokenError {
                 DiscoveryError::NotThere { .. } | DiscoveryError::Metadata { .. } => true,
             },
             Self::Refused { .. } | Self::NotSupported(_) => true,
-            Self::Sign(_) | Self::Random(_) | Self::Stopped => false,
+            Self::Key(_) | Self::Sign(_) | Self::Random(_) | Self::Stopped => false,
         }
     }
 
@@ -190,20 +194,18 @@ impl TokenSource {
         Self::of_service(system, grant.into(), client_key, binding)
     }
 
-    /// The same for a server that may be known by its issuer alone. Nothing is sent before the first token is asked for;
-    /// then the server is asked for its metadata, once for this source and those that are made of it. It is asked again
-    /// when its token endpoint is not there any more.
+    /// The same for a server that may be known by its issuer alone, and for a client that may have a secret in place of a
+    /// key. Nothing is sent before the first token is asked for; then the server is asked for its metadata, once for this
+    /// source and those that are made of it. It is asked again when its token endpoint is not there any more.
     pub fn of_service(
         system: System,
         grant: ServiceGrant,
-        client_key: Arc<dyn Signer>,
+        credential: impl Into<ServiceCredential>,
         binding: TokenBinding,
     ) -> Self {
-        let (id, audience) = (grant.client_id.clone(), grant.server.target().as_str());
-        let service = Service::new(grant.clone(), client_key.algorithm());
-        let registration = ClientRegistration::with_key(id, client_key, audience, grant.key_id);
-        let client = AuthorizationClient::new(system, registration, binding);
-        Self::of(client, Means::Credentials(Box::new(service)))
+        let credential = credential.into();
+        let client = AuthorizationClient::new(system, credential.registration(&grant), binding);
+        Self::of(client, Means::Credentials(Box::new(Service::new(grant, credential))))
     }
 
     /// A source of tokens that a user has given leave for. A refresh token is for one source and those that
@@ -233,15 +235,17 @@ impl TokenSource {
 
     /// The same source, which keeps its token in `cache` between runs, too. The first cache stays.
     ///
-    /// Bearer tokens are not kept: whoever reads one can use it. A user's tokens are not, unless the
-    /// [`Refresher`] says whose they are.
+    /// Bearer tokens are not kept: whoever reads one can use it. Those of a fresh key are not: it is gone in the next run.
+    /// A user's tokens are not, unless the [`Refresher`] says whose they are.
     #[must_use]
     pub fn with_cache(self, cache: Arc<dyn TokenCache>) -> Self {
         if let Some(key) = self.inner.cache_key() {
             // A second cache is dropped: exchanges may be using the first.
             let _ = self.inner.kept.set(KeptToken::new(cache, key));
         } else {
-            debug!("Bearer tokens, and those of a user without a name, are not kept in a token cache");
+            debug!(
+                "Bearer tokens, those of a fresh key, and those of a user without a name are not kept in a token cache"
+            );
         }
         self
     }
@@ -425,10 +429,11 @@ impl Inner {
         }
     }
 
-    /// What tokens are kept under; `None` if they are of use to whoever reads them, or if nobody can tell
+    /// What tokens are kept under; `None` if they are of use to whoever reads them or to nobody, or if nobody can tell
     /// whose they are.
     fn cache_key(&self) -> Option<CacheKey> {
-        let thumbprint = self.client.key()?.thumbprint();
+        let TokenBinding::Dpop(dpop_key) = self.client.binding() else { return None };
+        let thumbprint = dpop_key.thumbprint();
         let key = |server, scopes| CacheKey::new(server, self.client_id(), scopes, thumbprint);
         match &self.means {
             Means::Credentials(service) => {
@@ -438,7 +443,8 @@ impl Inner {
             }
             Means::Refreshing { refresher, scopes } => {
                 let server = CacheServer::TokenEndpoint(self.endpoint().as_str().to_owned());
-                Some(CacheKey { user: Some(refresher.user.clone()?), ..key(server, scopes) })
+                let (user, resources) = (Some(refresher.user.clone()?), refresher.resources.clone());
+                Some(CacheKey { resources, user, ..key(server, scopes) })
             }
         }
     }

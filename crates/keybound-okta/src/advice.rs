@@ -220,6 +220,12 @@ fn on_client(description: &str, identity: &Identity) -> String {
             "Check the org's URL ({org}): assertions are for the address that it goes by itself."
         );
     }
+    let Some(thumbprint) = thumbprint else {
+        return format!(
+            "Have {client_id} authenticate with \"Public key / Private key\" and set OKTA_CC_PRIVATE_KEY_FILE: the org's \
+             own server takes no client secret for its API (a custom authorization server does: OKTA_OAUTH2_ISSUER)."
+        );
+    };
     let registered = format!(
         "that the public half of the key that is used here (thumbprint {thumbprint}{key_id}) is registered \
          with it and active: admin console → Applications → the app → General → Client Credentials."
@@ -319,7 +325,7 @@ mod tests {
             is_org: true,
             client_id: "0oa1".to_owned(),
             key_id: Some("my-key".to_owned()),
-            thumbprint: key.public_key().thumbprint(),
+            thumbprint: Some(key.public_key().thumbprint()),
             scopes: vec!["okta.users.read".to_owned()],
         };
         for (status, error, description, words, why) in [

@@ -115,8 +115,9 @@ pub struct Identity {
     pub client_id: String,
     /// The key id that assertions name.
     pub key_id: Option<String>,
-    /// The thumbprint of the client's key (RFC 7638); where a user has logged in, of the key for proofs.
-    pub thumbprint: Thumbprint,
+    /// The thumbprint of the client's key (RFC 7638), `None` where it has a secret; where a user has logged in, of the
+    /// key for proofs.
+    pub thumbprint: Option<Thumbprint>,
     /// The scopes that are asked for; none where no token is asked for.
     pub scopes: Vec<String>,
 }
@@ -131,7 +132,7 @@ impl Identity {
             is_org: settings.org_url.is_some(),
             client_id: settings.grant.client_id.clone(),
             key_id: settings.grant.key_id.clone(),
-            thumbprint: settings.client_key.public_key().thumbprint(),
+            thumbprint: settings.credential.key().map(|key| key.public_key().thumbprint()),
             scopes: settings.grant.scopes.clone(),
         }
     }

@@ -65,7 +65,7 @@ pub use org_url::{OrgUrl, OrgUrlError};
 pub use pages::Pages;
 pub use reach::OutOfReach;
 pub use settings::{
-    EnvFileError, IssuerProblem, KeyProblem, OktaYamlError, Origin, ProfileError, ReadError, Setting,
-    Settings, SettingsError, Source, Sources, UserSettings,
+    EnvFileError, IssuerProblem, KeyProblem, OktaYamlError, Origin, ProfileError, ReadError, SecretProblem,
+    Setting, Settings, SettingsError, Source, Sources, UserSettings,
 };
 pub use users::{Activation, Mail, NewUser, Profile, User, UserChange, UserLink, UserStatus, Users};
