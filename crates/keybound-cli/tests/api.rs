@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Ended, SCOPE, Service, USERS, Workspace};
+use support::{Ended, SCOPE, Service, USERS, Workspace, token_or_key};
 
 fn api(service: &Service, arguments: &[&str]) -> Ended {
     service.workspace.run(&[&["api"], arguments].concat())
@@ -150,7 +150,7 @@ fn the_command_for_curl_makes_the_same_call() {
     ] {
         let flags: Vec<_> = flags.iter().map(String::as_str).collect();
         let shown = api(&service, &[call, &flags, &["--curl"]].concat()).stdout;
-        assert!(!shown.contains("eyJ"), "{why}: no token, no proof: {shown}");
+        assert_eq!(token_or_key(&shown), None, "{why}: no token, no proof: {shown}");
         let users: Value = serde_json::from_str(&pasted(workspace, &shown)).unwrap();
         assert_eq!(
             users.as_array().unwrap_or_else(|| panic!("{why}: {shown}{users}")).len(),
