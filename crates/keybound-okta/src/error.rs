@@ -13,7 +13,7 @@ use crate::error_kind::ErrorKind;
 use crate::operations::OperationError;
 use crate::reach::OutOfReach;
 use crate::settings::{Settings, SettingsError};
-use crate::{advice, issuer_advice};
+use crate::{issuer_advice, token_advice};
 
 /// Why a call came to nothing. `Display` tells what failed and why, in the server's words where it said
 /// something; [`advice`](Self::advice) what to do next; [`kind`](Self::kind) which sort of failure it is.
@@ -223,7 +223,7 @@ fn advice_on_call(error: &CallError, identity: &Identity) -> Option<String> {
         CallError::Token(TokenError::NotSupported(problem)) => Some(issuer_advice::on_unsupported(problem)),
         CallError::Token(error @ TokenError::Refused { refusal, .. }) => match error.clock_offset() {
             Some(offset) => Some(advice_on_clock(offset)),
-            None => advice::on_exchange(refusal, identity),
+            None => token_advice::on_exchange(refusal, identity),
         },
         _ => None,
     }

@@ -126,7 +126,7 @@ mod tests {
     use keybound::{Algorithm, KeyKind, PrivateKey};
 
     use super::*;
-    use crate::advice;
+    use crate::token_advice;
 
     fn identity() -> Identity {
         Identity {
@@ -158,11 +158,11 @@ mod tests {
                 error: error.to_owned(),
                 description: None,
             };
-            let advice = advice::on_exchange(&refusal, &identity()).unwrap_or_default();
+            let advice = token_advice::on_exchange(&refusal, &identity()).unwrap_or_default();
             assert!(words.iter().all(|words| advice.contains(words)), "{why} ({error}): {advice}");
             assert!(!advice.contains("Okta API Scopes"), "{why}: {advice}");
         }
-        let not_bound = advice::on_exchange(&ExchangeError::NotBound, &identity()).unwrap();
+        let not_bound = token_advice::on_exchange(&ExchangeError::NotBound, &identity()).unwrap();
         assert!(not_bound.contains("dpop_bound_access_tokens"), "{not_bound}");
     }
 

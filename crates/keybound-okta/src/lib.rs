@@ -48,6 +48,7 @@ mod reach;
 mod scopes;
 mod settings;
 mod suggestion;
+mod token_advice;
 mod users;
 
 pub use api_error::OktaError;
