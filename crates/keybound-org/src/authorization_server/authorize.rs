@@ -171,7 +171,7 @@ impl AuthorizationServer {
         match given() {
             Ok(code) => {
                 tracing::info!(client_id = request.app.client_id, user_id = session.user_id, "code granted");
-                self.log_single_sign_on(asked, user, &request.app);
+                self.log_single_sign_on(asked, (session, user), &request.app);
                 Ok(request.target.code(&code, &self.issuer))
             }
             Err(refusal) => Err(NotAuthorized::There(Box::new(request.target.clone()), refusal)),

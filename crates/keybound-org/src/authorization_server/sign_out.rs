@@ -59,7 +59,7 @@ impl AuthorizationServer {
         session: &Session,
     ) -> Result<(), StoreError> {
         self.org.store.end_session(browser.session())?;
-        self.log_sign_out(asked, &session.user_id)?;
+        self.log_sign_out(asked, session)?;
         tracing::info!(user_id = session.user_id, "signed out");
         Ok(())
     }

@@ -146,7 +146,7 @@ fn view(event: &LoggedEvent) -> Value {
                 "browser": null,
             },
         },
-        "authenticationContext": { "authenticationStep": 0, "externalSessionId": null },
+        "authenticationContext": { "authenticationStep": 0, "externalSessionId": event.session_id },
         "securityContext": {},
         "outcome": { "result": event.outcome_result, "reason": event.outcome_reason },
         "target": event.targets,

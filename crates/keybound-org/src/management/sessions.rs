@@ -88,7 +88,8 @@ async fn close(signed_in: SignedIn, State(api): State<Arc<Management>>) -> Resul
         api.store.end_session(SessionName::Cookie(signed_in.secret.expose()))?;
         let user = users::target(&signed_in.user);
         let (event_type, message) = ENDED;
-        let event = Event::new(event_type, message).by(user.clone()).to(user);
+        let event =
+            Event::new(event_type, message).by(user.clone()).to(user).in_session(signed_in.session.id);
         api.log(&event.from(signed_in.client));
         let mut answer = StatusCode::NO_CONTENT.into_response();
         Cookie::of_users(api.url.origin()).clear(&mut answer);
@@ -137,7 +138,7 @@ async fn close_named(
         api.demand_right_over(&permit, &user)?;
         api.store.end_session(SessionName::Id(&id))?;
         let (event_type, message) = ENDED;
-        api.log(&permit.event(event_type, message).to(users::target(&user)));
+        api.log(&permit.event(event_type, message).to(users::target(&user)).in_session(id));
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await?

@@ -178,6 +178,12 @@ async fn an_administrator_sees_refreshes_and_ends_a_session_by_its_id() {
     let found = test.administer(Method::GET, &path, None).await;
     assert_eq!((found.status, &found.json), (StatusCode::OK, &expected));
 
+    // Where it is found by whoever is not the user.
+    let filter = format!("authenticationContext.externalSessionId+eq+%22{}%22", own.text("/id"));
+    let log = test.administer(Method::GET, &format!("/api/v1/logs?filter={filter}"), None).await;
+    assert_eq!(log.json.as_array().map(Vec::len), Some(1), "{log:?}");
+    assert_eq!(log.text("/0/eventType"), "user.authentication.sso");
+
     test.wait(60);
     let refreshed = test.administer(Method::POST, &format!("{path}/lifecycle/refresh"), None).await;
     assert_eq!(refreshed.text("/expiresAt"), "2027-01-15T10:01:00.000Z", "{refreshed:?}");
@@ -191,6 +197,7 @@ async fn an_administrator_sees_refreshes_and_ends_a_session_by_its_id() {
     let log =
         test.administer(Method::GET, "/api/v1/logs?filter=eventType+eq+%22user.session.end%22", None).await;
     assert_eq!(log.json.as_array().map(Vec::len), Some(1));
+    assert_eq!(log.text("/0/authenticationContext/externalSessionId"), own.text("/id"));
     assert_eq!((log.text("/0/actor/id"), log.text("/0/target/0/alternateId")), ("administrator", LOGIN));
 }
 
