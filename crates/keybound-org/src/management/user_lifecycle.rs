@@ -17,7 +17,7 @@ use super::users::{has, target};
 use super::version::answer_with;
 use crate::background;
 use crate::named::Named;
-use crate::store::{NewPassword, PasswordHash, TokensOfSession};
+use crate::store::{NewPassword, PasswordHash};
 use crate::unguessable;
 use crate::user::{LifecycleStep, User, UserStatus};
 
@@ -119,9 +119,6 @@ impl Management {
         query: Option<&str>,
     ) -> Result<Response, ApiError> {
         let user = self.take_step(step, permit, name)?;
-        if step == LifecycleStep::ResetPassword && has(query, "revokeSessions", "true") {
-            self.store.end_sessions_of_user(&user.id, TokensOfSession::Stay, self.clock.now())?;
-        }
         if step == LifecycleStep::ExpirePassword {
             return Ok(answer_with(&self.view(&user)));
         }
