@@ -44,8 +44,10 @@ async fn list_clients(
     background::run(move || {
         let user = api.user(permit.whom(&name))?;
         let ids = api.store.clients_with_tokens(&user.id, api.clock.now())?;
-        let apps = ids.iter().map(|id| api.client_view(&user, &api.app(id)?));
-        Ok(Json(apps.collect::<Result<Vec<_>, ApiError>>()?).into_response())
+        // An app may be deleted since its tokens were looked for.
+        let apps = ids.iter().filter_map(|id| api.store.app(id).transpose());
+        let views: Result<Vec<_>, ApiError> = apps.map(|app| api.client_view(&user, &app?)).collect();
+        Ok(Json(views?).into_response())
     })
     .await?
 }

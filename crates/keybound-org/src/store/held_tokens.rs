@@ -103,6 +103,7 @@ fn of_id(held: &HeldTokens<'_>, id: Option<&str>) -> Condition {
     }
 }
 
+/// Of these all: one more is asked for, to see whether there is a next page, so the number is not the largest.
 fn all(condition: Condition) -> Listing {
     Listing { condition, order: Order::of_ids(), after: None, limit: usize::MAX - 1 }
 }
