@@ -3,6 +3,7 @@
 mod check;
 mod meaning;
 mod policy;
+mod preflight;
 mod recorded_request;
 mod serve;
 
