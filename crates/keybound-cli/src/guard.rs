@@ -2,8 +2,8 @@
 
 mod check;
 mod meaning;
+mod own_answer;
 mod policy;
-mod preflight;
 mod recorded_request;
 mod serve;
 

@@ -222,6 +222,21 @@ fn a_preflight_is_told_as_the_reverse_proxy_answers_it() {
 }
 
 #[test]
+fn metadata_is_told_as_the_reverse_proxy_answers_it() {
+    let workspace = Workspace::new();
+    policy(&workspace, "");
+    for (path, code, status, step) in [
+        ("/.well-known/oauth-protected-resource", 0, 200, "metadata"),
+        ("/.well-known/oauth-protected-resource/other", 13, 401, "target"),
+    ] {
+        recorded(&workspace, "request.txt", path, "");
+        let (exited, told) = check(&workspace, &["--request", "request.txt"]);
+        assert_eq!((exited, &told["answer"]["status"]), (Some(code), &status.into()), "{path}: {told}");
+        assert_eq!((outcomes(&told)[0].0, &told["admitted"]), (step, &false.into()), "{path}: {told}");
+    }
+}
+
+#[test]
 fn a_warning_is_told_once() {
     let workspace = Workspace::new();
     policy(&workspace, "");

@@ -11,8 +11,8 @@ use keybound_guard::{Explanation, IncomingRequest, Step, Verdict};
 use serde_json::{Map, Value, json};
 
 use super::meaning;
+use super::own_answer::OwnAnswer;
 use super::policy::PolicyArguments;
-use super::preflight;
 use super::recorded_request::RecordedRequest;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -30,8 +30,9 @@ Examples:
       \"Authorization: DPoP $TOKEN\" \"DPoP: $PROOF\" |
       keybound guard check --policy guard.toml --request - --json | jq .steps
 
-Exit code 0: the request would be admitted, or is a preflight of a page that may call (or, without a request, the \
-policy can be used); 13: it would be refused. Nothing is recorded. As for a real request, an issuer may be asked over the network: for its keys, unless \
+Exit code 0: the request would be admitted, or is one that the guard answers itself: a preflight of a page that may \
+call, or for the metadata of the resource (or, without a request, the policy can be used); 13: it would be refused. \
+Nothing is recorded. As for a real request, an issuer may be asked over the network: for its keys, unless \
 they are in a file, and about the token, where the policy has introspection for it; but only if all else about the \
 request is right.")]
 pub(crate) struct Arguments {
@@ -75,8 +76,8 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         peer: arguments.peer,
         secure: arguments.tls,
     };
-    if let Some(answer) = guard.explain_preflight(&incoming) {
-        return preflight::tell(&request, &answer, now, for_person, output);
+    if let Some(answer) = OwnAnswer::of(&guard, &incoming) {
+        return answer.tell(&request, now, for_person, output);
     }
     let mut explanation = runtime::start()?.block_on(guard.explain(&incoming, now));
     if guard.policy().nonces.secret_files.is_empty() {
