@@ -11,6 +11,10 @@ import { THINGS, THINGS_PATH } from './lib/resource.mjs';
 import { openService } from './lib/service.mjs';
 
 const CLIENT_ID = 'keybound';
+const SECRETS = [
+  { clientId: 'by-header', secret: 'not:a secret%+outside-of-this-suite', method: 'client_secret_basic' },
+  { clientId: 'by-form', secret: 'not&a=secret%+outside of this suite', method: 'client_secret_post' },
+];
 const TOKEN_PATH = '/connect/token';
 const METADATA_PATH = '/.well-known/oauth-authorization-server';
 
@@ -21,7 +25,13 @@ describe('with tokens of an issuer that is not Okta', () => {
     workspace = await Workspace.create();
     const clientKey = await KeyPair.generate('ES256');
     dpopKey = await KeyPair.generate('ES256');
-    service = await openService({ clientId: CLIENT_ID, clientKey, tokenAlgorithm: 'ES256', tokenPath: TOKEN_PATH });
+    service = await openService({
+      clientId: CLIENT_ID,
+      clientKey,
+      clientsWithSecret: SECRETS,
+      tokenAlgorithm: 'ES256',
+      tokenPath: TOKEN_PATH,
+    });
     environment = {
       OKTA_CLIENT_ID: CLIENT_ID,
       OKTA_SCOPES: SCOPE,
@@ -62,6 +72,33 @@ describe('with tokens of an issuer that is not Okta', () => {
     assert.equal(assertion(asked).aud, service.origin + TOKEN_PATH);
     assert.equal(new URLSearchParams(asked.request.body).get('resource'), `${service.origin}/api`);
   });
+
+  for (const { clientId, secret, method } of SECRETS) {
+    test(`a client with a secret gets a bound token, and calls with it (${method})`, async () => {
+      const withSecret = (value) => ({
+        OKTA_CLIENT_ID: clientId,
+        OKTA_CC_PRIVATE_KEY_FILE: '',
+        OKTA_CLIENT_SECRET: value,
+        // The server takes both, each client one; without the setting it is the header.
+        KEYBOUND_TOKEN_ENDPOINT_AUTH_METHOD: method === 'client_secret_post' ? method : '',
+      });
+      const args = ['--issuer', service.origin, '--no-cache'];
+      const { code, stdout, stderr } = await run(['token', ...args], withSecret(secret));
+      assert.equal(code, 0, stderr);
+      const { cnf, client_id } = jose.decodeJwt(stdout.trim());
+      assert.deepEqual([cnf.jkt, client_id], [dpopKey.thumbprint, clientId]);
+      const { headers, body } = service.wire.to(TOKEN_PATH).at(-1).request;
+      assert.equal('authorization' in headers, method === 'client_secret_basic');
+      assert.equal(new URLSearchParams(body).has('client_secret'), method === 'client_secret_post');
+
+      const called = await run(['api', `${service.origin}${THINGS_PATH}`, ...args], withSecret(secret));
+      assert.equal(called.code, 0, called.stderr);
+      const refused = await run(['token', ...args], withSecret('another'));
+      assert.equal(refused.code, 7, refused.stderr);
+      assert.match(refused.stderr, /invalid_client/);
+      assert.ok(![secret, 'another'].some((value) => refused.stderr.includes(value)));
+    });
+  }
 
   test('`keybound proxy` lends it to a program without DPoP', async () => {
     const child = workspace.start(

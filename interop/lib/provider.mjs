@@ -21,12 +21,14 @@ export const INTROSPECTOR = { clientId: 'guard', clientSecret: 'not-a-secret-out
 
 /**
  * Starts the provider behind `issuer` (the front's origin) with one client `{ clientId, key, bound = true }`, whose
- * tokens are for `audience`, JWTs (RFC 9068) or opaque. Returns `{ origin, key, close() }`, `key` being the one that it
+ * tokens are for `audience`, JWTs (RFC 9068) or opaque, and with clients that have a secret, `{ clientId, secret,
+ * method }`. Returns `{ origin, key, close() }`, `key` being the one that it
  * signs tokens with.
  */
 export async function startProvider({
   issuer,
   client,
+  clientsWithSecret = [],
   tokenAlgorithm,
   tokenFormat = 'jwt',
   audience = issuer,
@@ -36,7 +38,11 @@ export async function startProvider({
   const provider = new Provider(issuer, {
     ...settings({ issuer, tokenAlgorithm, tokenFormat, audience, tokenPath }),
     jwks: { keys: [{ ...(await key.exportPrivateJwk()), use: 'sig' }] },
-    clients: [registration(client, tokenAlgorithm), introspector(tokenAlgorithm)],
+    clients: [
+      registration(client, tokenAlgorithm),
+      ...clientsWithSecret.map((client) => registrationWithSecret(client, tokenAlgorithm)),
+      introspector(tokenAlgorithm),
+    ],
   });
   const server = http.createServer(provider.callback());
   const origin = await listen(server);
@@ -57,6 +63,19 @@ function registration({ clientId, key, bound = true }, tokenAlgorithm) {
   };
 }
 
+function registrationWithSecret({ clientId, secret, method }, tokenAlgorithm) {
+  return {
+    client_id: clientId,
+    client_secret: secret,
+    grant_types: ['client_credentials'],
+    redirect_uris: [],
+    response_types: [],
+    token_endpoint_auth_method: method,
+    id_token_signed_response_alg: tokenAlgorithm,
+    dpop_bound_access_tokens: true,
+  };
+}
+
 function introspector(tokenAlgorithm) {
   return {
     client_id: INTROSPECTOR.clientId,
@@ -73,7 +92,7 @@ function settings({ issuer, tokenAlgorithm, tokenFormat, audience, tokenPath }) 
   return {
     routes: { token: tokenPath, jwks: KEYS_PATH, introspection: INTROSPECTION_PATH },
     scopes: [SCOPE, WRITE_SCOPE],
-    clientAuthMethods: ['private_key_jwt', 'client_secret_basic'],
+    clientAuthMethods: ['private_key_jwt', 'client_secret_basic', 'client_secret_post'],
     enabledJWA: { dPoPSigningAlgValues: PROOF_ALGORITHMS, clientAuthSigningAlgValues: PROOF_ALGORITHMS },
     cookies: { keys: [randomBytes(32).toString('hex')] },
     ttl: { ClientCredentials: 600 },

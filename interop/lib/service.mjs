@@ -6,10 +6,11 @@ import { startProvider } from './provider.mjs';
 import { startResource } from './resource.mjs';
 import { Wire } from './wire.mjs';
 
-export async function openService({ clientId, clientKey, tokenAlgorithm, tokenPath }) {
+export async function openService({ clientId, clientKey, clientsWithSecret, tokenAlgorithm, tokenPath }) {
   const wire = await Wire.open();
   const issuer = wire.origin;
-  const provider = await startProvider({ issuer, client: { clientId, key: clientKey }, tokenAlgorithm, tokenPath });
+  const client = { clientId, key: clientKey };
+  const provider = await startProvider({ issuer, client, clientsWithSecret, tokenAlgorithm, tokenPath });
   const resource = await startResource(issuer);
   wire.route('/api/', resource.origin).route('/', provider.origin);
   return {

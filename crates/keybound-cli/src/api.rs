@@ -2,7 +2,6 @@
 //! proof.
 
 mod fields;
-mod filter;
 mod preview;
 mod request;
 
@@ -16,8 +15,8 @@ use keybound_okta::{Call, Error, OktaClient};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use self::filter::Filter;
-use crate::connection::Connection;
+use crate::connection::{Caller, Connection, flag, not_given_out};
+use crate::jq::Filter;
 use crate::listing::JsonList;
 use crate::operations;
 use crate::output::{FAINT, NAME, Output};
@@ -116,18 +115,32 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
 }
 
 fn preview(call: Call, arguments: &Arguments, output: Output) -> Outcome {
-    let (okta, is_bound) = arguments.connection.open_as()?;
+    let connection = &arguments.connection;
+    let caller = connection.caller()?;
+    let (is_bound, is_user) = match &caller {
+        Caller::App(settings) => (settings.binding.is_bound(), false),
+        Caller::User(..) => (true, true),
+    };
+    let okta = connection.open_as(caller)?;
     let request = okta.request(call)?;
     if arguments.dry_run {
         return preview::dry_run(&request, is_bound, output);
     }
-    let (authority, key) = arguments.connection.files()?;
-    let token = match key.as_deref() {
+    if is_user {
+        return Err(not_given_out());
+    }
+    let (authority, key) = connection.files()?;
+    let scopes = okta.scopes_for(request.method(), request.uri().path())?;
+    let token = match &key {
+        _ if scopes.is_none() => preview::Token::NotNeeded,
         _ if !is_bound => preview::Token::Bearer,
-        Some(file) => preview::Token::BoundTo(file),
+        Some(file) => preview::Token::BoundTo(file.clone()),
         None => preview::Token::BoundToNewKey,
     };
-    preview::curl(&request, token, authority.as_deref(), output)
+    let scopes = scopes.unwrap_or_default();
+    let flags = scopes.iter().flat_map(|scope| flag("scope", scope)).chain(connection.flags()).collect();
+    let command = preview::CurlCommand { request, token, flags, authority };
+    output.line(command.text()?)
 }
 
 /// Prints answers as the command line wants them.

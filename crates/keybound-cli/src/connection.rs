@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use keybound::NumericDate;
-use keybound_client::{ClientRegistration, System, TransportOptions};
+use keybound_client::{ClientRegistration, System, TokenBinding, TransportOptions};
 use keybound_okta::{OktaClient, Origin, Setting, Settings, SettingsError, Sources, UserSettings};
 
 use crate::clock::Clock;
@@ -34,8 +34,8 @@ pub(crate) struct Connection {
     /// A scope to ask for; may be given several times; those that the call needs, if not given (OKTA_SCOPES).
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// A resource that an app's token is for, where the issuer wants it named (RFC 8707); may be given several times
-    /// (KEYBOUND_RESOURCE).
+    /// A resource that the token is for, where the issuer wants it named (RFC 8707); may be given several times. A user's
+    /// are those of the login (KEYBOUND_RESOURCE).
     #[arg(long = "resource", value_name = "URI")]
     resources: Vec<String>,
     /// The same as some issuers call it (KEYBOUND_AUDIENCE).
@@ -47,7 +47,12 @@ pub(crate) struct Connection {
     /// The id under which that key is registered (OKTA_CLIENT_KID).
     #[arg(long, value_name = "KID", allow_hyphen_values = true)]
     key_id: Option<String>,
-    /// The key for proofs, likewise; a fresh ES256 key, if not given (OKTA_DPOP_PRIVATE_KEY_FILE).
+    /// A file that has the app's secret, where the issuer gave one in place of a key (OKTA_CLIENT_SECRET_FILE, or the
+    /// secret itself: OKTA_CLIENT_SECRET).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["private_key_file", "key_id"])]
+    client_secret_file: Option<PathBuf>,
+    /// The key for proofs, likewise; a fresh one, if not given: ES256, or another that the issuer takes
+    /// (OKTA_DPOP_PRIVATE_KEY_FILE).
     #[arg(long, value_name = "FILE|REFERENCE", conflicts_with = "no_dpop")]
     dpop_private_key_file: Option<PathBuf>,
     /// Ask for a Bearer token, which anyone who gets hold of it can use (KEYBOUND_DPOP=off).
@@ -56,8 +61,10 @@ pub(crate) struct Connection {
     /// A certificate authority to trust beside the system's (KEYBOUND_CA_FILE).
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// Call as the user who has logged in (`keybound login`); so it is without the flag where no private key is set.
-    #[arg(long, conflicts_with_all = ["private_key_file", "no_dpop", "issuer", "resources", "audience"])]
+    /// Call as the user who has logged in (`keybound login`); so it is without the flag where neither key nor secret is set.
+    #[arg(long, conflicts_with_all = [
+        "private_key_file", "client_secret_file", "no_dpop", "issuer", "resources", "audience",
+    ])]
     as_user: bool,
     /// Keep no token between runs. Those that are bound to a key of a file are kept, under ~/.cache/keybound
     /// (KEYBOUND_CACHE=off).
@@ -76,21 +83,40 @@ pub(crate) enum Caller {
 impl Connection {
     /// A client of the org, or of the APIs that an issuer's tokens are for. Nothing is sent yet.
     pub(crate) fn open(&self) -> Outcome<OktaClient> {
-        Ok(self.open_as()?.0)
+        self.open_as(self.caller()?)
     }
 
-    /// A client of the org, and whether its tokens are bound to a key. Nothing is sent yet.
-    pub(crate) fn open_as(&self) -> Outcome<(OktaClient, bool)> {
-        match self.caller()? {
-            Caller::App(settings) => {
-                let is_bound = settings.binding.key().is_some();
-                Ok((self.client(*settings), is_bound))
-            }
-            Caller::User(settings, login) => Ok((self.client_of_user(&settings, login)?, true)),
+    /// The same for a caller who is known already.
+    pub(crate) fn open_as(&self, caller: Caller) -> Outcome<OktaClient> {
+        match caller {
+            Caller::App(settings) => Ok(self.client(*settings)),
+            Caller::User(settings, login) => self.client_of_user(&settings, login),
         }
     }
 
-    /// Who calls: the app whose key is set, or else the user who has logged in.
+    /// The flags with which another run has the same tokens, but for the scopes and the key for proofs.
+    pub(crate) fn flags(&self) -> Vec<String> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let texts = [
+            ("profile", self.profile.clone()),
+            ("org-url", self.org_url.clone()),
+            ("issuer", self.issuer.clone()),
+            ("client-id", self.client_id.clone()),
+            ("audience", self.audience.clone()),
+            ("private-key-file", path(&self.private_key_file)),
+            ("key-id", self.key_id.clone()),
+            ("client-secret-file", path(&self.client_secret_file)),
+            ("ca-file", path(&self.ca_file)),
+        ];
+        let texts = texts.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let resources = self.resources.iter().map(|resource| ("resource", resource.clone()));
+        let mut flags: Vec<_> = texts.chain(resources).flat_map(|(name, value)| flag(name, &value)).collect();
+        flags.extend(self.no_dpop.then(|| "--no-dpop".to_owned()));
+        flags.extend(self.no_cache.then(|| "--no-cache".to_owned()));
+        flags
+    }
+
+    /// Who calls: the app whose key or secret is set, or else the user who has logged in.
     pub(crate) fn caller(&self) -> Outcome<Caller> {
         if self.as_user {
             let settings = self.settings_of_login()?;
@@ -106,8 +132,8 @@ impl Connection {
                     settings => self.user(settings?)?.ok_or_else(|| missing.into()),
                 }
             }
-            // An app whose key is set is at an org that has to be named.
-            Err(SettingsError::Missing { setting: Setting::OrgUrl, .. }) if !self.has_client_key()? => {
+            // An app whose key or secret is set is at an org that has to be named.
+            Err(SettingsError::Missing { setting: Setting::OrgUrl, .. }) if !self.has_credential()? => {
                 let settings = self.settings_of_login()?;
                 let nobody = session::nobody(&settings.org_url);
                 self.user(settings)?.ok_or(nobody)
@@ -145,8 +171,12 @@ impl Connection {
         }
     }
 
-    fn has_client_key(&self) -> Outcome<bool> {
-        Ok(self.origins()?.iter().any(|origin| origin.setting == Setting::ClientKey))
+    /// Whether an app has something to authenticate with.
+    fn has_credential(&self) -> Outcome<bool> {
+        let is_one = |setting: Setting| {
+            matches!(setting, Setting::ClientKey | Setting::ClientSecret | Setting::ClientSecretFile)
+        };
+        Ok(self.origins()?.iter().any(|origin| is_one(origin.setting)))
     }
 
     /// The client id that is given on the command line, or else the one that is set, which may be a service app's.
@@ -183,20 +213,19 @@ impl Connection {
         })
     }
 
-    /// A client of the org whose tokens outlive it: they are bound to a key that is kept, `key` if there is one
-    /// in place of the one that is set, or to none.
-    pub(crate) fn open_for_tokens(&self, key: Option<&PathBuf>) -> Outcome<OktaClient> {
+    /// The settings of a client whose tokens outlive it: they are bound to a key that is kept, `key` if there is one in
+    /// place of the one that is set, or to none.
+    pub(crate) fn settings_for_tokens(&self, key: Option<&PathBuf>) -> Outcome<Settings> {
         if self.as_user {
-            return Err(Failure::usage("a user's token is for this program alone")
-                .do_next("call with `keybound api --as-user`, or lend it with `keybound proxy --as-user`"));
+            return Err(not_given_out());
         }
         let settings = self.settings(key)?;
-        if settings.dpop_key_is_fresh {
+        if matches!(settings.binding, TokenBinding::FreshDpop(_)) {
             return Err(Failure::new(ExitCode::Settings, "the token would be of no use")
                 .because("no key for proofs is set, and a fresh one is gone when this ends")
                 .do_next("give --key FILE; `keybound keys new --alg ES256 --out dpop` makes one"));
         }
-        Ok(self.client(settings))
+        Ok(settings)
     }
 
     /// What time it is by this machine's clock, as far as it is believed.
@@ -217,9 +246,7 @@ impl Connection {
     /// A client by `settings`. Nothing is sent yet.
     pub(crate) fn client(&self, settings: Settings) -> OktaClient {
         let system = self.system(settings.transport_options());
-        // A token that is bound to a fresh key is of no use to the next run.
-        let cache =
-            (settings.keeps_tokens && !settings.dpop_key_is_fresh).then(kept_files::token_cache).flatten();
+        let cache = settings.keeps_tokens.then(kept_files::token_cache).flatten();
         let okta = OktaClient::with_system(settings, system);
         match cache {
             Some(cache) => okta.with_cache(Arc::new(cache)),
@@ -278,9 +305,24 @@ impl Connection {
             .given(Setting::Audience, self.audience.clone())
             .given(Setting::ClientKey, path(&self.private_key_file))
             .given(Setting::KeyId, self.key_id.clone())
+            .given(Setting::ClientSecretFile, path(&self.client_secret_file))
             .given(Setting::DpopKey, dpop_key)
             .given(Setting::Dpop, self.no_dpop.then(|| "off".to_owned()))
             .given(Setting::Cache, self.no_cache.then(|| "off".to_owned()))
             .given(Setting::CertificateAuthorities, path(&self.ca_file)))
     }
+}
+
+/// A flag with its value, which may begin with a hyphen.
+pub(crate) fn flag(name: &str, value: &str) -> Vec<String> {
+    if value.starts_with('-') {
+        return vec![format!("--{name}={value}")];
+    }
+    vec![format!("--{name}"), value.to_owned()]
+}
+
+/// What a user let this program do is not for others.
+pub(crate) fn not_given_out() -> Failure {
+    Failure::usage("a user's token is for this program alone")
+        .do_next("call with `keybound api --as-user`, or lend it with `keybound proxy --as-user`")
 }

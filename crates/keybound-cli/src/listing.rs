@@ -15,6 +15,7 @@ use self::progress::Progress;
 use self::table::StreamedTable;
 pub(crate) use self::table::{Row, readable};
 use crate::exit_code::ExitCode;
+use crate::jq::Filter;
 use crate::output::Output;
 use crate::report::{Failure, Outcome};
 use crate::signals::Signals;
@@ -31,6 +32,9 @@ pub(crate) struct Listing {
     /// Print each object on a line of its own: short for --output ndjson.
     #[arg(long, conflicts_with = "format")]
     ndjson: bool,
+    /// Print what this jq expression makes of each object: .id.
+    #[arg(long, value_name = "EXPRESSION", conflicts_with_all = ["format", "ndjson"])]
+    jq: Option<String>,
     /// Go on with a list that broke off, from the cursor that the error told; a --limit counts from there.
     #[arg(long, value_name = "CURSOR")]
     from_cursor: Option<String>,
@@ -125,11 +129,11 @@ impl Listing {
     where
         T: Row + Serialize + DeserializeOwned,
     {
+        let mut printer = self.printer(output)?;
         let items = match &self.from_cursor {
             Some(cursor) => items.resume(cursor)?,
             None => items,
         };
-        let mut printer = Printer::new(self.format(output), output);
         let mut progress = Progress::on_terminal(T::NOUNS);
         let mut signals = Signals::listen()?;
         let mut batches = items.ready_chunks(BATCH);
@@ -148,6 +152,13 @@ impl Listing {
         }
         drop(progress);
         printer.end::<T>()
+    }
+
+    fn printer(&self, output: Output) -> Outcome<Printer> {
+        match &self.jq {
+            Some(expression) => Ok(Printer::Jq(Box::new(Filter::compile(expression)?), output)),
+            None => Ok(Printer::new(self.format(output), output)),
+        }
     }
 
     fn format(&self, output: Output) -> Format {
@@ -197,6 +208,8 @@ fn go_on(cursor: &str) -> String {
 enum Printer {
     Table(StreamedTable, Output),
     Json(JsonList, Output),
+    /// What an expression makes of each.
+    Jq(Box<Filter>, Output),
 }
 
 impl Printer {
@@ -214,6 +227,9 @@ impl Printer {
                 table.lines(items).into_iter().try_for_each(|line| output.line(line))
             }
             Self::Json(list, output) => list.print_objects(items, *output),
+            Self::Jq(filter, output) => {
+                items.iter().try_for_each(|item| filter.print(&json_of(item)?, *output))
+            }
         }
     }
 
@@ -221,6 +237,11 @@ impl Printer {
         match self {
             Self::Table(table, output) => output.line(table.last_line::<T>()),
             Self::Json(list, output) => list.end(*output),
+            Self::Jq(..) => Ok(()),
         }
     }
+}
+
+fn json_of(item: &impl Serialize) -> Outcome<Vec<u8>> {
+    serde_json::to_vec(item).map_err(|error| Failure::new(ExitCode::Unexpected, error))
 }

@@ -41,6 +41,7 @@ const ALWAYS_ASKED: [&str; 2] = ["openid", "offline_access"];
 Examples:
   keybound login --org-url https://example.okta.com --client-id 0oa1 --scope okta.users.read
   keybound login --device                          on a machine without a browser
+  keybound login --resource https://api.example    for an API that has to be named
   keybound api /api/v1/users/me --as-user
 
 The app is a native one that is public (no secret), with the grants Authorization Code (or Device Authorization) and \
@@ -72,6 +73,11 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
             .because("its refresh token is kept in a file, and would be of use to whoever reads that")
             .do_next("leave --no-dpop out; the server has to take proofs (RFC 9449)"));
     }
+    if settings.audience.is_some() {
+        return Err(Failure::new(ExitCode::Usage, "a login can't ask for an audience")
+            .because("no standard has a parameter for it where a user is asked, and a token for something else would come")
+            .do_next("name the API by --resource (RFC 8707); leave --audience and KEYBOUND_AUDIENCE out"));
+    }
     let Some(client_id) = settings.client_id.clone() else {
         return Err(Failure::new(ExitCode::Settings, "no client id is set")
             .do_next("give the client id of a native app: --client-id ID, or OKTA_CLIENT_ID"));
@@ -83,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         let metadata = discover(&system.transport, issuer).await.map_err(not_found)?;
         let pending = Pending::new(metadata, client_id)?;
         let signed_in = pending.authorize(arguments, &settings, system).await?;
-        let session = pending.session(&signed_in, asked_scopes(&settings))?;
+        let session = pending.session(&signed_in, &settings)?;
         keep(&session, &login).await?;
         // The token that came with the login is there for the first call.
         let okta = arguments.connection.client_of_login(&settings, login, None)?;
@@ -137,9 +143,10 @@ impl Pending {
     ) -> Outcome<SignedIn> {
         let binding = TokenBinding::Dpop(DpopKey::new(Arc::<SigningKey>::clone(&self.key)));
         let client = ClientRegistration::public(&self.client_id);
-        let authorization = UserAuthorization::new(system, self.metadata.clone(), client, binding)
-            .map_err(|error| failed(error.into()))?;
-        let asked = Asked { scopes: asked_scopes(settings), ..Asked::default() };
+        let authorization =
+            UserAuthorization::new(system, self.metadata.clone(), client, binding).map_err(failed)?;
+        let resources = settings.resources.clone();
+        let asked = Asked { scopes: asked_scopes(settings), resources, ..Asked::default() };
         if arguments.device {
             on_device(&authorization, asked).await
         } else {
@@ -147,7 +154,7 @@ impl Pending {
         }
     }
 
-    fn session(&self, signed_in: &SignedIn, asked: Vec<String>) -> Outcome<Session> {
+    fn session(&self, signed_in: &SignedIn, settings: &UserSettings) -> Outcome<Session> {
         let (granted, user) = (&signed_in.token, signed_in.user.as_ref());
         let Some(refresh_token) = &granted.refresh_token else {
             return Err(Failure::new(ExitCode::Login, "the login can't be kept")
@@ -165,7 +172,8 @@ impl Pending {
             client_id: self.client_id.clone(),
             user: user.map(shown),
             subject: user.map(|user| user.subject.clone()),
-            scopes: granted.scopes.clone().unwrap_or(asked),
+            scopes: granted.scopes.clone().unwrap_or_else(|| asked_scopes(settings)),
+            resources: settings.resources.clone(),
             token_endpoint: endpoint.to_string(),
             revocation_endpoint: self.metadata.revocation_endpoint.as_ref().map(ToString::to_string),
             since: SystemTime::now().into(),
@@ -292,6 +300,7 @@ pub(crate) fn tell_who(arguments: &WhichLogin, output: Output) -> Outcome {
             "org_url": settings.org_url.as_ref().map(OrgUrl::origin),
             "issuer": settings.issuer(),
             "scopes": settings.grant.scopes,
+            "is_bound": settings.binding.is_bound(),
             "dpop_key": settings.binding.key().map(|key| key.thumbprint().to_string()),
         })),
         Caller::User(settings, login) => {
@@ -316,6 +325,7 @@ fn described(session: &Session, settings: &UserSettings) -> serde_json::Value {
         "issuer": session.issuer,
         "client_id": session.client_id,
         "scopes": session.scopes,
+        "resources": session.resources,
         "since": session.since.seconds(),
     })
 }

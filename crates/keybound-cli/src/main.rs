@@ -17,6 +17,7 @@ mod guard;
 mod init;
 mod input;
 mod inspect;
+mod jq;
 mod kept_files;
 mod key_file;
 mod keys;

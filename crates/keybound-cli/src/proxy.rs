@@ -7,6 +7,7 @@ mod allowed;
 mod body;
 mod destination;
 mod metrics;
+mod reference;
 mod refusal;
 mod relay;
 mod serve;

@@ -59,6 +59,8 @@ pub(crate) struct Session {
     pub(crate) subject: Option<String>,
     /// The scopes that were granted.
     pub(crate) scopes: Vec<String>,
+    /// The resources that its tokens are for (RFC 8707).
+    pub(crate) resources: Vec<String>,
     pub(crate) token_endpoint: String,
     pub(crate) revocation_endpoint: Option<String>,
     pub(crate) since: NumericDate,
@@ -76,6 +78,8 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
     scopes: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    resources: &'a [String],
     token_endpoint: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     revocation_endpoint: Option<&'a str>,
@@ -237,14 +241,18 @@ impl Session {
     fn of(object: &Object<'_>) -> Result<Option<Self>, MemberError> {
         let text = |name| object.string(name).map(str::to_owned);
         let optional = |name| object.optional_string(name).map(|text| text.map(str::to_owned));
-        let scopes = object.optional_strings("scopes")?.unwrap_or_default();
+        let texts = |name| {
+            let texts = object.optional_strings(name).map(Option::unwrap_or_default);
+            texts.map(|texts| texts.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        };
         let Ok(algorithm) = object.string("alg")?.parse() else { return Ok(None) };
         Ok(Some(Self {
             issuer: text("issuer")?,
             client_id: text("client_id")?,
             user: optional("user")?,
             subject: optional("subject")?,
-            scopes: scopes.into_iter().map(str::to_owned).collect(),
+            scopes: texts("scopes")?,
+            resources: texts("resources")?,
             token_endpoint: text("token_endpoint")?,
             revocation_endpoint: optional("revocation_endpoint")?,
             since: object.date("since")?,
@@ -261,6 +269,7 @@ impl Session {
             user: self.user.as_deref(),
             subject: self.subject.as_deref(),
             scopes: &self.scopes,
+            resources: &self.resources,
             token_endpoint: &self.token_endpoint,
             revocation_endpoint: self.revocation_endpoint.as_deref(),
             since: self.since.seconds(),
@@ -296,6 +305,7 @@ impl Session {
         let endpoint = Endpoint::parse(&self.token_endpoint)
             .map_err(|error| Failure::new(ExitCode::Login, "the login can't be used").because(error))?;
         let mut refresher = Refresher::new(endpoint, self.refresh_token(&self.key()?), Arc::new(login));
+        refresher.resources.clone_from(&self.resources);
         // No two logins have one key, so that any name tells them apart.
         refresher.user = Some(self.user.clone().unwrap_or_default());
         Ok(refresher)

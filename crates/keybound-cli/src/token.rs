@@ -7,6 +7,9 @@ mod show;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use keybound::NumericDate;
+use keybound_client::Token;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::connection::Connection;
@@ -23,6 +26,7 @@ Examples:
   keybound keys new --alg ES256 --out dpop
   TOKEN=$(keybound token --key dpop_private_key.pem)
   keybound token | keybound token show
+  keybound token --json | jq .expires_at
   keybound token --issuer https://idp.example --scope orders.read --key dpop_private_key.pem
   curl https://api.example/orders -H \"Authorization: DPoP $TOKEN\" -H \"DPoP: $(keybound proof \\
       --key dpop_private_key.pem --url https://api.example/orders --access-token \"$TOKEN\")\"
@@ -36,6 +40,9 @@ pub(crate) struct Arguments {
     /// set (OKTA_DPOP_PRIVATE_KEY_FILE).
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dpop_private_key_file", "no_dpop"])]
     key: Option<PathBuf>,
+    /// Print JSON with what is known of the token: type, scopes, when it expires, the thumbprint of its key.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -54,9 +61,26 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         Some(Verb::Revoke(arguments)) => return revoke::run(arguments, output),
         None => {}
     }
-    let okta = arguments.connection.open_for_tokens(arguments.key.as_ref())?;
+    let settings = arguments.connection.settings_for_tokens(arguments.key.as_ref())?;
+    let asked = settings.grant.scopes.clone();
+    let okta = arguments.connection.client(settings);
     let token = runtime::run(&okta, async { Ok(okta.token().await?) })?;
+    if arguments.json {
+        return output.json(&described(&token, &asked));
+    }
     output.line(token.secret())
+}
+
+/// By the names of RFC 6749 section 5.1, but for when it expires: by the server's clock, in seconds since 1970.
+fn described(token: &Token, asked: &[String]) -> Value {
+    let scopes = token.scopes().unwrap_or(asked);
+    json!({
+        "access_token": token.secret(),
+        "token_type": if token.bound_to().is_some() { "DPoP" } else { "Bearer" },
+        "scope": (!scopes.is_empty()).then(|| scopes.join(" ")),
+        "expires_at": token.expires_at().map(NumericDate::seconds),
+        "jkt": token.bound_to().map(|key| key.thumbprint().to_string()),
+    })
 }
 
 /// The token that is given, or that standard input has where `-` is given; as a header field has it, too.

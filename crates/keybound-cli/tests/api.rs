@@ -1,9 +1,11 @@
 //! `keybound api` as scripts use it: fields, filters, pages, previews.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod support;
 
 use serde_json::{Value, json};
-use support::{Ended, Service, USERS};
+use support::{Ended, SCOPE, Service, USERS, Workspace, token_or_key};
 
 fn api(service: &Service, arguments: &[&str]) -> Ended {
     service.workspace.run(&[&["api"], arguments].concat())
@@ -96,41 +98,78 @@ fn a_dry_run_shows_the_request_and_sends_nothing() {
     );
 }
 
-#[test]
+/// What commands print that are pasted into a shell in the workspace.
 #[cfg(unix)]
-fn the_command_for_curl_makes_the_same_call() {
-    use std::process::Command;
-
-    let service = Service::start();
-    let Service { workspace, .. } = &service;
-    workspace.run(&["keys", "new", "--alg", "ES256", "--out", "dpop"]).json();
-    let shown = api(&service, &["/api/v1/users?limit=2", "-H", "X-Note: it's $(here)", "--curl"]);
-    assert!(!shown.stdout.contains("eyJ"), "no token, no proof: {}", shown.stdout);
+fn pasted(workspace: &Workspace, commands: &str) -> String {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_keybound")).parent().unwrap();
-    assert!(shown.stdout.starts_with("KEY=dpop_private_key.pem "), "one that can be made: {}", shown.stdout);
-    let script = shown.stdout.replace("curl -X", "curl -sS -X");
-    let ran = Command::new("sh")
-        .args(["-euc", &script])
+    let ran = std::process::Command::new("sh")
+        .args(["-euc", &commands.replace("\ncurl ", "\ncurl -sS ")])
         .current_dir(workspace.path(""))
+        .env_clear()
+        .env("HOME", workspace.path(""))
         .env("PATH", format!("{}:/usr/bin:/bin", program.display()))
         .output()
         .unwrap();
-    let users: Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
-    assert_eq!(users.as_array().unwrap().len(), 2);
+    assert!(ran.status.success(), "{commands}\n{ran:?}");
+    String::from_utf8(ran.stdout).unwrap()
+}
 
-    let files = format!(
-        "{}KEYBOUND_CA_FILE=ca.pem\nOKTA_DPOP_PRIVATE_KEY_FILE=dpop_private_key.pem\n",
-        service.settings()
+#[test]
+#[cfg(unix)]
+fn the_command_for_curl_makes_the_same_call() {
+    let service = Service::start_with(&[]);
+    let Service { workspace, org, client_id } = &service;
+    let bearer = org.create_app(workspace, &workspace.path("cc_public_key.json"), "off");
+    // Nothing is set but by flags and a profile.
+    std::fs::remove_file(workspace.path(".env")).unwrap();
+    std::fs::create_dir_all(workspace.path(".config/keybound")).unwrap();
+    let ca_file = org.ca_file.as_deref().unwrap();
+    let profile = format!(
+        "[profiles.desk]\norg_url = \"{}\"\nclient_id = \"{client_id}\"\nprivate_key_file = \"../../cc_private_key.pem\"\n\
+         ca_file = \"ca.pem\"\n",
+        org.url
     );
-    workspace.write(".env", &files);
-    workspace.write("ca.pem", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n");
-    let shown = api(&service, &[USERS, "--curl"]).stdout;
-    assert!(
-        shown.contains("dpop_private_key.pem\n")
-            && !shown.contains("keys new")
-            && shown.contains("--cacert ca.pem"),
-        "{shown}"
-    );
+    workspace.write(".config/keybound/config.toml", &profile);
+    std::fs::copy(workspace.path(ca_file), workspace.path(".config/keybound/ca.pem")).unwrap();
+    let by_flags = |client_id: &str, more: &[&str]| -> Vec<String> {
+        let who =
+            ["--org-url", &org.url, "--client-id", client_id, "--private-key-file", "cc_private_key.pem"];
+        who.iter().chain(&["--ca-file", ca_file]).chain(more).map(|flag| (*flag).to_owned()).collect()
+    };
+    let two = "/api/v1/users?limit=2";
+    for (call, flags, why) in [
+        (&[two, "-H", "X-Note: it's $(here)"][..], by_flags(client_id, &[]), "a key that is made"),
+        (&["listUsers", "-F", "limit=2"], by_flags(client_id, &["--scope", SCOPE]), "the same, made already"),
+        (&[two], vec!["--profile".to_owned(), "desk".to_owned()], "a profile"),
+        (
+            &[two],
+            by_flags(client_id, &["--dpop-private-key-file", "dpop_private_key.pem"]),
+            "a key that is set",
+        ),
+        (&[two], by_flags(&bearer, &["--no-dpop"]), "Bearer"),
+    ] {
+        let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+        let shown = api(&service, &[call, &flags, &["--curl"]].concat()).stdout;
+        assert_eq!(token_or_key(&shown), None, "{why}: no token, no proof: {shown}");
+        let users: Value = serde_json::from_str(&pasted(workspace, &shown)).unwrap();
+        assert_eq!(
+            users.as_array().unwrap_or_else(|| panic!("{why}: {shown}{users}")).len(),
+            2,
+            "{why}: {shown}"
+        );
+    }
+    let head =
+        api(&service, &[&[two, "-X", "HEAD", "--profile", "desk", "--scope", SCOPE, "--curl"][..]].concat())
+            .stdout;
+    assert!(pasted(workspace, &head).starts_with("HTTP/"), "{head}");
+    let openly = ["getWellknownOrgMetadata", "--profile", "desk", "--curl"];
+    let openly = api(&service, &openly).stdout;
+    assert!(!openly.contains("keybound token") && !openly.contains("TOKEN"), "it needs no token: {openly}");
+    let answer = pasted(workspace, &format!("\n{openly}"));
+    assert!(serde_json::from_str::<Value>(&answer).is_ok(), "{answer}");
+    workspace.write("body", "\0");
+    let binary = api(&service, &[USERS, "-d", "body", "--profile", "desk", "--curl"]);
+    binary.assert_failed(2, &["no text", "--data-binary @FILE"]);
 }
 
 #[test]

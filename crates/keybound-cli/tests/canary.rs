@@ -36,6 +36,7 @@ const PASSPHRASE: &str = "canary passphrase 62";
 const PROXY: &str = "canary-proxy-secret-1b9f-0123456789abcdef";
 const COOKIE: &str = "canary-cookie-c0ffee";
 const GIVEN: &str = "canary-given-authorization-0d";
+const CLIENT_SECRET: &str = "canary-client-secret-2f7d-0123456789";
 
 /// Secrets by what they are.
 type Secrets = BTreeMap<&'static str, BTreeSet<String>>;
@@ -149,6 +150,17 @@ fn rows() -> Vec<Row> {
         row("token", "token --key dpop.jwk").prints(TOKEN),
         row("token", "token --key dpop.jwk --issuer ORIGIN/oauth2/default --resource https://api.example")
             .prints(TOKEN),
+        row(
+            "token",
+            "token --key dpop.jwk --issuer ORIGIN/oauth2/default --client-secret-file client.secret",
+        )
+        .prints(TOKEN),
+        row("token", "token --key dpop.jwk --profile secret").prints(TOKEN),
+        row("api", "api ORIGIN/api/v1/users --profile secret --no-cache"),
+        row("api", "api ORIGIN/api/v1/users --profile secret --curl"),
+        row("doctor", "doctor --profile secret"),
+        row("whoami", "whoami --profile secret"),
+        row("token-revoke", "token revoke --profile secret").given(ACCESS),
         row("token-show", "token show").given(ACCESS).code(2),
         row("token-revoke", "token revoke").given(ACCESS),
         Row::played("login", Stage::log_in),
@@ -257,6 +269,7 @@ impl Stage {
             ("the proxy's secret", PROXY),
             ("cookie", COOKIE),
             ("given Authorization", GIVEN),
+            ("client secret", CLIENT_SECRET),
         ] {
             given.entry(name).or_default().insert(secret.to_owned());
         }
@@ -278,6 +291,14 @@ impl Stage {
         given.insert("locked key", parts(&locked));
         write("admin-token", ADMIN);
         write("proxy.secret", PROXY);
+        write("client.secret", CLIENT_SECRET);
+        fs::create_dir_all(workspace.path(".config/keybound")).unwrap();
+        let profile = format!(
+            "[profiles.secret]\nissuer = \"{}/oauth2/default\"\nclient_secret = \"{CLIENT_SECRET}\"\n\
+             token_endpoint_auth_method = \"client_secret_post\"\n",
+            server.origin
+        );
+        write(".config/keybound/config.toml", &profile);
         let settings = [
             &format!("OKTA_ORG_URL={}", server.origin),
             "OKTA_CLIENT_ID=0oa1",
@@ -358,6 +379,8 @@ impl Stage {
             "device code on the wire",
             "ID token",
             "cookie on the wire",
+            "client secret in Authorization",
+            "client secret in the form",
         ] {
             assert!(seen.contains_key(name), "no {name} was seen: {:?}", seen.keys());
         }
@@ -553,7 +576,11 @@ impl Shared {
         let form = &received.body;
         let authorization = received.field("authorization").unwrap_or_default();
         if let Some((scheme, token)) = authorization.split_once(' ') {
-            let name = if scheme == "SSWS" { "admin token on the wire" } else { "access token on the wire" };
+            let name = match scheme {
+                "SSWS" => "admin token on the wire",
+                "Basic" => "client secret in Authorization",
+                _ => "access token on the wire",
+            };
             self.note(name, token);
         }
         for (name, secret) in
@@ -571,6 +598,7 @@ impl Shared {
             ("code", "code on the wire"),
             ("refresh_token", "refresh token on the wire"),
             ("device_code", "device code on the wire"),
+            ("client_secret", "client secret in the form"),
         ] {
             if let Some(value) = parameters.get(parameter) {
                 self.note(name, value);

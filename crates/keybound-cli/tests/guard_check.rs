@@ -7,7 +7,7 @@ mod support;
 
 use guard_support::{policy, recorded};
 use serde_json::Value;
-use support::Workspace;
+use support::{Workspace, token_or_key};
 
 const CHECK: [&str; 4] = ["guard", "check", "--policy", "guard.toml"];
 
@@ -20,7 +20,7 @@ fn outcomes(told: &Value) -> Vec<(&str, &str)> {
 fn check(workspace: &Workspace, more: &[&str]) -> (Option<i32>, Value) {
     let ended = workspace.run(&[&CHECK[..], more].concat());
     let told = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
-    assert!(!ended.stderr.contains("eyJ"), "{ended:?}");
+    assert_eq!(token_or_key(&ended.stderr), None, "{ended:?}");
     (ended.code, told)
 }
 

@@ -30,6 +30,10 @@ impl Asked {
         self.form.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")))
     }
 
+    fn resources(&self) -> Vec<String> {
+        values(url::form_urlencoded::parse(self.form.as_bytes()), "resource")
+    }
+
     fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -70,6 +74,11 @@ impl Issuer {
     fn keys(&self) -> String {
         JwkSet::from_keys(vec![self.key.public_key().clone().with_key_id("k1")]).to_json()
     }
+}
+
+/// The values of all parameters of this name.
+fn values(parameters: url::form_urlencoded::Parse<'_>, name: &str) -> Vec<String> {
+    parameters.filter(|(found, _)| found == name).map(|(_, value)| value.into_owned()).collect()
 }
 
 /// What differs between servers.
@@ -205,11 +214,12 @@ impl Place {
 
     /// Logs in, as the user does in the browser.
     fn log_in(&self) -> Value {
-        self.try_to_log_in().json()
+        self.try_to_log_in(&[]).0.json()
     }
 
-    fn try_to_log_in(&self) -> Ended {
-        let mut child = self.start_login(&["--no-browser"]);
+    /// How it ends, and the URL of the authorization request.
+    fn try_to_log_in(&self, arguments: &[&str]) -> (Ended, String) {
+        let mut child = self.start_login(&[&["--no-browser"], arguments].concat());
         let url = printed_url(&mut child);
         let query = |name: &str| parameter(&url, name);
         assert!(
@@ -221,7 +231,7 @@ impl Place {
         let page =
             get(&query("redirect_uri").unwrap(), &format!("code=abc&state={}", query("state").unwrap()));
         assert!(page.starts_with("HTTP/1.1 200"), "{page}");
-        Ended::of(child)
+        (Ended::of(child), url)
     }
 
     /// The logins that are kept.
@@ -280,6 +290,9 @@ fn a_user_logs_in_calls_and_logs_out() {
         let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(file), mode(file.parent().unwrap())), (0o600, 0o700));
     }
+
+    let lent = place.run(&["api", "/api/v1/users", "--curl"]);
+    lent.assert_failed(2, &["for this program alone", "keybound proxy --as-user"]);
 
     // No private key is set, so that the user calls; the token is kept between runs.
     for arguments in [&["api", "/api/v1/users"][..], &["api", "/api/v1/users", "--as-user"]] {
@@ -362,7 +375,7 @@ fn a_login_without_a_key_is_refused() {
 #[test]
 fn an_id_token_that_does_not_hold_ends_the_login() {
     let place = Place::new(Script { mistakes_the_client: true, ..Script::default() });
-    let refused = place.try_to_log_in();
+    let refused = place.try_to_log_in(&[]).0;
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(19), ""), "{refused:?}");
     assert!(refused.stderr.contains("was not issued for native alone: its `aud` is another"), "{refused:?}");
     assert!(place.files().is_empty() && place.tokens().is_empty());
@@ -402,4 +415,46 @@ fn an_app_whose_key_is_set_calls_for_itself() {
     assert_eq!(place.run(&["whoami", "--as-user"]).json()["kind"], "user");
     place.run(&["whoami", "--as-user", "--client-id", "other"]).assert_failed(19, &["nobody is logged in"]);
     place.run(&["token", "--as-user"]).assert_failed(2, &["keybound api --as-user"]);
+}
+
+#[test]
+fn a_login_names_its_resources_wherever_a_token_is_asked_for() {
+    let resources = ["https://api.example/orders", "https://b.example"];
+    let flags = ["--resource", resources[0], "--resource", resources[1]];
+    let place = Place::new(Script::default());
+    let (ended, url) = place.try_to_log_in(&flags);
+    let told = ended.json();
+    assert_eq!(told["resources"], json!(resources));
+    let url = url::Url::parse(&url).unwrap();
+    assert_eq!(values(url.query_pairs(), "resource"), resources, "RFC 8707 section 2.1");
+    assert_eq!(place.server.asked("/token")[0].resources(), resources, "RFC 8707 section 2.2");
+    assert_eq!(place.run(&["whoami", "--as-user"]).json()["resources"], json!(resources));
+    assert_eq!(place.server.asked("/token").len(), 1, "the token that came with the login is kept");
+    place.run(&["api", "/api/v1/users", "--as-user", "--no-cache"]).json();
+    let refreshed = place.server.asked("/token").pop().unwrap();
+    assert_eq!(
+        (refreshed.field("refresh_token"), refreshed.resources()),
+        (Some("r1"), resources.map(str::to_owned).into())
+    );
+
+    let on_device = Ended::of(place.start_login(&["--device", "--resource", resources[0]]));
+    assert_eq!(on_device.json()["resources"], json!([resources[0]]));
+    for path in ["/device", "/token"] {
+        assert_eq!(place.server.asked(path).pop().unwrap().resources(), [resources[0]], "{path}");
+    }
+}
+
+#[test]
+fn what_a_login_can_not_ask_for_is_refused_before_anybody_is_asked() {
+    let place = Place::new(Script::default());
+    let login = ["login", "--client-id", "native"];
+    for (arguments, code, words) in [
+        (&["--audience", "orders"][..], 2, &["--resource", "KEYBOUND_AUDIENCE"][..]),
+        (&["--resource", "orders"], 3, &["`orders`", "RFC 8707 section 2"]),
+        (&["--resource", "https://api.example#a"], 3, &["RFC 8707 section 2"]),
+    ] {
+        place.run(&[&login, arguments].concat()).assert_failed(code, words);
+    }
+    place.run(&["api", "/api/v1/users", "--as-user", "--resource", "https://api.example"]).assert_usage();
+    assert!(place.server.asked.lock().unwrap().is_empty(), "nothing is sent");
 }

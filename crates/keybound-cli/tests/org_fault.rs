@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use refusing_org::ScriptedOrg;
 use serde_json::{Value, json};
-use support::{Ended, Service, USERS, Workspace};
+use support::{Ended, Service, USERS, Workspace, token_or_key};
 
 fn fault(service: &Service, arguments: &[&str]) -> Ended {
     let (verb, rest) = arguments.split_first().unwrap();
@@ -71,7 +71,7 @@ fn a_token_to_revoke_comes_from_a_file_and_is_told_nobody() {
     workspace.make_private("token");
     let revoked = fault(&service, &["add", "revoke-token", "--token-file", "token"]);
     assert!(revoked.json()["jti"].as_str().unwrap().starts_with("AT."));
-    assert!(!revoked.stdout.contains("eyJ") && !revoked.stderr.contains("eyJ"));
+    assert_eq!((token_or_key(&revoked.stdout), token_or_key(&revoked.stderr)), (None, None));
 
     // Whatever answers at the URL is told which token it is, and not the token.
     let sent = Arc::new(Mutex::new(String::new()));

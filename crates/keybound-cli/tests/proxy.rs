@@ -7,7 +7,7 @@ mod support;
 
 use serde_json::Value;
 use sidecar::{Echo, Sidecar, basic, request};
-use support::{Service, Workspace};
+use support::{Service, Workspace, token_or_key};
 
 #[test]
 fn a_program_follows_pages_without_knowing_of_dpop() {
@@ -98,6 +98,24 @@ fn an_origin_leads_nobody_past_the_rules() {
 }
 
 #[test]
+fn what_an_origin_refers_to_by_a_path_or_less_is_asked_for_here() {
+    let service = Service::start();
+    let echo = Echo::start();
+    let sidecar = Sidecar::start(&service.workspace, &["--to", &format!("/echo={}", echo.url)]);
+    for (asked, location, why) in [
+        ("/echo/to/secret", "/echo/secret", "a path"),
+        ("/echo/tothings?after=2", "/echo/things?after=2", "a relative path"),
+    ] {
+        let answer = sidecar.get(asked);
+        assert_eq!(
+            answer.field("location"),
+            Some(format!("{}{location}", sidecar.url).as_str()),
+            "{why}: {answer:?}"
+        );
+    }
+}
+
+#[test]
 fn an_origin_sees_a_proof_for_itself_and_nothing_of_the_way() {
     let service = Service::start();
     let echo = Echo::start();
@@ -176,9 +194,10 @@ fn it_counts_and_says_that_it_lives_and_logs_no_request() {
     let (status, log) = sidecar.end_with_log();
     assert_eq!(status.code(), Some(0));
     assert!(!log.is_empty());
-    for private in ["a-secret-from-a-file", "eyJ", "BEGIN PRIVATE KEY", "client_assertion="] {
+    for private in ["a-secret-from-a-file", "BEGIN PRIVATE KEY", "client_assertion="] {
         assert!(!log.contains(private), "{private} is in {log}");
     }
+    assert_eq!(token_or_key(&log), None, "{log}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use keybound::base64url;
 use refusing_org::ScriptedOrg;
 use serde_json::{Value, json};
-use support::{Service, Workspace};
+use support::{SCOPE, Service, Workspace};
 
 #[test]
 fn a_token_is_shown_without_what_makes_it_good() {
@@ -44,6 +44,24 @@ fn a_token_is_shown_without_what_makes_it_good() {
     for (input, words) in [("opaque", "not a JWT"), ("a.b.c", "not a JWT"), (" \n", "no token")] {
         workspace.run_with(&["token", "show"], &[], input).assert_failed(2, &[words]);
     }
+}
+
+#[test]
+fn a_token_comes_with_what_is_known_of_it() {
+    let service = Service::start();
+    let workspace = &service.workspace;
+    workspace.run(&["keys", "new", "--alg", "ES256", "--out", "dpop"]).json();
+    let thumbprint = workspace.run(&["keys", "thumbprint", "dpop_public_key.json"]).stdout;
+    let told = workspace.run(&["token", "--key", "dpop_private_key.pem", "--json"]).json();
+    let token = told["access_token"].as_str().unwrap();
+    let claims = base64url::decode(token.split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(told["expires_at"], claims["exp"]);
+    assert_eq!((&told["token_type"], &told["scope"]), (&json!("DPoP"), &json!(SCOPE)));
+    assert_eq!(told["jkt"].as_str(), Some(thumbprint.trim()));
+    let bearer = service.org.create_app(workspace, &workspace.path("cc_public_key.json"), "off");
+    let told = workspace.run(&["token", "--no-dpop", "--client-id", &bearer, "--json"]).json();
+    assert_eq!((&told["token_type"], &told["jkt"]), (&json!("Bearer"), &Value::Null));
 }
 
 #[test]

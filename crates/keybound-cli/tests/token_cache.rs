@@ -95,7 +95,7 @@ fn a_token_that_the_org_takes_no_more_is_replaced() {
     let files = kept(&service, ".cache/keybound");
     let [file] = files.as_slice() else { panic!("{files:?}") };
     let text = fs::read_to_string(file).unwrap();
-    let start = text.find("eyJ").unwrap();
+    let start = text.find("\"eyJ").unwrap() + 1;
     let signature = start + text[start..].find('"').unwrap() - 8;
     let replacement = if &text[signature..=signature] == "A" { "B" } else { "A" };
     let broken = format!("{}{replacement}{}", &text[..signature], &text[signature + 1..]);

@@ -33,6 +33,22 @@ fn users(workspace: &Workspace, arguments: &[&str]) -> Ended {
 }
 
 #[test]
+fn an_expression_is_applied_to_each_object_of_a_list() {
+    let service = Service::start();
+    let list = |options: &[&str]| users(&service.workspace, &[&["list", "--limit", "3"], options].concat());
+    let of_all = list(&[]).json();
+    let logins: Vec<_> =
+        of_all.as_array().unwrap().iter().map(|user| user["profile"]["login"].as_str()).collect();
+    let picked = list(&["--jq", ".profile.login"]);
+    assert_eq!(picked.stdout.lines().map(Some).collect::<Vec<_>>(), logins, "{picked:?}");
+    list(&["--jq", ".["]).assert_failed(2, &["not understood"]);
+    list(&["--jq", ".status | keys"]).assert_failed(2, &["can't be applied"]);
+    for other in [&["--ndjson"][..], &["--output", "json"]] {
+        list(&[&["--jq", ".id"], other].concat()).assert_usage();
+    }
+}
+
+#[test]
 fn lists_are_those_that_are_asked_for() {
     let service = Service::start();
     let list = |options: &[&str]| users(&service.workspace, &[&["list"], options].concat());

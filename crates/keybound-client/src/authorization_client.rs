@@ -71,6 +71,7 @@ impl AuthorizationClient {
         &self.servers
     }
 
+    /// The key that its tokens are bound to; a fresh one once it is made.
     pub(crate) fn key(&self) -> Option<&DpopKey> {
         self.binding.key()
     }
@@ -113,7 +114,7 @@ impl AuthorizationClient {
         let endpoint = request.endpoint().target();
         let nonce = self.servers.nonce(endpoint);
         let mut exchange =
-            TokenExchange::for_request(request.clone(), self.proofs(), nonce).map_err(|error| {
+            TokenExchange::for_request(request.clone(), self.proofs()?, nonce).map_err(|error| {
                 TokenError::Refused { refusal: error.into(), clock_offset: None, retry_after: None }
             })?;
         loop {
@@ -164,7 +165,7 @@ impl AuthorizationClient {
     ) -> Result<PushedRequest, AuthorizationError> {
         let target = endpoint.target();
         let (client, nonce) = (self.registration.identity().clone(), self.servers.nonce(target));
-        let mut exchange = pending.push(endpoint.clone(), client, self.proofs(), nonce)?;
+        let mut exchange = pending.push(endpoint.clone(), client, self.proofs()?, nonce)?;
         loop {
             let (sent, made_by) = (self.system.moment(), self.servers.time(target));
             let attempt =
@@ -229,8 +230,9 @@ impl AuthorizationClient {
         Ok(answer)
     }
 
-    fn proofs(&self) -> Option<ProofTemplate> {
-        self.key().map(|key| key.template().clone())
+    /// What proofs are made of. A fresh key is there from here on.
+    fn proofs(&self) -> Result<Option<ProofTemplate>, TokenError> {
+        Ok(self.binding.key_for(None)?.map(|key| key.template().clone()))
     }
 
     /// The time at the server.

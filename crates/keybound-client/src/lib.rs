@@ -1,5 +1,5 @@
 //! Key-bound tokens over the network: gets them, keeps them, and calls protected resources with them
-//! (OAuth 2.0 client credentials with `private_key_jwt`, RFC 7523; DPoP, RFC 9449).
+//! (OAuth 2.0 client credentials with `private_key_jwt`, RFC 7523, or a secret; DPoP, RFC 9449).
 //!
 //! A request goes from top to bottom: [`Client::send`] takes a token from its [`TokenSource`], which runs
 //! the exchange of the `keybound` crate when it has none; signs a fresh proof for each attempt; sends it
@@ -64,6 +64,7 @@ mod renewal;
 mod retry;
 mod servers;
 mod service;
+mod service_credential;
 pub mod signers;
 mod signing;
 mod system;
@@ -92,8 +93,9 @@ pub use renewal::{
 };
 pub use retry::{Idempotent, RetryOptions};
 pub use service::{AssertionAudience, Issuer, ServiceGrant, TokenServer};
+pub use service_credential::{SecretMethod, ServiceCredential};
 pub use system::System;
-pub use token::{Token, TokenBinding};
+pub use token::{FreshDpopKey, Token, TokenBinding};
 pub use token_cache::{
     CacheKey, CacheLock, CacheServer, CachedToken, FileTokenCache, MAX_CACHED_BYTES, MAX_CACHED_NONCES,
     NotACachedToken, TokenCache,

@@ -67,6 +67,8 @@ pub struct Refresher {
     token_endpoint: Endpoint,
     /// The scopes to ask for, all that were granted if there are none (RFC 6749 section 6).
     pub scopes: Vec<String>,
+    /// The resources that access tokens are for, of those that the user was asked for (RFC 8707 section 2.2).
+    pub resources: Vec<String>,
     /// Whose tokens they are, by a name that no other user of the client has. Where there is none, access
     /// tokens are not kept in a [`TokenCache`](crate::TokenCache): it could not tell users apart.
     pub user: Option<String>,
@@ -85,7 +87,8 @@ impl Refresher {
     /// Refreshes by `token`, which `store` has; what comes in its place is kept there.
     pub fn new(token_endpoint: Endpoint, token: RefreshToken, store: Arc<dyn RefreshTokenStore>) -> Self {
         let held = Mutex::new(Held { token, is_kept: true });
-        Self { token_endpoint, scopes: Vec::new(), user: None, held, store }
+        let (scopes, resources) = (Vec::new(), Vec::new());
+        Self { token_endpoint, scopes, resources, user: None, held, store }
     }
 
     /// The token endpoint.
@@ -115,7 +118,8 @@ impl Refresher {
         let _lock = self.begin(&mut held).await;
         let grant = Grant::RefreshToken { token: held.token.clone(), scopes: scopes.to_vec() };
         let identity = client.registration().identity().clone();
-        let request = TokenRequest::new(self.token_endpoint.clone(), identity, grant);
+        let mut request = TokenRequest::new(self.token_endpoint.clone(), identity, grant);
+        request.resources.clone_from(&self.resources);
         let granted = client.exchange(&request).await?;
         if let Some(next) = &granted.token.refresh_token {
             *held = Held { is_kept: self.keep(next).await, token: next.clone() };
@@ -157,6 +161,7 @@ impl fmt::Debug for Refresher {
             .debug_struct("Refresher")
             .field("token_endpoint", &self.token_endpoint)
             .field("scopes", &self.scopes)
+            .field("resources", &self.resources)
             .finish_non_exhaustive()
     }
 }

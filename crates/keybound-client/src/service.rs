@@ -4,22 +4,24 @@
 use std::fmt;
 use std::sync::Arc;
 
+use keybound::TargetUri;
 use keybound::endpoint::Endpoint;
 use keybound::exchange::{
     ClientAuthentication, ClientCredentials, ClientIdentity, ExchangeError, Grant, TokenRequest,
 };
-use keybound::metadata::{IssuerError, NotSupported, ServerMetadata, WellKnown};
-use keybound::{Algorithm, TargetUri};
+use keybound::metadata::{IssuerError, ServerMetadata, WellKnown};
 use tokio::sync::Mutex;
 use tracing::debug;
 
 use crate::authorization_client::{AuthorizationClient, Granted};
 use crate::discovery::discover;
+use crate::service_credential::ServiceCredential;
 use crate::token_cache::CacheServer;
 use crate::token_metrics;
 use crate::token_source::TokenError;
 
-/// A service's request for tokens, which it signs with its key (`private_key_jwt`, RFC 7523 section 2.2).
+/// A service's request for tokens. It signs that with its key (`private_key_jwt`, RFC 7523 section 2.2), or has a secret
+/// ([`ServiceCredential`]).
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -49,7 +51,7 @@ pub struct ServiceGrant {
     pub client_id: String,
     /// The scopes to ask for; with none it is the server's to choose (RFC 6749 section 3.3).
     pub scopes: Vec<String>,
-    /// The id under which the client's key is registered.
+    /// The id under which the client's key is registered, if it has one.
     pub key_id: Option<String>,
     /// The resources that the token is for (`resource`, RFC 8707 section 2.2).
     pub resources: Vec<String>,
@@ -162,10 +164,8 @@ impl ServiceGrant {
         }
     }
 
-    /// The request to `endpoint`, with an assertion for `audience`.
-    fn request(&self, endpoint: Endpoint, audience: String, algorithm: Algorithm) -> TokenRequest {
-        let key_id = self.key_id.clone();
-        let authentication = ClientAuthentication::PrivateKeyJwt { algorithm, audience, key_id };
+    /// The request to `endpoint` of a client that authenticates like this.
+    fn request(&self, endpoint: Endpoint, authentication: ClientAuthentication) -> TokenRequest {
         let client = ClientIdentity { id: self.client_id.clone(), authentication };
         let grant = Grant::ClientCredentials { scopes: self.scopes.clone() };
         let mut request = TokenRequest::new(endpoint, client, grant);
@@ -214,14 +214,14 @@ impl TokenServer {
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) grant: ServiceGrant,
-    algorithm: Algorithm,
+    credential: ServiceCredential,
     metadata: Arc<Mutex<Option<Arc<ServerMetadata>>>>,
 }
 
 impl Service {
-    /// A service that signs with a key of this algorithm.
-    pub(crate) fn new(grant: ServiceGrant, algorithm: Algorithm) -> Self {
-        Self { grant, algorithm, metadata: Arc::default() }
+    /// A service that authenticates by `credential`.
+    pub(crate) fn new(grant: ServiceGrant, credential: ServiceCredential) -> Self {
+        Self { grant, credential, metadata: Arc::default() }
     }
 
     /// The same for other scopes.
@@ -242,10 +242,14 @@ impl Service {
         granted
     }
 
+    /// The request for a token, by what the server says that it takes: one that says so is not asked by other means.
     async fn request(&self, client: &AuthorizationClient) -> Result<TokenRequest, TokenError> {
+        let key_id = self.grant.key_id.clone();
         let (issuer, assertion_audience) = match &self.grant.server {
             TokenServer::Endpoint { endpoint, assertion_audience } => {
-                return Ok(self.grant.request(endpoint.clone(), assertion_audience.clone(), self.algorithm));
+                let authentication =
+                    self.credential.authentication(assertion_audience.clone(), key_id, None)?;
+                return Ok(self.grant.request(endpoint.clone(), authentication));
             }
             TokenServer::Issuer { issuer, assertion_audience } => (issuer, assertion_audience),
         };
@@ -255,9 +259,9 @@ impl Service {
             AssertionAudience::Issuer => issuer.as_str().to_owned(),
             AssertionAudience::TokenEndpoint => endpoint.to_string(),
         };
-        let request = self.grant.request(endpoint, audience, self.algorithm);
-        self.refuse_unsupported(&metadata, client, &request)?;
-        Ok(request)
+        let authentication = self.credential.authentication(audience, key_id, Some(&metadata))?;
+        client.binding().key_for(Some(&metadata))?;
+        Ok(self.grant.request(endpoint, authentication))
     }
 
     /// What the server says of itself, asked for once by whoever needs it first.
@@ -275,21 +279,6 @@ impl Service {
         let metadata = Arc::new(found.map_err(|error| TokenError::Discovery(Box::new(error)))?);
         *known = Some(Arc::clone(&metadata));
         Ok(metadata)
-    }
-
-    /// A server that says what it takes is not asked by other means.
-    fn refuse_unsupported(
-        &self,
-        metadata: &ServerMetadata,
-        client: &AuthorizationClient,
-        request: &TokenRequest,
-    ) -> Result<(), NotSupported> {
-        metadata.allow_client_authentication(&request.client().authentication)?;
-        metadata.allow_assertion_algorithm(self.algorithm)?;
-        match client.key() {
-            Some(key) => metadata.allow_proof_algorithm(key.algorithm()),
-            None => Ok(()),
-        }
     }
 }
 

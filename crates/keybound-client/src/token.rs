@@ -1,31 +1,84 @@
 //! An access token as it is held: the secret, the key that it is bound to, how long it is good for.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use keybound::NumericDate;
 use keybound::exchange::GrantedToken;
+use keybound::metadata::ServerMetadata;
 use keybound::proof::{AccessTokenHash, DpopKey};
+use keybound::{Algorithm, NumericDate, SigningKey};
 use zeroize::Zeroizing;
 
 use crate::clock::Moment;
 use crate::renewal::Life;
+use crate::token_source::TokenError;
 
 /// Whether tokens are bound to a key.
 #[derive(Clone, Debug)]
 pub enum TokenBinding {
     /// Bound to this key: every request proves that its sender holds it (RFC 9449).
     Dpop(DpopKey),
+    /// The same with a key that is made for this alone, once it is known which algorithms the server takes.
+    FreshDpop(FreshDpopKey),
     /// Not bound: whoever gets hold of a token can use it (RFC 6750).
     Bearer,
 }
 
 impl TokenBinding {
-    /// The key that tokens are bound to, if they are.
+    /// A key that is made when it is needed.
+    pub fn fresh() -> Self {
+        Self::FreshDpop(FreshDpopKey::default())
+    }
+
+    /// Whether tokens are bound to a key.
+    pub const fn is_bound(&self) -> bool {
+        !matches!(self, Self::Bearer)
+    }
+
+    /// The key that tokens are bound to, if they are; a fresh one once it is made.
     pub fn key(&self) -> Option<&DpopKey> {
         match self {
             Self::Dpop(key) => Some(key),
+            Self::FreshDpop(key) => key.get(),
             Self::Bearer => None,
         }
+    }
+
+    /// The key that a server is asked with which says this of itself, if it says anything: a fresh one is made now, one
+    /// that is there already is held to the server's list (`dpop_signing_alg_values_supported`, RFC 9449 section 5.1).
+    pub fn key_for(&self, metadata: Option<&ServerMetadata>) -> Result<Option<&DpopKey>, TokenError> {
+        let key = match self {
+            Self::Bearer => return Ok(None),
+            Self::Dpop(key) => key,
+            Self::FreshDpop(fresh) => fresh.made_for(metadata)?,
+        };
+        metadata.map_or(Ok(()), |metadata| metadata.allow_proof_algorithm(key.algorithm()))?;
+        Ok(Some(key))
+    }
+}
+
+/// A DPoP key that is made once, when the server has said of which algorithms it takes proofs. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct FreshDpopKey(Arc<OnceLock<DpopKey>>);
+
+impl FreshDpopKey {
+    /// The key, if it is made.
+    pub fn get(&self) -> Option<&DpopKey> {
+        self.0.get()
+    }
+
+    /// The key, which is made now if there is none yet: of ES256 for a server that does not say what it takes, since
+    /// every server that does DPoP has that, and it signs in microseconds.
+    fn made_for(&self, metadata: Option<&ServerMetadata>) -> Result<&DpopKey, TokenError> {
+        if let Some(key) = self.get() {
+            return Ok(key);
+        }
+        let algorithm = match metadata {
+            Some(metadata) => metadata.choose_proof_algorithm()?,
+            None => Algorithm::ES256,
+        };
+        let made = SigningKey::generate(algorithm)?;
+        Ok(self.0.get_or_init(|| DpopKey::new(Arc::new(made))))
     }
 }
 

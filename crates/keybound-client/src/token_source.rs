@@ -1,5 +1,5 @@
-//! Access tokens: got by client credentials or by a user's refresh token, kept, renewed in the background before they expire, and one
-//! exchange at a time.
+//! Access tokens: got by client credentials or by a user's refresh token, kept, renewed in the background before they
+//! expire, and one exchange at a time.
 //!
 //! Whoever asks for a token gets the one that is held while it is good. From a moment in the window before its
 //! expiry on, the next call starts a renewal in a task of its own and doesn't wait for it; should that fail,
@@ -10,43 +10,44 @@
 //! [`LONGEST_PAUSE`](crate::LONGEST_PAUSE)), in which callers without a token are told what the last exchange
 //! was told, without another. So a server that is down or restarts isn't met by an exchange for each call,
 //! and one that refuses the client (`invalid_client`) doesn't lock it out for asking without end; when the
-//! cause is gone, callers have a token within seconds, or when the server said (`Retry-After`). Where nothing was sent (no signature, no randomness,
-//! no `https`), nobody is harmed by another try, and it is made at once.
+//! cause is gone, callers have a token within seconds, or when the server said (`Retry-After`). Where nothing was
+//! sent (no signature, no randomness, no `https`), nobody is harmed by another try, and it is made at once.
+//!
+//! What a caller does follows from what is held (`state.rs`); how an exchange ends is in `landing.rs`.
+
+mod error;
+mod landing;
+mod state;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
-use keybound::TargetUri;
-use keybound::exchange::{ClientCredentials, ExchangeError, GrantedToken};
-use keybound::metadata::NotSupported;
+use keybound::exchange::{ClientCredentials, GrantedToken};
 use keybound::proof::AccessTokenHash;
-use keybound::random::RandomUnavailable;
-use keybound::{SignError, Signer};
-use tokio::sync::watch;
-use tracing::{Instrument as _, debug, debug_span, warn};
+use keybound::{Signer, TargetUri};
+use tracing::{Instrument as _, debug, debug_span};
 
 use crate::authorization_client::{AuthorizationClient, Granted};
-use crate::clock::{ClockOffset, Moment};
-use crate::discovery::DiscoveryError;
 use crate::kept_token::{self, KeptToken};
 use crate::refresh::Refresher;
-use crate::registration::ClientRegistration;
-use crate::renewal::{Failure, Life};
+use crate::renewal::Life;
 use crate::servers::Servers;
 use crate::service::{Service, ServiceGrant};
+use crate::service_credential::ServiceCredential;
 use crate::system::System;
 use crate::token_cache::{CacheKey, CacheServer, TokenCache};
 use crate::token_metrics;
-use crate::transport::TransportError;
 
 pub(crate) use crate::token::{Token, TokenBinding};
+pub use error::TokenError;
+use landing::Landing;
+use state::{FIRST, Outcome, Started, State, Step};
 
 /// Exchanges that a caller waits for, at most, if the task of one is stopped before it ends.
 const FLIGHTS_WAITED_FOR: u8 = 2;
 
-/// Gets tokens by client credentials (RFC 6749 section 4.4) with a `private_key_jwt` assertion (RFC 7523), or by
-/// a user's refresh token (section 6). Clones share what they hold.
+/// Gets tokens by client credentials (RFC 6749 section 4.4), with a `private_key_jwt` assertion (RFC 7523) or a secret, or
+/// by a user's refresh token (section 6). Clones share what they hold.
 #[derive(Clone)]
 pub struct TokenSource {
     inner: Arc<Inner>,
@@ -69,114 +70,6 @@ enum Means {
     Refreshing { refresher: Arc<Refresher>, scopes: Vec<String> },
 }
 
-#[derive(Default)]
-struct State {
-    /// The newest token, good or not.
-    token: Option<Arc<Token>>,
-    /// The exchange that is going on.
-    flight: Option<Flight>,
-    /// What the last exchange was told, if it failed.
-    failure: Option<Failure>,
-    /// The token that a resource refused last: it is not taken from a cache again.
-    refused: Option<AccessTokenHash>,
-}
-
-type Outcome = Result<Arc<Token>, TokenError>;
-
-/// An exchange in progress: what comes of it will stand here.
-type Flight = watch::Receiver<Option<Outcome>>;
-
-/// What a caller does.
-enum Step {
-    Return(Outcome),
-    Wait(Flight),
-}
-
-/// An exchange that is to be launched.
-struct Started {
-    reason: &'static str,
-    outcome: watch::Sender<Option<Outcome>>,
-}
-
-/// The reason of an exchange that replaces no token.
-const FIRST: &str = "first";
-
-/// Why there is no access token.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TokenError {
-    /// The network, or what a server may not do over it.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    /// The authorization server granted none.
-    #[error("{refusal}{}", in_brackets(.clock_offset.as_ref()))]
-    Refused {
-        /// What it answered.
-        refusal: ExchangeError,
-        /// How far the local clock is off, if it is: assertions and proofs are refused for their time, too.
-        clock_offset: Option<ClockOffset>,
-        /// How long it asked to be left alone (`Retry-After` of a 429 or 503), or
-        /// [`LONGEST_PAUSE`](crate::LONGEST_PAUSE) if that is longer than somebody would wait.
-        retry_after: Option<Duration>,
-    },
-    /// The server is known by its issuer, and its metadata can't be had.
-    #[error(transparent)]
-    Discovery(Box<DiscoveryError>),
-    /// The server says in its metadata that it does not do what is needed.
-    #[error(transparent)]
-    NotSupported(#[from] NotSupported),
-    /// A key gave no signature.
-    #[error("the token request can't be signed: {0}")]
-    Sign(#[from] SignError),
-    /// The operating system gave no randomness.
-    #[error(transparent)]
-    Random(#[from] RandomUnavailable),
-    /// The exchange was stopped before its end.
-    #[error("the token request was stopped before its end: its runtime shut down, or its task panicked")]
-    Stopped,
-}
-
-impl TokenError {
-    /// How far the local clock is off, if that explains why the request was refused.
-    pub fn clock_offset(&self) -> Option<ClockOffset> {
-        match self {
-            Self::Refused { clock_offset, .. } => clock_offset.filter(|_| self.may_be_for_the_time()),
-            _ => None,
-        }
-    }
-
-    /// Whether a wrong time can be why the server refused.
-    pub(crate) fn may_be_for_the_time(&self) -> bool {
-        let Self::Refused { refusal: ExchangeError::Refused { error, .. }, .. } = self else { return false };
-        ["invalid_client", "invalid_grant", "invalid_request", "invalid_dpop_proof"].contains(&error.as_str())
-    }
-
-    /// Whether those who come shortly after are told the same without another exchange: something was sent,
-    /// and would only be sent again.
-    pub(crate) fn is_shared(&self) -> bool {
-        use TransportError::{NotSecure, SetUp, Target};
-        let was_sent = |error: &_| !matches!(error, Target(_) | NotSecure { .. } | SetUp { .. });
-        match self {
-            Self::Transport(error) => was_sent(error),
-            Self::Discovery(error) => match &**error {
-                DiscoveryError::Transport(error) => was_sent(error),
-                DiscoveryError::Issuer { .. } => false,
-                DiscoveryError::NotThere { .. } | DiscoveryError::Metadata { .. } => true,
-            },
-            Self::Refused { .. } | Self::NotSupported(_) => true,
-            Self::Sign(_) | Self::Random(_) | Self::Stopped => false,
-        }
-    }
-
-    /// How long the server asked to be left alone.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Refused { retry_after, .. } => *retry_after,
-            _ => None,
-        }
-    }
-}
-
 impl TokenSource {
     /// A source of tokens for `grant`, whose client authenticates with `client_key`.
     ///
@@ -190,20 +83,18 @@ impl TokenSource {
         Self::of_service(system, grant.into(), client_key, binding)
     }
 
-    /// The same for a server that may be known by its issuer alone. Nothing is sent before the first token is asked for;
-    /// then the server is asked for its metadata, once for this source and those that are made of it. It is asked again
-    /// when its token endpoint is not there any more.
+    /// The same for a server that may be known by its issuer alone, and for a client that may have a secret in place of a
+    /// key. Nothing is sent before the first token is asked for; then the server is asked for its metadata, once for this
+    /// source and those that are made of it. It is asked again when its token endpoint is not there any more.
     pub fn of_service(
         system: System,
         grant: ServiceGrant,
-        client_key: Arc<dyn Signer>,
+        credential: impl Into<ServiceCredential>,
         binding: TokenBinding,
     ) -> Self {
-        let (id, audience) = (grant.client_id.clone(), grant.server.target().as_str());
-        let service = Service::new(grant.clone(), client_key.algorithm());
-        let registration = ClientRegistration::with_key(id, client_key, audience, grant.key_id);
-        let client = AuthorizationClient::new(system, registration, binding);
-        Self::of(client, Means::Credentials(Box::new(service)))
+        let credential = credential.into();
+        let client = AuthorizationClient::new(system, credential.registration(&grant), binding);
+        Self::of(client, Means::Credentials(Box::new(Service::new(grant, credential))))
     }
 
     /// A source of tokens that a user has given leave for. A refresh token is for one source and those that
@@ -233,15 +124,17 @@ impl TokenSource {
 
     /// The same source, which keeps its token in `cache` between runs, too. The first cache stays.
     ///
-    /// Bearer tokens are not kept: whoever reads one can use it. A user's tokens are not, unless the
-    /// [`Refresher`] says whose they are.
+    /// Bearer tokens are not kept: whoever reads one can use it. Those of a fresh key are not: it is gone in the next run.
+    /// A user's tokens are not, unless the [`Refresher`] says whose they are.
     #[must_use]
     pub fn with_cache(self, cache: Arc<dyn TokenCache>) -> Self {
         if let Some(key) = self.inner.cache_key() {
             // A second cache is dropped: exchanges may be using the first.
             let _ = self.inner.kept.set(KeptToken::new(cache, key));
         } else {
-            debug!("Bearer tokens, and those of a user without a name, are not kept in a token cache");
+            debug!(
+                "Bearer tokens, those of a fresh key, and those of a user without a name are not kept in a token cache"
+            );
         }
         self
     }
@@ -425,10 +318,11 @@ impl Inner {
         }
     }
 
-    /// What tokens are kept under; `None` if they are of use to whoever reads them, or if nobody can tell
+    /// What tokens are kept under; `None` if they are of use to whoever reads them or to nobody, or if nobody can tell
     /// whose they are.
     fn cache_key(&self) -> Option<CacheKey> {
-        let thumbprint = self.client.key()?.thumbprint();
+        let TokenBinding::Dpop(dpop_key) = self.client.binding() else { return None };
+        let thumbprint = dpop_key.thumbprint();
         let key = |server, scopes| CacheKey::new(server, self.client_id(), scopes, thumbprint);
         match &self.means {
             Means::Credentials(service) => {
@@ -438,7 +332,8 @@ impl Inner {
             }
             Means::Refreshing { refresher, scopes } => {
                 let server = CacheServer::TokenEndpoint(self.endpoint().as_str().to_owned());
-                Some(CacheKey { user: Some(refresher.user.clone()?), ..key(server, scopes) })
+                let (user, resources) = (Some(refresher.user.clone()?), refresher.resources.clone());
+                Some(CacheKey { resources, user, ..key(server, scopes) })
             }
         }
     }
@@ -464,104 +359,6 @@ impl Means {
     }
 }
 
-impl State {
-    fn next_step(&mut self, now: Moment, refused: Option<&Arc<Token>>) -> (Step, Option<Started>) {
-        if let Some(refused) = refused {
-            self.refuse(refused);
-        }
-        if let Some(token) = self.token.clone().filter(|token| token.is_good(now)) {
-            let renewed = (token.is_due(now) && self.may_renew(now)).then(|| self.start("early").1);
-            return (Step::Return(Ok(token)), renewed);
-        }
-        if let Some(flight) = &self.flight {
-            return (Step::Wait(flight.clone()), None);
-        }
-        if let Some(error) = self.failure.as_ref().and_then(|failure| failure.shared(now.elapsed)) {
-            return (Step::Return(Err(error)), None);
-        }
-        let reason = match (&self.token, refused) {
-            (Some(_), _) => "expired",
-            (None, Some(_)) => "refused",
-            (None, None) => FIRST,
-        };
-        let (flight, started) = self.start(reason);
-        (Step::Wait(flight), Some(started))
-    }
-
-    fn start(&mut self, reason: &'static str) -> (Flight, Started) {
-        let (outcome, flight) = watch::channel(None);
-        self.flight = Some(flight.clone());
-        (flight, Started { reason, outcome })
-    }
-
-    /// Drops the token if it is the one that was refused.
-    fn refuse(&mut self, refused: &Arc<Token>) {
-        match &self.token {
-            Some(held) if !Arc::ptr_eq(held, refused) => {}
-            _ => {
-                self.token = None;
-                self.refused = Some(refused.hash());
-            }
-        }
-    }
-
-    /// Whether a token that is still good may be renewed.
-    fn may_renew(&self, now: Moment) -> bool {
-        self.flight.is_none()
-            && self.failure.as_ref().is_none_or(|failure| !failure.holds_back_renewal(now.elapsed))
-    }
-}
-
-/// The end of an exchange. It comes even if the task is stopped: then nobody is left waiting, and the next
-/// caller starts another.
-struct Landing {
-    inner: Arc<Inner>,
-    outcome: watch::Sender<Option<Outcome>>,
-    /// When it was launched, by the stopwatch.
-    launched: Duration,
-}
-
-impl Landing {
-    fn land(&self, outcome: Outcome) {
-        let now = self.inner.system().moment();
-        match &outcome {
-            Ok(token) => {
-                let mut state = self.inner.lock();
-                state.token = Some(Arc::clone(token));
-                (state.failure, state.flight) = (None, None);
-            }
-            Err(error) => self.land_without_token(error, now),
-        }
-        self.outcome.send_replace(Some(outcome));
-    }
-
-    fn land_without_token(&self, error: &TokenError, now: Moment) {
-        let previous = self.inner.lock().failure.clone();
-        let random = self.inner.system().random.as_ref();
-        let failure = Failure::new(error.clone(), previous.as_ref(), now.elapsed, Some(random));
-        let mut state = self.inner.lock();
-        let still_good = state.token.as_ref().is_some_and(|token| token.is_good(now));
-        (state.failure, state.flight) = (Some(failure), None);
-        drop(state);
-        if still_good {
-            warn!(%error, "the token was not renewed; the old one is still good");
-        } else {
-            debug!(%error, "no token");
-        }
-    }
-}
-
-impl Drop for Landing {
-    /// Calls nothing of the system's: it may be why the task panicked.
-    fn drop(&mut self) {
-        if self.outcome.borrow().is_none() {
-            let mut state = self.inner.lock();
-            let failure = Failure::new(TokenError::Stopped, state.failure.as_ref(), self.launched, None);
-            (state.failure, state.flight) = (Some(failure), None);
-        }
-    }
-}
-
 impl fmt::Debug for TokenSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -575,8 +372,4 @@ impl fmt::Debug for TokenSource {
 /// Whether `access_token` is the one of this hash.
 fn is(access_token: &str, hash: AccessTokenHash) -> bool {
     AccessTokenHash::of(access_token) == hash
-}
-
-fn in_brackets(clock_offset: Option<&ClockOffset>) -> String {
-    clock_offset.map(|offset| format!(" (the local clock is {offset})")).unwrap_or_default()
 }

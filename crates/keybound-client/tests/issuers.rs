@@ -15,10 +15,10 @@ use futures_util::future::join_all;
 use http::Response;
 use keybound::metadata::NotSupported;
 use keybound::proof::DpopKey;
-use keybound::{Algorithm, SigningKey};
+use keybound::{Algorithm, Secret, SigningKey};
 use keybound_client::{
-    AssertionAudience, DiscoveryError, FileTokenCache, Issuer, ServiceGrant, System, TokenBinding,
-    TokenError, TokenServer, TokenSource,
+    AssertionAudience, Client, DiscoveryError, FileTokenCache, Issuer, SecretMethod, ServiceCredential,
+    ServiceGrant, System, TokenBinding, TokenError, TokenServer, TokenSource,
 };
 use scripted::{Asked, NOW, Server, SetClock, answer, grant};
 use tempfile::TempDir;
@@ -49,10 +49,18 @@ fn service(issuer: &str) -> ServiceGrant {
 }
 
 fn source(grant: ServiceGrant, key: &DpopKey) -> TokenSource {
+    let client_key = Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
+    source_of(grant, client_key, TokenBinding::Dpop(key.clone()))
+}
+
+fn source_of(
+    grant: ServiceGrant,
+    credential: impl Into<ServiceCredential>,
+    binding: TokenBinding,
+) -> TokenSource {
     let mut system = System::default();
     system.clock = SetClock::at(NOW);
-    let client_key = Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
-    TokenSource::of_service(system, grant, client_key, TokenBinding::Dpop(key.clone()))
+    TokenSource::of_service(system, grant, credential, binding)
 }
 
 fn key() -> DpopKey {
@@ -149,6 +157,127 @@ async fn a_server_that_says_what_it_takes_is_not_asked_by_other_means() {
             (outcome, _) => panic!("{why}: {outcome:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_secret_goes_where_the_server_takes_it() {
+    const SECRET: &str = "s e:c%ret";
+    let basic = "Basic Y2xpZW50OnMrZSUzQWMlMjVyZXQ=";
+    let (in_header, in_form) = (Some((Some(basic), false)), Some((None, true)));
+    for (more, method, sent, why) in [
+        ("", None, in_header, "no list: the default of RFC 8414 section 2"),
+        (
+            r#","token_endpoint_auth_methods_supported":["client_secret_post","client_secret_basic"]"#,
+            None,
+            in_header,
+            "both: RFC 6749 section 2.3.1 has every server take the header",
+        ),
+        (
+            r#","token_endpoint_auth_methods_supported":["private_key_jwt","client_secret_post"]"#,
+            None,
+            in_form,
+            "the form alone",
+        ),
+        ("", Some(SecretMethod::Post), in_form, "as it is set"),
+        (
+            r#","token_endpoint_auth_methods_supported":["client_secret_post","client_secret_basic"]"#,
+            Some(SecretMethod::Post),
+            in_form,
+            "as it is set, of what the server takes",
+        ),
+        (
+            r#","token_endpoint_auth_methods_supported":["client_secret_basic"]"#,
+            Some(SecretMethod::Post),
+            None,
+            "as it is set, and not taken",
+        ),
+        (r#","token_endpoint_auth_methods_supported":["private_key_jwt"]"#, None, None, "no secret at all"),
+    ] {
+        let server = issuer(more).await;
+        let (key, secret) = (key(), Secret::new(SECRET));
+        let credential = ServiceCredential::Secret { secret, method };
+        let tokens = source_of(service(&server.origin), credential, TokenBinding::Dpop(key.clone()));
+        let outcome = tokens.token().await;
+        let Some((authorization, is_in_form)) = sent else {
+            let refused = TokenError::NotSupported(NotSupported::ClientAuthentication {
+                given: if method.is_some() { "client_secret_post" } else { "client_secret_basic" },
+                supported: vec![
+                    if method.is_some() { "client_secret_basic" } else { "private_key_jwt" }.to_owned(),
+                ],
+            });
+            assert_eq!(outcome.unwrap_err(), refused, "{why}");
+            assert_eq!(paths(&server), [METADATA], "{why}");
+            continue;
+        };
+        outcome.unwrap();
+        let asked = server.asked().pop().unwrap();
+        let found = asked.headers.get("authorization").map(|value| value.to_str().unwrap());
+        assert_eq!(found, authorization, "{why}");
+        let form = std::str::from_utf8(&asked.body).unwrap();
+        assert_eq!(form.contains("client_secret=s+e%3Ac%25ret"), is_in_form, "{why}: {form}");
+        assert!(!form.contains("client_assertion"), "{why}: {form}");
+        asked.check_proof(&server.origin, None, &key).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_key_is_of_an_algorithm_that_the_server_takes() {
+    for (more, algorithm, why) in [
+        ("", Some(Algorithm::ES256), "no list"),
+        (r#","dpop_signing_alg_values_supported":["RS256","ES256"]"#, Some(Algorithm::ES256), "ES256 first"),
+        (r#","dpop_signing_alg_values_supported":["ES384","EdDSA"]"#, Some(Algorithm::EdDSA), "the shorter"),
+        (r#","dpop_signing_alg_values_supported":["HS256","ES512"]"#, Some(Algorithm::ES512), "the only one"),
+        (r#","dpop_signing_alg_values_supported":["ES256K"]"#, None, "none that can be made here"),
+        (r#","dpop_signing_alg_values_supported":[]"#, None, "none at all"),
+    ] {
+        let server = issuer(more).await;
+        let binding = TokenBinding::fresh();
+        let client_key = Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
+        let tokens = source_of(service(&server.origin), client_key, binding.clone());
+        assert!(binding.is_bound() && binding.key().is_none(), "{why}: it is not known yet");
+        let outcome = tokens.token().await;
+        let Some(algorithm) = algorithm else {
+            let refused = matches!(
+                &outcome,
+                Err(TokenError::NotSupported(problem @ NotSupported::NoProofAlgorithm { .. }))
+                    if problem.to_string().contains("RFC 9449 section 5.1")
+            );
+            assert!(refused, "{why}: {outcome:?}");
+            assert_eq!(paths(&server), [METADATA], "{why}");
+            continue;
+        };
+        let key = binding.key().unwrap();
+        assert_eq!(key.algorithm(), algorithm, "{why}");
+        server.asked().pop().unwrap().check_proof(&server.origin, None, key).unwrap();
+        assert_eq!(outcome.unwrap().bound_to().unwrap().thumbprint(), key.thumbprint(), "{why}");
+        tokens.with_scopes(vec!["things.write".to_owned()]).token().await.unwrap();
+        server.asked().pop().unwrap().check_proof(&server.origin, None, key).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_key_makes_proofs_for_calls_and_its_tokens_are_in_no_cache() {
+    let server = Server::start(|asked| {
+        if asked.uri.path() == "/tokens" { grant("token", "DPoP") } else { answer(200, &[], "") }
+    })
+    .await;
+    let folder = TempDir::new().unwrap();
+    let cache = Arc::new(FileTokenCache::open(folder.path().join("tokens")).unwrap());
+    let binding = TokenBinding::fresh();
+    let endpoint = keybound::endpoint::Endpoint::parse(&server.url("/tokens")).unwrap();
+    let grant = ServiceGrant::new(TokenServer::at(endpoint), "client", ["things.read"]);
+    let client_key = Arc::new(SigningKey::generate(Algorithm::ES256).unwrap());
+    let tokens = source_of(grant, client_key, binding.clone()).with_cache(cache);
+    let request = http::Request::get(server.url("/things")).body(bytes::Bytes::new()).unwrap();
+    Client::new(tokens).send(request).await.unwrap();
+    let key = binding.key().unwrap();
+    assert_eq!(key.algorithm(), Algorithm::ES256, "a server without metadata");
+    let asked = server.asked();
+    asked[0].check_proof(&server.origin, None, key).unwrap();
+    asked[1].check_proof(&server.origin, Some("token"), key).unwrap();
+    assert_eq!(asked.len(), 2);
+    let kept = std::fs::read_dir(folder.path().join("tokens")).unwrap().count();
+    assert_eq!(kept, 0, "the key is gone in the next run");
 }
 
 #[tokio::test]

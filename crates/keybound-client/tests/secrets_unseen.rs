@@ -10,8 +10,8 @@ use keybound::Secret;
 use keybound::endpoint::Endpoint;
 use keybound::exchange::RefreshToken;
 use keybound_client::{
-    AuthorizationClient, CachedToken, ClientRegistration, NotStored, Refresher, System, TokenBinding,
-    TokenSource,
+    AuthorizationClient, CachedToken, ClientRegistration, NotStored, Refresher, ServiceCredential, System,
+    TokenBinding, TokenSource,
 };
 use scripted::{Rig, Server, grant};
 
@@ -40,11 +40,13 @@ async fn no_debug_text_has_a_token_or_a_clients_secret() {
         TokenBinding::Dpop(rig.key.clone()),
     );
     let refreshing = TokenSource::refreshing(client.clone(), refresher());
-    let rows: [(&str, &dyn Debug); 8] = [
+    let credential = ServiceCredential::Secret { secret: Secret::new(SECRET), method: None };
+    let rows: [(&str, &dyn Debug); 9] = [
         ("Token", &token),
         ("CachedToken", &cached),
         ("ClientRegistration", &registration),
         ("ClientRegistration, in the form", &in_form),
+        ("ServiceCredential", &credential),
         ("Refresher", &refresher()),
         ("AuthorizationClient", &client),
         ("TokenSource", rig.client.tokens()),

@@ -15,7 +15,7 @@ use keybound_client::{
 use crate::api_error::OktaError;
 use crate::api_token::ApiToken;
 use crate::error::{Error, Identity};
-use crate::operations::{self, Operation};
+use crate::operations;
 use crate::org_url::OrgUrl;
 use crate::pages::Pages;
 use crate::reach::Reach;
@@ -76,9 +76,9 @@ impl OktaClient {
     /// A client that runs on `system`; make its network of [`Settings::transport_options`].
     pub fn with_system(settings: Settings, system: System) -> Self {
         let (identity, reach) = (Box::new(Identity::new(&settings)), Reach::of(&settings));
-        let Settings { grant, client_key, binding, .. } = settings;
+        let Settings { grant, credential, binding, .. } = settings;
         let scopes = grant.scopes.clone();
-        let tokens = TokenSource::of_service(system.clone(), grant, client_key, binding);
+        let tokens = TokenSource::of_service(system.clone(), grant, credential, binding);
         let clients = match reach {
             Reach::Org(_) => ScopedClients::new(tokens, scopes),
             Reach::AnyApi(_) | Reach::Resources(..) => ScopedClients::of_other_apis(tokens, scopes),
@@ -101,7 +101,7 @@ impl OktaClient {
             is_org: true,
             client_id: registration.identity().id.clone(),
             key_id: None,
-            thumbprint: key.thumbprint(),
+            thumbprint: Some(key.thumbprint()),
             scopes: scopes.clone(),
         });
         let client = AuthorizationClient::new(system.clone(), registration, TokenBinding::Dpop(key));
@@ -156,15 +156,24 @@ impl OktaClient {
     /// The client for a request that is made elsewhere: it calls with the scopes that are set or, where none are and the
     /// tokens are an org's, with those that the operation needs which the request is of.
     pub fn client_for(&self, method: &Method, path: &str) -> Result<Client, Error> {
+        let scopes = self.scopes_for(method, path)?;
         let Caller::Scoped { clients, .. } = &self.shared.caller else { return Err(Error::NoAccessToken) };
-        if let Some(scoped) = clients.of_settings() {
-            return Ok(scoped.client.clone());
-        }
-        let operation = operations::of(method, path);
-        match operation.map(|operation| scopes::needed(&operation)).filter(|needed| !needed.is_empty()) {
-            Some(needed) => Ok(clients.with_scopes(needed).client.clone()),
+        match scopes {
+            Some(scopes) => Ok(clients.with_scopes(scopes).client.clone()),
             None => Err(Error::UnknownScopes { method: method.clone(), path: path.to_owned() }),
         }
+    }
+
+    /// The scopes of the token that a request is made with: those that are set or, where none are and the tokens are an
+    /// org's, those that the operation needs which the request is of. `None` where what that is for is there for everyone.
+    pub fn scopes_for(&self, method: &Method, path: &str) -> Result<Option<Vec<String>>, Error> {
+        let Caller::Scoped { clients, .. } = &self.shared.caller else { return Err(Error::NoAccessToken) };
+        if let Some(scoped) = clients.of_settings() {
+            return Ok(Some(scoped.asked.clone()));
+        }
+        let unknown = || Error::UnknownScopes { method: method.clone(), path: path.to_owned() };
+        let needed = scopes::needed(&operations::of(method, path).ok_or_else(unknown)?);
+        Ok((!needed.is_empty()).then_some(needed))
     }
 
     /// An access token for use with another HTTP client, with the scopes that are set.
@@ -200,20 +209,9 @@ impl OktaClient {
             Caller::Scoped { clients, identity } => (clients, identity),
             Caller::Administrator(token) => return self.call_by(token, request).await,
         };
-        let operation = || operations::of(request.method(), request.uri().path());
-        if let Some(scoped) = clients.of_settings() {
-            return call_as(&scoped, identity, request, None).await;
-        }
-        let Some(operation) = operation() else {
-            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-            return Err(Error::UnknownScopes { method, path });
-        };
-        match scopes::needed(&operation) {
-            needed if needed.is_empty() => self.call_without_token(request).await,
-            needed => {
-                let scoped = clients.with_scopes(needed);
-                call_as(&scoped, identity, request, Some(operation)).await
-            }
+        match self.scopes_for(request.method(), request.uri().path())? {
+            Some(scopes) => call_as(&clients.with_scopes(scopes), identity, request).await,
+            None => self.call_without_token(request).await,
         }
     }
 
@@ -277,7 +275,6 @@ async fn call_as(
     scoped: &ScopedClient,
     identity: &Identity,
     request: Request<Bytes>,
-    operation: Option<Operation>,
 ) -> Result<Response<Bytes>, Error> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let refused = |response, clock_offset| {
@@ -285,7 +282,7 @@ async fn call_as(
         if !identity.is_org {
             return refused.of_other_api();
         }
-        match operation.clone().or_else(|| operations::of(&method, &path)) {
+        match operations::of(&method, &path) {
             Some(operation) => refused.lacking(scopes::missing(operation.scopes(), &scoped.scopes())),
             None => refused.of_no_operation(),
         }

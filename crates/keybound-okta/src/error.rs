@@ -13,7 +13,7 @@ use crate::error_kind::ErrorKind;
 use crate::operations::OperationError;
 use crate::reach::OutOfReach;
 use crate::settings::{Settings, SettingsError};
-use crate::{advice, issuer_advice};
+use crate::{issuer_advice, token_advice};
 
 /// Why a call came to nothing. `Display` tells what failed and why, in the server's words where it said
 /// something; [`advice`](Self::advice) what to do next; [`kind`](Self::kind) which sort of failure it is.
@@ -115,8 +115,9 @@ pub struct Identity {
     pub client_id: String,
     /// The key id that assertions name.
     pub key_id: Option<String>,
-    /// The thumbprint of the client's key (RFC 7638); where a user has logged in, of the key for proofs.
-    pub thumbprint: Thumbprint,
+    /// The thumbprint of the client's key (RFC 7638), `None` where it has a secret; where a user has logged in, of the
+    /// key for proofs.
+    pub thumbprint: Option<Thumbprint>,
     /// The scopes that are asked for; none where no token is asked for.
     pub scopes: Vec<String>,
 }
@@ -131,7 +132,7 @@ impl Identity {
             is_org: settings.org_url.is_some(),
             client_id: settings.grant.client_id.clone(),
             key_id: settings.grant.key_id.clone(),
-            thumbprint: settings.client_key.public_key().thumbprint(),
+            thumbprint: settings.credential.key().map(|key| key.public_key().thumbprint()),
             scopes: settings.grant.scopes.clone(),
         }
     }
@@ -222,7 +223,7 @@ fn advice_on_call(error: &CallError, identity: &Identity) -> Option<String> {
         CallError::Token(TokenError::NotSupported(problem)) => Some(issuer_advice::on_unsupported(problem)),
         CallError::Token(error @ TokenError::Refused { refusal, .. }) => match error.clock_offset() {
             Some(offset) => Some(advice_on_clock(offset)),
-            None => advice::on_exchange(refusal, identity),
+            None => token_advice::on_exchange(refusal, identity),
         },
         _ => None,
     }

@@ -30,30 +30,34 @@ pub(crate) fn on_exchange(refusal: &ExchangeError, identity: &Identity) -> Optio
 fn on_refusal(error: &str, identity: &Identity) -> Option<String> {
     let Identity { issuer, client_id, key_id, thumbprint, .. } = identity;
     let key_id = key_id.as_ref().map(|id| format!(", key id {id}")).unwrap_or_default();
-    Some(match error {
-        "invalid_client" => format!(
+    Some(match (error, thumbprint) {
+        ("invalid_client", Some(thumbprint)) => format!(
             "Check that {client_id} is registered at {issuer} and authenticates by private_key_jwt; that the public half \
              of the key that is used here (thumbprint {thumbprint}{key_id}) is registered with it; and what the server \
              wants for the assertion's aud (KEYBOUND_ASSERTION_AUDIENCE=issuer or token-endpoint)."
         ),
-        "unauthorized_client" | "unsupported_grant_type" => format!(
+        ("invalid_client", None) => format!(
+            "Check that {client_id} is registered at {issuer}, that the secret is its own and has not expired, and that \
+             it is sent as it is registered: KEYBOUND_TOKEN_ENDPOINT_AUTH_METHOD=client_secret_basic or client_secret_post."
+        ),
+        ("unauthorized_client" | "unsupported_grant_type", _) => format!(
             "Check that {client_id} may ask {issuer} for tokens by client credentials (at Okta: an API Services app)."
         ),
-        "access_denied" => format!(
+        ("access_denied", _) => format!(
             "Check that a policy of {issuer} lets {client_id} have these scopes by client credentials (at Okta: Security → \
              API → Authorization Servers → Access Policies)."
         ),
-        "invalid_scope" => format!(
+        ("invalid_scope", _) => format!(
             "Ask for scopes that {issuer} has and grants to {client_id} (asked for here: {}); those of Okta's management \
              API are the org's own alone.",
             if identity.scopes.is_empty() { "none".to_owned() } else { identity.scopes.join(" ") }
         ),
-        "invalid_target" => {
+        ("invalid_target", _) => {
             "Check the resource (KEYBOUND_RESOURCE, RFC 8707) and the audience (KEYBOUND_AUDIENCE): the issuer gives no \
              tokens for them."
                 .to_owned()
         }
-        "invalid_dpop_proof" => {
+        ("invalid_dpop_proof", _) => {
             "The client may be registered for DPoP while it is off here (KEYBOUND_DPOP=off); else check the algorithm of \
              the DPoP key and the clock (date -u)."
                 .to_owned()
@@ -77,8 +81,17 @@ pub(crate) fn on_unsupported(problem: &NotSupported) -> String {
             "Register a key of one of its algorithms (keybound keys new --alg ALG --out cc) and set \
              OKTA_CC_PRIVATE_KEY_FILE to it; an RSA key in a JWK signs by its member alg."
         }
+        NotSupported::ClientAuthentication { given: "private_key_jwt", .. } => {
+            "Have private_key_jwt switched on at the issuer; or, where it gave the client a secret, set \
+             OKTA_CLIENT_SECRET_FILE in place of the key."
+        }
         NotSupported::ClientAuthentication { .. } => {
-            "Have private_key_jwt switched on at the issuer: it is how a service authenticates here."
+            "Have the client's secret taken by one of client_secret_basic and client_secret_post at the issuer \
+             (KEYBOUND_TOKEN_ENDPOINT_AUTH_METHOD says which is used), or set a key: OKTA_CC_PRIVATE_KEY_FILE."
+        }
+        NotSupported::NoProofAlgorithm { .. } => {
+            "Have the issuer take proofs with ES256, which every client that does DPoP has; Bearer tokens, knowingly: \
+             KEYBOUND_DPOP=off."
         }
         _ => "Check the issuer (OKTA_OAUTH2_ISSUER), and that it gives tokens by client credentials.",
     }
@@ -113,7 +126,7 @@ mod tests {
     use keybound::{Algorithm, KeyKind, PrivateKey};
 
     use super::*;
-    use crate::advice;
+    use crate::token_advice;
 
     fn identity() -> Identity {
         Identity {
@@ -121,7 +134,7 @@ mod tests {
             is_org: false,
             client_id: "client".to_owned(),
             key_id: Some("my-key".to_owned()),
-            thumbprint: PrivateKey::generate(KeyKind::P256).unwrap().public_key().thumbprint(),
+            thumbprint: Some(PrivateKey::generate(KeyKind::P256).unwrap().public_key().thumbprint()),
             scopes: vec!["orders.read".to_owned()],
         }
     }
@@ -145,11 +158,11 @@ mod tests {
                 error: error.to_owned(),
                 description: None,
             };
-            let advice = advice::on_exchange(&refusal, &identity()).unwrap_or_default();
+            let advice = token_advice::on_exchange(&refusal, &identity()).unwrap_or_default();
             assert!(words.iter().all(|words| advice.contains(words)), "{why} ({error}): {advice}");
             assert!(!advice.contains("Okta API Scopes"), "{why}: {advice}");
         }
-        let not_bound = advice::on_exchange(&ExchangeError::NotBound, &identity()).unwrap();
+        let not_bound = token_advice::on_exchange(&ExchangeError::NotBound, &identity()).unwrap();
         assert!(not_bound.contains("dpop_bound_access_tokens"), "{not_bound}");
     }
 
@@ -165,7 +178,18 @@ mod tests {
                 NotSupported::AssertionAlgorithm { given, supported: supported.clone() },
                 "OKTA_CC_PRIVATE_KEY_FILE",
             ),
-            (NotSupported::ClientAuthentication { given: "private_key_jwt", supported }, "private_key_jwt"),
+            (
+                NotSupported::ClientAuthentication { given: "private_key_jwt", supported: supported.clone() },
+                "OKTA_CLIENT_SECRET_FILE",
+            ),
+            (
+                NotSupported::ClientAuthentication {
+                    given: "client_secret_basic",
+                    supported: supported.clone(),
+                },
+                "KEYBOUND_TOKEN_ENDPOINT_AUTH_METHOD",
+            ),
+            (NotSupported::NoProofAlgorithm { supported }, "ES256"),
             (NotSupported::NoEndpoint("token_endpoint"), "OKTA_OAUTH2_ISSUER"),
         ] {
             let advice = on_unsupported(&problem);

@@ -48,6 +48,7 @@ mod reach;
 mod scopes;
 mod settings;
 mod suggestion;
+mod token_advice;
 mod users;
 
 pub use api_error::OktaError;
@@ -65,7 +66,7 @@ pub use org_url::{OrgUrl, OrgUrlError};
 pub use pages::Pages;
 pub use reach::OutOfReach;
 pub use settings::{
-    EnvFileError, IssuerProblem, KeyProblem, OktaYamlError, Origin, ProfileError, ReadError, Setting,
-    Settings, SettingsError, Source, Sources, UserSettings,
+    EnvFileError, IssuerProblem, KeyProblem, OktaYamlError, Origin, ProfileError, ReadError, SecretProblem,
+    Setting, Settings, SettingsError, Source, Sources, UserSettings,
 };
 pub use users::{Activation, Mail, NewUser, Profile, User, UserChange, UserLink, UserStatus, Users};

@@ -82,7 +82,7 @@ impl Reach {
         let issuer = settings.issuer();
         match &settings.org_url {
             Some(org_url) => Self::Org(org_url.clone()),
-            None if settings.binding.key().is_some() => Self::AnyApi(issuer),
+            None if settings.binding.is_bound() => Self::AnyApi(issuer),
             None => {
                 let targets = settings.grant.resources.iter().filter_map(|uri| TargetUri::parse(uri).ok());
                 Self::Resources(issuer, targets.map(|target| target.origin().to_owned()).collect())

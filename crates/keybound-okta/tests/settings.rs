@@ -125,7 +125,7 @@ fn the_env_file_of_the_sample_is_enough() {
     assert_eq!(settings.grant.scopes, ["okta.users.read", "okta.apps.read"]);
     assert_eq!(settings.grant.server.to_string(), "https://dev-1.okta.com/oauth2/v1/token");
     assert_eq!(settings.grant.key_id, None);
-    assert_eq!(settings.client_key.algorithm(), Algorithm::RS256);
+    assert_eq!(settings.credential.key().unwrap().algorithm(), Algorithm::RS256);
     assert_eq!(algorithm(&settings.binding), Some(Algorithm::RS256));
     assert_eq!(settings.binding.key().unwrap().thumbprint(), rsa.public_key().thumbprint());
 }
@@ -143,10 +143,12 @@ fn the_names_of_the_sdks_are_understood() {
     let settings = place.resolve().unwrap();
     assert_eq!(settings.grant.scopes, ["okta.users.read", "okta.apps.read"]);
     assert_eq!(settings.grant.key_id.as_deref(), Some("my-key"));
-    assert_eq!(settings.client_key.algorithm(), Algorithm::ES384);
-    assert_eq!(algorithm(&settings.binding), Some(Algorithm::ES256), "a fresh key");
-    let other = place.resolve().unwrap();
-    assert_ne!(settings.binding.key().unwrap().thumbprint(), other.binding.key().unwrap().thumbprint());
+    assert_eq!(settings.credential.key().unwrap().algorithm(), Algorithm::ES384);
+    assert!(matches!(settings.binding, TokenBinding::FreshDpop(_)));
+    let (one, other) = (settings.binding, place.resolve().unwrap().binding);
+    let made = |binding: &TokenBinding| binding.key_for(None).unwrap().unwrap().thumbprint();
+    assert_eq!(made(&one), made(&one));
+    assert_ne!(made(&one), made(&other), "each has its own");
 
     let settings = place.set("OKTA_CLIENT_DPOPENABLED", "false").resolve().unwrap();
     assert!(matches!(settings.binding, TokenBinding::Bearer));
@@ -188,7 +190,7 @@ fn keys_are_read_in_every_form_and_used_as_they_say() {
     ] {
         let place = Place::new().with_file("cc.pem", &text);
         let settings = place.resolve().unwrap();
-        assert_eq!(settings.client_key.algorithm(), algorithm);
+        assert_eq!(settings.credential.key().unwrap().algorithm(), algorithm);
         assert_eq!(settings.grant.key_id.as_deref(), key_id);
         assert!(!format!("{settings:?}").contains("PRIVATE"));
     }
@@ -450,7 +452,7 @@ fn a_key_in_the_settings_themselves_is_as_private_as_they_are_and_is_never_shown
     let text = pem(KeyKind::P256);
     let env_file = format!("OKTA_CLIENT_PRIVATEKEY=\"{text}\"\n");
     let place = Place::new().unset("OKTA_CC_PRIVATE_KEY_FILE").with_file(".env", &env_file);
-    assert_eq!(place.resolve().unwrap().client_key.algorithm(), Algorithm::ES256);
+    assert_eq!(place.resolve().unwrap().credential.key().unwrap().algorithm(), Algorithm::ES256);
     set_mode(&place.path().join(".env"), 0o644);
     let error = place.resolve().unwrap_err();
     let SettingsError::Key { problem, .. } = &error else { panic!("{error:?}") };

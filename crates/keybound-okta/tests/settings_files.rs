@@ -2,64 +2,14 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+mod place;
 
 use keybound::{Algorithm, KeyKind, PrivateKey};
 use keybound_client::TokenBinding;
 use keybound_okta::{
     KeyProblem, OktaYamlError, ProfileError, ReadError, Setting, Settings, SettingsError, Source, Sources,
 };
-use tempfile::TempDir;
-
-/// A home folder, with a working folder in it, and an environment.
-struct Place {
-    home: TempDir,
-    environment: Vec<(&'static str, String)>,
-    profile: Option<String>,
-}
-
-impl Place {
-    fn new() -> Self {
-        let place = Self { home: TempDir::new().unwrap(), environment: Vec::new(), profile: None };
-        fs::create_dir(place.path("work")).unwrap();
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
-    }
-
-    /// Writes a file that only its owner can read.
-    fn with(self, name: &str, text: &str) -> Self {
-        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
-        fs::write(self.path(name), text).unwrap();
-        self.with_mode(name, 0o600)
-    }
-
-    fn with_mode(self, name: &str, mode: u32) -> Self {
-        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
-        self
-    }
-
-    fn set(mut self, name: &'static str, value: &str) -> Self {
-        self.environment.push((name, value.to_owned()));
-        self
-    }
-
-    fn chosen(self, profile: &str) -> Self {
-        Self { profile: Some(profile.to_owned()), ..self }
-    }
-
-    fn resolve(&self) -> Result<Settings, SettingsError> {
-        let environment = |name: &str| {
-            self.environment.iter().find(|(given, _)| *given == name).map(|(_, value)| value.clone())
-        };
-        let sources = Sources::new(self.path("work"), &environment);
-        Settings::resolve(sources.home(Some(self.home.path().to_owned())).profile(self.profile.clone()))
-    }
-}
+use place::Place;
 
 fn pem(kind: KeyKind) -> String {
     PrivateKey::generate(kind).unwrap().to_pkcs8_pem().unwrap().to_string()
@@ -92,13 +42,13 @@ fn an_okta_yaml_is_enough() {
             ("0oa1", Some("k1"))
         );
         assert_eq!(settings.grant.scopes, ["okta.users.read", "okta.groups.read"]);
-        assert_eq!(settings.client_key.algorithm(), Algorithm::ES384);
-        assert!(matches!(settings.binding, TokenBinding::Dpop(_)));
+        assert_eq!(settings.credential.key().unwrap().algorithm(), Algorithm::ES384);
+        assert!(settings.binding.is_bound());
     }
     let jwk = PrivateKey::generate(KeyKind::P521).unwrap().to_jwk().unwrap().to_string();
     let text = format!("okta: {{client: {{orgUrl: 'https://o.example', clientId: a, privateKey: '{jwk}'}}}}");
     let settings = Place::new().with("work/okta.yaml", &text).resolve().unwrap();
-    assert_eq!(settings.client_key.algorithm(), Algorithm::ES512, "a JWK as text");
+    assert_eq!(settings.credential.key().unwrap().algorithm(), Algorithm::ES512, "a JWK as text");
 }
 
 #[test]
@@ -128,7 +78,7 @@ fn what_a_file_says_of_its_app_is_not_said_of_another() {
     let place = with_env_file(Place::new(), "").with(".okta/okta.yaml", &okta_yaml("yaml", more));
     let settings = place.resolve().unwrap();
     assert_eq!((settings.grant.client_id.as_str(), settings.grant.key_id), ("env", None));
-    assert!(matches!(settings.binding, TokenBinding::Dpop(_)), "another app's DPoP is not switched off");
+    assert!(settings.binding.is_bound(), "another app's DPoP is not switched off");
 
     let error = Place::new().with(".okta/okta.yaml", &okta_yaml("yaml", more)).resolve().unwrap_err();
     let SettingsError::UnknownValue { setting: Setting::AuthorizationMode, from, .. } = &error else {
@@ -184,12 +134,12 @@ fn a_profile_is_chosen_by_name_and_its_paths_start_beside_it() {
     assert_eq!(settings.org_url.unwrap().origin(), "https://prod.example");
     assert_eq!((settings.grant.client_id.as_str(), settings.grant.key_id.as_deref()), ("prod", Some("k1")));
     assert_eq!(settings.grant.scopes, ["okta.users.read", "okta.logs.read"]);
-    assert_eq!(settings.client_key.algorithm(), Algorithm::ES384);
+    assert_eq!(settings.credential.key().unwrap().algorithm(), Algorithm::ES384);
     assert!(matches!(settings.binding, TokenBinding::Bearer));
 
     let settings = place(CONFIG).set("KEYBOUND_PROFILE", "test").resolve().unwrap();
     assert_eq!(settings.grant.client_id, "test", "by the environment");
-    assert!(!settings.dpop_key_is_fresh);
+    assert!(matches!(settings.binding, TokenBinding::Dpop(_)));
     let settings = place(CONFIG).set("KEYBOUND_PROFILE", "test").chosen("production").resolve().unwrap();
     assert_eq!(settings.grant.client_id, "prod", "the argument over the environment");
     let settings = place(CONFIG).set("KEYBOUND_PROFILE", "").resolve().unwrap();

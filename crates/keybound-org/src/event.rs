@@ -25,6 +25,8 @@ pub struct Event {
     pub targets: Vec<EventObject>,
     /// Where the request came from.
     pub client: EventClient,
+    /// The id of the session in which it was done, or that it was done to.
+    pub session_id: Option<String>,
     /// What else a developer may want to know (`debugContext.debugData`), at most a few hundred bytes.
     pub debug_data: Map<String, Value>,
 }
@@ -43,6 +45,7 @@ impl Event {
             actor: EventObject::unknown(),
             targets: Vec::new(),
             client: EventClient::default(),
+            session_id: None,
             debug_data: Map::new(),
         }
     }
@@ -64,6 +67,12 @@ impl Event {
     #[must_use]
     pub fn from(self, client: EventClient) -> Self {
         Self { client, ..self }
+    }
+
+    /// The same in the session of this id.
+    #[must_use]
+    pub fn in_session(self, id: impl Into<String>) -> Self {
+        Self { session_id: Some(id.into()), ..self }
     }
 
     /// The same, which failed for `reason`; a warning.

@@ -98,6 +98,8 @@
 //!   `/login/sessionCookieRedirect` may send users on to.
 //! - Of the authentication API (`/api/v1/authn`) there is the password, and no state, factor or recovery.
 //! - The session of a browser (`/api/v1/sessions/me`) is the one thing of the management API that is had by a cookie.
+//! - The refresh tokens that an app holds of a user are shown while they are good. Nobody's grants are: an app needs no
+//!   leave that would be kept. The org's settings are read alone.
 //! - Of a custom authorization server the claims are texts and members of the user's profile, the rules are for all
 //!   users, and no scope asks for leave by itself; what else Okta has there is refused by name. One that is not active
 //!   answers 404. Its `default` has no other id.

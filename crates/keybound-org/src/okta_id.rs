@@ -9,6 +9,8 @@ pub(crate) enum IdKind {
     AccessPolicy,
     AccessPolicyRule,
     App,
+    /// Of a leave, under which Okta has the refresh token.
+    Authorization,
     AuthorizationServer,
     ClientKey,
     CustomClaim,
@@ -27,6 +29,7 @@ impl IdKind {
             Self::AccessPolicy => "00p",
             Self::AccessPolicyRule => "0pr",
             Self::App => "0oa",
+            Self::Authorization => "oar",
             Self::AuthorizationServer => "aus",
             Self::ClientKey => "pks",
             Self::CustomClaim => "ocl",

@@ -165,6 +165,8 @@ const CASES: &[Case] = &[
     ("PUT {group}/users/<user>", "", DELETE_USER, false),
     ("PUT {group}/users/<user>", "", DELETE_GROUP, false),
     ("POST {user}", r#"{"profile":{"nickName":"A"}}"#, DELETE_USER, false),
+    ("DELETE {user}/clients/<app>/tokens", "", DELETE_USER, false),
+    ("DELETE {user}/clients/<app>/tokens", "", DELETE_APP, false),
     ("PUT {group}", r#"{"profile":{"name":"Another"}}"#, DELETE_GROUP, false),
     ("POST {app}/grants", r#"{"scopeId":"okta.users.read","issuer":"<org>"}"#, DELETE_APP, false),
     ("POST {app}/credentials/jwks", "<key>", DELETE_APP, false),

@@ -31,6 +31,21 @@ const TABLE: &[(&str, &str, &[AdminRole])] = {
             "okta.users.manage",
             &[Super, Org, User, HelpDesk],
         ),
+        (
+            "POST /api/v1/users/x/lifecycle/expire_password_with_temp_password",
+            "okta.users.manage",
+            &[Super, Org, User, HelpDesk],
+        ),
+        ("DELETE /api/v1/users/x/sessions", "okta.users.manage", &[Super, Org, User, HelpDesk]),
+        ("GET /api/v1/users/x/clients", "okta.users.read", ALL),
+        ("GET /api/v1/users/x/clients/y/tokens", "okta.users.read", ALL),
+        ("GET /api/v1/users/x/clients/y/tokens/z", "okta.users.read", ALL),
+        ("DELETE /api/v1/users/x/clients/y/tokens", "okta.users.manage", &[Super, Org, User, HelpDesk]),
+        ("DELETE /api/v1/users/x/clients/y/tokens/z", "okta.users.manage", &[Super, Org, User, HelpDesk]),
+        ("GET /api/v1/sessions/x", "okta.sessions.read", &[Super, Org, User, HelpDesk, ReadOnly]),
+        ("DELETE /api/v1/sessions/x", "okta.sessions.manage", &[Super, Org, User, HelpDesk]),
+        ("POST /api/v1/sessions/x/lifecycle/refresh", "okta.sessions.manage", &[Super, Org, User, HelpDesk]),
+        ("GET /api/v1/org", "okta.orgs.read", &[Super, Org, ReadOnly]),
         ("GET /api/v1/groups", "okta.groups.read", ALL),
         ("GET /api/v1/groups/x/users", "okta.groups.read", ALL),
         ("POST /api/v1/groups", "okta.groups.manage", &[Super, Org, User]),
@@ -168,6 +183,9 @@ async fn a_group_of_endpoints_can_have_a_limit_of_its_own() {
         ("/api/v1/logs", "1", 200),
         ("/api/v1/logs", "1", 429),
         ("/api/v1/users", "600", 200),
+        ("/api/v1/users/x/clients", "600", 404),
+        ("/api/v1/sessions/x", "600", 404),
+        ("/api/v1/org", "600", 200),
         ("/oauth2/v1/clients/x/roles", "600", 404),
     ] {
         let answer = test.administer(Method::GET, path, None).await;
@@ -188,6 +206,10 @@ async fn an_operation_of_oktas_that_is_not_served_says_so() {
             "/api/v1/authorizationServers/default/clients",
             "listOAuth2ClientsForAuthorizationServer",
         ),
+        (Method::GET, "/api/v1/users/00u1/grants", "listUserGrants"),
+        (Method::GET, "/api/v1/users/00u1/clients/0oa1/grants", "listGrantsForUserAndClient"),
+        (Method::POST, "/api/v1/users/00u1/credentials/change_recovery_question", "changeRecoveryQuestion"),
+        (Method::POST, "/api/v1/org", "updateOrgSettings"),
         (Method::PATCH, "/api/v1/apps/0oa1/groups/00g1", "updateGroupAssignmentToApplication"),
     ] {
         let answer = test.administer(method.clone(), path, None).await;

@@ -154,6 +154,41 @@ async fn who_may_not_sign_in_does_not_with_the_right_password_either() {
 }
 
 #[tokio::test]
+async fn a_temporary_password_takes_the_place_of_the_old_one_and_has_to_be_changed() {
+    let test = TestOrg::start().await;
+    create(&test, "").await;
+    let (status, given) = step(&test, "expire_password_with_temp_password").await;
+    assert_eq!((status, given.as_object().map(serde_json::Map::len)), (200, Some(1)), "{given}");
+    let temporary = given["tempPassword"].as_str().unwrap();
+    assert_eq!(temporary.len(), 16);
+    assert!(matches!(check(&test, LOGIN, PASSWORD), PasswordCheck::Wrong { .. }), "the old one");
+    assert!(matches!(check(&test, LOGIN, temporary), PasswordCheck::Expired { .. }));
+    let read = test.administer(Method::GET, &format!("/api/v1/users/{LOGIN}"), None).await;
+    assert_eq!(read.text("/status"), "PASSWORD_EXPIRED");
+    let (_, again) = step(&test, "expire_password_with_temp_password").await;
+    assert_ne!(again["tempPassword"], given["tempPassword"]);
+    let path = format!("/api/v1/users/{LOGIN}/credentials/change_password");
+    let change =
+        json!({"oldPassword": {"value": again["tempPassword"]}, "newPassword": {"value": "the-users-own"}});
+    assert_eq!(test.administer(Method::POST, &path, Some(change)).await.status, StatusCode::OK);
+    assert!(matches!(check(&test, LOGIN, "the-users-own"), PasswordCheck::Right { .. }));
+
+    for (before, code) in [("suspend", "E0000038"), ("deactivate", "E0000038")] {
+        step(&test, before).await;
+        let (status, refused) = step(&test, "expire_password_with_temp_password").await;
+        assert_eq!((status, &refused["errorCode"]), (403, &json!(code)), "after {before}");
+    }
+    let log = test.administer(Method::GET, "/api/v1/logs?limit=1000", None).await;
+    let traces = test.administer(Method::GET, "/keybound/v1/traces", None).await;
+    for told in [log.json, traces.json].map(|json| json.to_string()) {
+        assert!(told.contains("expire_password"), "{told}");
+        for secret in [&given, &again].map(|given| given["tempPassword"].as_str().unwrap()) {
+            assert!(!told.contains(secret), "no secret is told");
+        }
+    }
+}
+
+#[tokio::test]
 async fn seeded_users_have_the_documented_password() {
     let test = TestOrg::start().await;
     let users =

@@ -123,12 +123,29 @@ fn tell(finding: &Finding, output: Output) -> Outcome {
     let has_colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     let mark = if has_colours { sign } else { word };
     let Finding { step, found, why, next, .. } = finding;
+    let found = hanging(found, mark.chars().count() + STEP_WIDTH.max(step.chars().count()) + 3);
     output.line(format_args!("{style}{mark}{style:#} {NAME}{step:<STEP_WIDTH$}{NAME:#}  {found}"))?;
     for (label, text) in [("why", why), ("do", next)] {
         if let Some(text) = text {
-            let text = text.trim_end().replace('\n', "\n         ");
-            output.line(format_args!("    {FAINT}{label:>3}:{FAINT:#} {text}"))?;
+            output.line(format_args!("    {FAINT}{label:>3}:{FAINT:#} {}", hanging(text, 9)))?;
         }
     }
     Ok(())
+}
+
+/// A text whose further lines begin where its first one does.
+fn hanging(text: &str, column: usize) -> String {
+    text.trim_end().replace('\n', &format!("\n{:column$}", ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_a_text_stand_below_each_other() {
+        for (text, written) in [("one", "one"), ("one\ntwo\n\n", "one\n    two"), ("", "")] {
+            assert_eq!(hanging(text, 4), written);
+        }
+    }
 }

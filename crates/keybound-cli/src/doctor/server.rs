@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use http::header;
-use keybound::metadata::ServerMetadata;
+use keybound::Algorithm;
+use keybound::metadata::{NotSupported, ServerMetadata};
+use keybound::proof::DpopKey;
 use keybound_client::{ClockOffset, discover};
-use keybound_okta::Call;
+use keybound_okta::{Call, Error, Settings};
 
 use crate::exit_code::ExitCode;
 use crate::report::{Failure, Outcome};
@@ -30,6 +32,7 @@ pub(super) async fn examine(patient: &Patient<'_>, diagnosis: &mut Diagnosis) ->
                 step,
                 format_args!("{name} answers within {} ms, as its own issuer", took.as_millis()),
             )?;
+            examine_authentication(patient, &metadata, diagnosis)?;
             examine_algorithm(patient, &metadata, diagnosis)?;
         }
         Err(failure) => return diagnosis.bad(step, &failure).map(|()| false),
@@ -50,9 +53,9 @@ async fn issuer(patient: &Patient<'_>) -> Outcome<ServerMetadata> {
 }
 
 /// An answer of refusal to what everyone may read comes from something else than an org.
-fn unreachable(error: keybound_okta::Error, origin: &str) -> Failure {
+fn unreachable(error: Error, origin: &str) -> Failure {
     match error {
-        keybound_okta::Error::Api(refused) => not_an_org(format_args!("{origin}{METADATA_PATH}: {refused}")),
+        Error::Api(refused) => not_an_org(format_args!("{origin}{METADATA_PATH}: {refused}")),
         error => error.into(),
     }
 }
@@ -63,9 +66,36 @@ fn not_an_org(problem: impl std::fmt::Display) -> Failure {
         .do_next("check the org's URL (OKTA_ORG_URL): without -admin, without a path, and not a custom domain's page")
 }
 
+/// Whether the client is one that authenticates as the server takes it, where that can be said beforehand.
+fn examine_authentication(
+    patient: &Patient<'_>,
+    metadata: &ServerMetadata,
+    diagnosis: &mut Diagnosis,
+) -> Outcome {
+    const STEP: &str = "authentication";
+    // An org takes keys, whatever else it lists.
+    if patient.settings.org_url.is_some() {
+        return Ok(());
+    }
+    let settings = &patient.settings;
+    let (audience, key_id) = (settings.issuer(), settings.grant.key_id.clone());
+    match settings.credential.authentication(audience, key_id, Some(metadata)) {
+        Ok(client) if metadata.client_authentications.is_some() => {
+            diagnosis.good(STEP, format_args!("the issuer takes {}, which is used here", client.name()))
+        }
+        Ok(client) => {
+            let found = format!("the issuer does not say which way it takes; {} is used here", client.name());
+            diagnosis.good(STEP, found)
+        }
+        Err(problem) => diagnosis.bad(STEP, &Error::NotSupported(problem).into()),
+    }
+}
+
 fn examine_algorithm(patient: &Patient<'_>, metadata: &ServerMetadata, diagnosis: &mut Diagnosis) -> Outcome {
     const STEP: &str = "proof algorithm";
-    let Some(key) = patient.settings.binding.key() else { return Ok(()) };
+    if !patient.settings.binding.is_bound() {
+        return Ok(());
+    }
     if metadata.proof_algorithms.is_none() {
         let why = "its metadata has no dpop_signing_alg_values_supported (RFC 9449 section 5.1)";
         return diagnosis.warn(
@@ -75,16 +105,20 @@ fn examine_algorithm(patient: &Patient<'_>, metadata: &ServerMetadata, diagnosis
             "see what the token request says",
         );
     }
-    match metadata.allow_proof_algorithm(key.algorithm()) {
-        Ok(()) => {
-            let found = format!("the {} takes proofs with {}", patient.giver(), key.algorithm());
-            diagnosis.good(STEP, found)
+    match proof_algorithm(&patient.settings, metadata) {
+        Ok(algorithm) => {
+            diagnosis.good(STEP, format_args!("the {} takes proofs with {algorithm}", patient.giver()))
         }
-        Err(problem) => {
-            let failure = Failure::new(ExitCode::DpopRefused, problem)
-                .do_next("make another key for proofs: keybound keys new --alg ES256 --out dpop");
-            diagnosis.bad(STEP, &failure)
-        }
+        Err(problem) => diagnosis.bad(STEP, &Error::NotSupported(problem).into()),
+    }
+}
+
+/// The algorithm of the key for proofs, of a fresh one as it is going to be: an org is not asked for what it takes.
+fn proof_algorithm(settings: &Settings, metadata: &ServerMetadata) -> Result<Algorithm, NotSupported> {
+    let key = settings.binding.key().map(DpopKey::algorithm);
+    match key.or_else(|| settings.org_url.is_some().then_some(Algorithm::ES256)) {
+        Some(algorithm) => metadata.allow_proof_algorithm(algorithm).map(|()| algorithm),
+        None => metadata.choose_proof_algorithm(),
     }
 }
 

@@ -1,7 +1,9 @@
-//! The steps on this machine: what is set and where, and the key files.
+//! The steps on this machine: what is set and where, and the files of keys and secrets.
 
 use std::path::Path;
 
+use keybound::proof::DpopKey;
+use keybound_client::{ServiceCredential, TokenBinding};
 use keybound_okta::{Origin, Setting, Settings};
 
 use crate::connection::Connection;
@@ -12,6 +14,9 @@ use super::diagnosis::Diagnosis;
 
 const SETTINGS: &str = "settings";
 const KEYS: &str = "keys";
+
+/// Characters of a secret with 128 random bits in base64url (RFC 6749 section 10.10), at least.
+const SHORTEST_SECRET: usize = 22;
 
 /// The settings, if all can be used.
 pub(super) fn examine(connection: &Connection, diagnosis: &mut Diagnosis) -> Outcome<Option<Settings>> {
@@ -33,35 +38,25 @@ pub(super) fn examine(connection: &Connection, diagnosis: &mut Diagnosis) -> Out
     }
 }
 
-/// Each setting and where it stands.
+/// Each setting and where it stands, on a line of its own.
 fn list(origins: &[Origin]) -> String {
     let each = origins.iter().map(|origin| {
-        let value = origin.shown.as_deref().unwrap_or("(a key itself, not shown)");
+        let value = origin.shown.as_deref().unwrap_or("(not shown)");
         format!("{}: {value} ({})", origin.setting.purpose(), origin.source)
     });
-    each.collect::<Vec<_>>().join("; ")
+    each.collect::<Vec<_>>().join("\n")
 }
 
 fn examine_keys(settings: &Settings, origins: &[Origin], diagnosis: &mut Diagnosis) -> Outcome {
-    let client_key = settings.client_key.public_key().thumbprint();
-    let found = format!(
-        "client key {}, thumbprint {client_key}{}",
-        settings.client_key.algorithm(),
-        place_of(origins, Setting::ClientKey)
-    );
-    let Some(dpop_key) = settings.binding.key() else {
+    let client_key = settings.credential.key().map(|key| key.public_key().thumbprint());
+    let found = credential(&settings.credential, origins);
+    let Some(dpop_key) = dpop_key(&settings.binding, origins) else {
         let found = format!("{found}; no DPoP key: tokens are asked for as Bearer");
         let next = "switch it on: leave KEYBOUND_DPOP and --no-dpop out";
         return diagnosis.warn(KEYS, found, "whoever gets hold of a Bearer token can use it", next);
     };
-    let thumbprint = dpop_key.thumbprint();
-    let origin = if settings.dpop_key_is_fresh {
-        ", made for this run".to_owned()
-    } else {
-        place_of(origins, Setting::DpopKey)
-    };
-    let found = format!("{found}; DPoP key {}, thumbprint {thumbprint}{origin}", dpop_key.algorithm());
-    if thumbprint == client_key {
+    let found = format!("{found}; {dpop_key}");
+    if client_key.is_some() && client_key == settings.binding.key().map(DpopKey::thumbprint) {
         let next = "make a key for proofs of its own: keybound keys new --alg ES256 --out dpop";
         return diagnosis.warn(KEYS, found, "one key does both (RFC 9449 section 2 wants two)", next);
     }
@@ -69,7 +64,55 @@ fn examine_keys(settings: &Settings, origins: &[Origin], diagnosis: &mut Diagnos
         let why = format!("others can read {path}, and KEYBOUND_EXPOSED_KEYS lets that pass");
         return diagnosis.warn(KEYS, found, why, format_args!("chmod 600 {path}"));
     }
-    diagnosis.good(KEYS, found)
+    match secret_fault(settings) {
+        Some((why, next)) => diagnosis.warn(KEYS, found, why, next),
+        None => diagnosis.good(KEYS, found),
+    }
+}
+
+/// What the client authenticates with.
+fn credential(credential: &ServiceCredential, origins: &[Origin]) -> String {
+    match credential.key() {
+        Some(key) => format!(
+            "client key {}, thumbprint {}{}",
+            key.algorithm(),
+            key.public_key().thumbprint(),
+            place_of(origins, Setting::ClientKey)
+        ),
+        None => format!("client secret{}, not shown", place_of(origins, Setting::ClientSecretFile)),
+    }
+}
+
+/// The key for proofs; none where tokens are bound to none.
+fn dpop_key(binding: &TokenBinding, origins: &[Origin]) -> Option<String> {
+    match binding {
+        TokenBinding::Bearer => None,
+        TokenBinding::Dpop(key) => Some(format!(
+            "DPoP key {}, thumbprint {}{}",
+            key.algorithm(),
+            key.thumbprint(),
+            place_of(origins, Setting::DpopKey)
+        )),
+        TokenBinding::FreshDpop(_) => {
+            Some("DPoP key made for this run, once it is known which algorithms are taken".to_owned())
+        }
+    }
+}
+
+/// What is wrong with a secret that can be read, and what to do.
+fn secret_fault(settings: &Settings) -> Option<(&'static str, &'static str)> {
+    let ServiceCredential::Secret { secret, .. } = &settings.credential else { return None };
+    if settings.org_url.is_some() {
+        return Some((
+            "an org's own server takes no client secret for its API (private_key_jwt alone)",
+            "register a key with the app, and set OKTA_CC_PRIVATE_KEY_FILE; or name the issuer that takes the secret: \
+             OKTA_OAUTH2_ISSUER",
+        ));
+    }
+    (secret.expose().len() < SHORTEST_SECRET).then_some((
+        "so short a secret can be guessed (RFC 6749 section 10.10)",
+        "have the issuer make one of 128 random bits or more, or register a key in its place",
+    ))
 }
 
 /// The mode of a key's file, or where else the key is.
@@ -82,10 +125,11 @@ fn place_of(origins: &[Origin], setting: Setting) -> String {
     mode.map(|mode| format!(", file mode {mode:04o}")).unwrap_or_default()
 }
 
-/// The first private key's file that others can read.
+/// The first file of a private key or a secret that others can read.
 fn exposed(origins: &[Origin]) -> Option<String> {
-    let private =
-        origins.iter().filter(|origin| matches!(origin.setting, Setting::ClientKey | Setting::DpopKey));
+    let private = origins.iter().filter(|origin| {
+        matches!(origin.setting, Setting::ClientKey | Setting::ClientSecretFile | Setting::DpopKey)
+    });
     let mut paths = private.filter_map(|origin| origin.key_file.as_deref());
     paths.find(|path| mode(path).is_some_and(|mode| mode & 0o077 != 0)).map(|path| path.display().to_string())
 }

@@ -57,7 +57,8 @@ fn asked(patient: &Patient<'_>) -> Vec<String> {
 }
 
 fn known(patient: &Patient<'_>) -> String {
-    format!("the {} knows {} and takes its key", patient.giver(), patient.settings.grant.client_id)
+    let credential = if patient.settings.credential.key().is_some() { "key" } else { "secret" };
+    format!("the {} knows {} and takes its {credential}", patient.giver(), patient.settings.grant.client_id)
 }
 
 fn tell_scopes(
@@ -128,7 +129,7 @@ fn examine_token(patient: &Patient<'_>, token: &Token, diagnosis: &mut Diagnosis
         0 => "",
         _ => ", after the server's nonce challenge was answered",
     };
-    let Some(key) = patient.settings.binding.key() else {
+    let Some(key) = token.bound_to() else {
         let giver = patient.giver();
         let why = format!("DPoP is off here, and the {giver} gives this app tokens that are bound to no key");
         return diagnosis.warn(TOKEN, "a Bearer token was granted", why, SWITCH_ON);
@@ -186,7 +187,7 @@ pub(super) async fn probe_bearer(
     scopes: &[String],
     diagnosis: &mut Diagnosis,
 ) -> Outcome {
-    if patient.settings.binding.key().is_none() {
+    if !patient.settings.binding.is_bound() {
         return Ok(());
     }
     let mut settings = patient.settings.clone();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use futures_util::TryStreamExt as _;
-use keybound::{Algorithm, PrivateKey, PublicKey, SigningKey};
+use keybound::{Algorithm, PrivateKey, PublicKey, SigningKey, Thumbprint};
 use keybound_okta::{AppKey, OktaClient, Settings};
 use serde_json::json;
 
@@ -69,6 +69,8 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Outcome {
 struct Rotation<'a> {
     connection: &'a Connection,
     settings: Settings,
+    /// The key before.
+    old: Thumbprint,
     algorithm: Algorithm,
     key: PrivateKey,
     /// Its public half as it is registered.
@@ -88,7 +90,8 @@ impl<'a> Rotation<'a> {
         let connection = &arguments.connection;
         let env = EnvSwitch::prepare(&connection.origins()?)?;
         let settings = connection.settings(None)?;
-        let algorithm = arguments.alg.unwrap_or(settings.client_key.algorithm());
+        let old = settings.credential.key().ok_or_else(no_key)?;
+        let (algorithm, old) = (arguments.alg.unwrap_or(old.algorithm()), old.public_key().thumbprint());
         let key = generate(algorithm)?;
         let public = key_file::registrable(key.public_key(), algorithm);
         let prefix = arguments.out.clone().unwrap_or_else(|| {
@@ -97,7 +100,7 @@ impl<'a> Rotation<'a> {
         });
         let files = KeyFiles::with_prefix(&absolute(&prefix)?);
         files.refuse_existing()?;
-        Ok(Self { connection, settings, algorithm, key, public, files, env })
+        Ok(Self { connection, settings, old, algorithm, key, public, files, env })
     }
 
     fn app(&self) -> &str {
@@ -153,7 +156,7 @@ impl<'a> Rotation<'a> {
         let key =
             SigningKey::new(key, self.algorithm).map_err(|error| Failure::new(ExitCode::KeyFile, error))?;
         let mut settings = self.settings.clone();
-        settings.client_key = Arc::new(key);
+        settings.credential = Arc::new(key).into();
         settings.grant.key_id = Some(self.key_id().to_owned());
         if settings.grant.scopes.is_empty() {
             settings.grant.scopes = vec![MANAGE_APPS.to_owned()];
@@ -164,7 +167,8 @@ impl<'a> Rotation<'a> {
     /// Whether the settings are what they are to be, by whoever reads them next.
     fn check_switched(&self) -> Outcome {
         let now = self.connection.settings(None)?;
-        let is_new = now.client_key.public_key().thumbprint() == self.public.thumbprint()
+        let is_new = now.credential.key().map(|key| key.public_key().thumbprint())
+            == Some(self.public.thumbprint())
             && now.grant.key_id.as_deref() == Some(self.key_id());
         if is_new {
             return Ok(());
@@ -176,7 +180,7 @@ impl<'a> Rotation<'a> {
     /// The old key as the org has it, if it can be told which it is.
     async fn old_key(&self, okta: &OktaClient) -> Outcome<AppKey> {
         let keys: Vec<AppKey> = okta.apps().keys(self.app()).try_collect().await?;
-        let thumbprint = self.settings.client_key.public_key().thumbprint();
+        let thumbprint = self.old;
         let is_old = |key: &AppKey| key.public_key().is_some_and(|key| key.thumbprint() == thumbprint);
         keys.into_iter().find(is_old).ok_or_else(|| {
             Failure::new(
@@ -237,6 +241,13 @@ impl<'a> Rotation<'a> {
             )),
         }
     }
+}
+
+/// A secret is replaced where it was made.
+fn no_key() -> Failure {
+    Failure::new(ExitCode::Settings, "there is no key to replace")
+        .because("the app authenticates with a client secret")
+        .do_next("have the issuer make another secret; or register a key, and set OKTA_CC_PRIVATE_KEY_FILE")
 }
 
 /// Where no answer came that can be read, the org may have done what it was asked.

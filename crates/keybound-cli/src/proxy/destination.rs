@@ -5,6 +5,7 @@ use http::Uri;
 use http::uri::{Authority, PathAndQuery};
 use keybound::TargetUri;
 
+use super::reference::Reference;
 use crate::report::{Failure, Outcome};
 
 /// An origin, and the beginning of the paths that go there.
@@ -59,6 +60,37 @@ impl Destinations {
     }
 }
 
+impl Destinations {
+    /// What `reference` of an answer to a request of `asked` refers to: by an address at `local`, this proxy, if a request
+    /// there leads to it; else by its own.
+    pub(super) fn localized(&self, reference: &str, asked: &Uri, local: &str) -> String {
+        let asked = asked.to_string();
+        let (whole, path) = Reference::parse(reference).seen_from(Reference::parse(&asked));
+        let (Some(scheme), Some(authority)) = (whole.scheme, whole.authority) else {
+            return reference.to_owned();
+        };
+        let origin = format!("{scheme}://{authority}");
+        let part =
+            |before: &str, part: Option<&str>| part.map(|it| format!("{before}{it}")).unwrap_or_default();
+        let rest = format!("{}{}", part("?", whole.query), part("#", whole.fragment));
+        let found = TargetUri::parse(&origin).ok().and_then(|target| {
+            let at_origin = self.0.iter().filter(|destination| destination.origin == target.origin());
+            let mut local_paths = at_origin.filter_map(|destination| {
+                let path = destination.local_path(&path)?;
+                // Another origin may take the paths that begin so.
+                self.of(&path).is_some_and(|taken| std::ptr::eq(taken, destination)).then_some(path)
+            });
+            local_paths.next()
+        });
+        match found {
+            Some(path) => format!("{local}{path}{rest}"),
+            // A whole address stays as it came.
+            None if Reference::parse(reference).scheme.is_some() => reference.to_owned(),
+            None => format!("{origin}{path}{rest}"),
+        }
+    }
+}
+
 impl Destination {
     pub(super) fn prefix(&self) -> &str {
         if self.prefix.is_empty() { "/" } else { &self.prefix }
@@ -83,39 +115,11 @@ impl Destination {
         format!("{}{}{}{query}", self.origin, self.base, self.path(asked.path())).parse().ok()
     }
 
-    /// `text` with addresses of the origin written as `local`'s: an address stands at its beginning, or within `<…>`. A
-    /// path at its beginning is the origin's, too.
-    pub(super) fn localized(&self, text: &str, local: &str) -> String {
-        if text.starts_with('/') && !text.starts_with("//") {
-            return self.localized(&format!("{}{text}", self.origin), local);
-        }
-        let mut written = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(at) = rest.find(&self.origin) {
-            let (before, found) = rest.split_at(at);
-            let after = &found[self.origin.len()..];
-            let begins = before.is_empty() && written.is_empty() || before.ends_with('<');
-            let within = after.strip_prefix(&self.base).filter(|after| ends_authority_or_path(after));
-            written.push_str(before);
-            match within {
-                Some(after) if begins => {
-                    written.push_str(local);
-                    written.push_str(&self.prefix);
-                    rest = after;
-                }
-                _ => {
-                    written.push_str(&self.origin);
-                    rest = after;
-                }
-            }
-        }
-        written + rest
+    /// The path of this proxy that leads to `path` of the origin, if it is below what requests go to.
+    fn local_path(&self, path: &str) -> Option<String> {
+        let rest = path.strip_prefix(&self.base)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{}{rest}", self.prefix))
     }
-}
-
-/// `https://org.example.evil` begins with `https://org.example` and is another origin.
-fn ends_authority_or_path(after: &str) -> bool {
-    after.is_empty() || after.starts_with(['/', '?', '#', '>'])
 }
 
 fn destination(text: &str) -> Outcome<Destination> {
@@ -179,38 +183,59 @@ mod tests {
     }
 
     #[test]
-    fn the_addresses_of_an_origin_become_local_ones() {
-        let several = destinations(&["https://org.example", "/billing=https://billing.example/v2"]);
-        let (org, billing) = (several.of("/").unwrap(), several.of("/billing").unwrap());
-        let local = "http://127.0.0.1:8081";
-        for (destination, text, wanted) in [
+    fn what_an_answer_refers_to_is_asked_for_here_if_it_can_be() {
+        let several = destinations(&[
+            "https://org.example",
+            "/billing=https://billing.example/v2",
+            "/files=https://org.example/content",
+        ]);
+        let org = "https://org.example/api/users?limit=2";
+        let billing = "https://billing.example/v2/invoices/7?x";
+        for (asked, reference, wanted, why) in [
+            (org, "https://org.example/api?after=1", "LOCAL/api?after=1", "a whole address"),
+            (org, "HTTPS://ORG.example:443/a#b", "LOCAL/a#b", "in another spelling"),
+            (org, "https://org.example", "LOCAL", "without a path"),
+            (org, "https://org.example.evil/a", "https://org.example.evil/a", "another host"),
+            (org, "https://org.example:8443/a", "https://org.example:8443/a", "another port"),
+            (org, "http://org.example/a", "http://org.example/a", "another scheme"),
+            (org, "https://me@org.example/a", "https://me@org.example/a", "a user"),
             (
                 org,
-                "<https://org.example/api?after=1>; rel=\"next\"",
-                "<http://127.0.0.1:8081/api?after=1>; rel=\"next\"",
+                "https://a.example/?u=https://org.example/b",
+                "https://a.example/?u=https://org.example/b",
+                "within",
             ),
+            (org, "/path?a", "LOCAL/path?a", "a path"),
+            (org, "?after=3", "LOCAL/api/users?after=3", "a query: the next page"),
+            (org, "groups", "LOCAL/api/groups", "a relative path"),
+            (org, "../x", "LOCAL/x", "above"),
+            (org, "", "LOCAL/api/users?limit=2", "the resource itself"),
+            (org, "#part", "LOCAL/api/users?limit=2#part", "a part of it"),
+            (org, "//org.example/path", "LOCAL/path", "without a scheme"),
+            (org, "//other.example/path", "https://other.example/path", "another host without a scheme"),
+            (org, "mailto:a@b.example", "mailto:a@b.example", "no address of a server"),
+            (org, "/billing/1", "https://org.example/billing/1", "a path that leads to another origin here"),
+            (org, "/content/1", "LOCAL/files/1", "below another beginning of the same origin"),
+            (org, "https://billing.example/v2/a", "LOCAL/billing/a", "another origin that is served here"),
+            (billing, "/v2/a", "LOCAL/billing/a", "a path, under a prefix"),
+            (billing, "?after=3", "LOCAL/billing/invoices/7?after=3", "a query, under a prefix"),
+            (billing, "8", "LOCAL/billing/invoices/8", "a relative path, under a prefix"),
+            (billing, "..", "LOCAL/billing/", "above, and still below the base"),
+            (billing, "../..", "https://billing.example/", "above the base"),
+            (billing, "/v2/../v3/a", "https://billing.example/v3/a", "beside the base, by dots"),
             (
-                org,
-                "<https://org.example/a>; rel=\"self\", <https://org.example/b>",
-                "<http://127.0.0.1:8081/a>; rel=\"self\", <http://127.0.0.1:8081/b>",
+                billing,
+                "https://billing.example/v2/../v3",
+                "https://billing.example/v2/../v3",
+                "the same, whole",
             ),
-            (
-                org,
-                "https://org.example/a?u=https://org.example/b",
-                "http://127.0.0.1:8081/a?u=https://org.example/b",
-            ),
-            (org, "<https://org.example.evil/a>", "<https://org.example.evil/a>"),
-            (org, "<https://org.example:8443/a>", "<https://org.example:8443/a>"),
-            (org, "/path?a", "http://127.0.0.1:8081/path?a"),
-            (org, "//other.example/path", "//other.example/path"),
-            (org, "relative", "relative"),
-            (billing, "/v2/a", "http://127.0.0.1:8081/billing/a"),
-            (billing, "/v3/a", "https://billing.example/v3/a"),
-            (billing, "https://billing.example/v2/a", "http://127.0.0.1:8081/billing/a"),
-            (billing, "https://billing.example/v3/a", "https://billing.example/v3/a"),
-            (billing, "https://billing.example/v22", "https://billing.example/v22"),
+            (billing, "/v3/a", "https://billing.example/v3/a", "beside the base"),
+            (billing, "https://billing.example/v22", "https://billing.example/v22", "a name that begins so"),
+            (billing, "https://billing.example/v2", "LOCAL/billing", "the base itself"),
         ] {
-            assert_eq!(destination.localized(text, local), wanted, "{text}");
+            let wanted = wanted.replace("LOCAL", "http://127.0.0.1:8081");
+            let found = several.localized(reference, &asked.parse().unwrap(), "http://127.0.0.1:8081");
+            assert_eq!(found, wanted, "{why}: {reference} at {asked}");
         }
     }
 

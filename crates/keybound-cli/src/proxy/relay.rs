@@ -11,7 +11,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use keybound::exchange::{DPOP, DPOP_NONCE};
@@ -25,6 +25,7 @@ use super::allowed::Allowed;
 use super::body;
 use super::destination::{Destination, Destinations};
 use super::metrics;
+use super::reference;
 use super::refusal::NotRelayed;
 
 /// What this proxy adds to `Via` (RFC 9110 section 7.6.3).
@@ -62,19 +63,20 @@ impl Relay {
         let destination = self.destinations.of(asked.path()).ok_or(NotRelayed::NoOrigin)?;
         self.allowed.check(&head.method, asked.path()).map_err(NotRelayed::NotAllowed)?;
         let request = outgoing(head, &asked, destination, body::read_ahead(body).await?)?;
+        let target = request.uri().clone();
         let client = self.okta.client_for(request.method(), request.uri().path());
         match client.map_err(|_| NotRelayed::NoScopes)?.execute(request).await {
-            Ok(answer) => Ok(self.incoming(answer.map(Either::Left), destination)),
+            Ok(answer) => Ok(self.incoming(answer.map(Either::Left), &target)),
             // After all that a client can do, the origin's own words are the best that can be said.
             Err(CallError::Refused(refused)) => {
-                Ok(self.incoming(refused.response.map(|body| Either::Right(body.into())), destination))
+                Ok(self.incoming(refused.response.map(|body| Either::Right(body.into())), &target))
             }
             Err(error) => Err(NotRelayed::Call(Box::new(error))),
         }
     }
 
-    /// What goes to the program in place of the origin's answer.
-    fn incoming(&self, mut answer: Response<AnswerBody>, destination: &Destination) -> Response<AnswerBody> {
+    /// What goes to the program in place of the origin's answer to a request of `target`.
+    fn incoming(&self, mut answer: Response<AnswerBody>, target: &Uri) -> Response<AnswerBody> {
         let headers = answer.headers_mut();
         hop_by_hop::remove(headers);
         // What is between the origin and this proxy.
@@ -83,7 +85,8 @@ impl Relay {
         }
         if let Some(local) = &self.local {
             for name in &ADDRESSES {
-                localize(headers, name, destination, local);
+                let written = |reference: &str| self.destinations.localized(reference, target, local);
+                localize(headers, name, written);
             }
         }
         headers.append(VIA, VIA_US);
@@ -125,15 +128,15 @@ fn outgoing(
     Ok(request)
 }
 
-/// Addresses of the origin in the fields `name` become this proxy's.
-fn localize(headers: &mut HeaderMap, name: &HeaderName, destination: &Destination, local: &str) {
-    let written = |field: &HeaderValue| match field.to_str() {
-        Ok(text) => {
-            HeaderValue::try_from(destination.localized(text, local)).unwrap_or_else(|_| field.clone())
-        }
-        Err(_) => field.clone(),
+/// The references in the fields `name` become what `write` makes of them.
+fn localize(headers: &mut HeaderMap, name: &HeaderName, write: impl Fn(&str) -> String) {
+    let written = |field: &HeaderValue| {
+        let text = field.to_str().ok()?;
+        let text = if *name == LINK { reference::in_links(text, &write) } else { write(text.trim()) };
+        HeaderValue::try_from(text).ok()
     };
-    let fields: Vec<_> = headers.get_all(name).iter().map(written).collect();
+    let fields: Vec<_> =
+        headers.get_all(name).iter().map(|field| written(field).unwrap_or_else(|| field.clone())).collect();
     headers.remove(name);
     for field in fields {
         headers.append(name, field);

@@ -3,18 +3,14 @@
 //! the program's DPoP key.
 //!
 //! ```no_run
-//! use std::sync::Arc;
-//! use keybound::proof::DpopKey;
-//! use keybound::SigningKey;
 //! use keybound_client::authorization::{Asked, Loopback, UserAuthorization};
 //! use keybound_client::{ClientRegistration, System, TokenBinding, discover};
 //!
 //! # async fn sign_in() -> Result<(), Box<dyn std::error::Error>> {
 //! let system = System::default();
 //! let metadata = discover(&system.transport, "https://as.example.com").await?;
-//! let key = DpopKey::new(Arc::new(SigningKey::generate(metadata.choose_proof_algorithm()?)?));
 //! let client = ClientRegistration::public("client-id");
-//! let authorization = UserAuthorization::new(system, metadata, client, TokenBinding::Dpop(key))?;
+//! let authorization = UserAuthorization::new(system, metadata, client, TokenBinding::fresh())?;
 //!
 //! let asked = Asked { scopes: vec!["things.read".to_owned()], ..Asked::default() };
 //! let browser = authorization.begin(asked, &Loopback::default()).await?;
@@ -44,7 +40,7 @@ use keybound::proof::DpopKey;
 use crate::authorization_client::AuthorizationClient;
 use crate::registration::ClientRegistration;
 use crate::system::System;
-use crate::token_source::TokenBinding;
+use crate::token_source::{TokenBinding, TokenError};
 use loopback::Listener;
 use signed_in::{SignIn, Verifier};
 
@@ -84,16 +80,18 @@ pub struct AuthorizationOnDevice {
 }
 
 impl UserAuthorization {
-    /// A program that is registered as `client`. What the server says that it does not take is refused here.
+    /// A program that is registered as `client`. What the server says that it does not take is refused here, and a fresh
+    /// key is made of an algorithm that it takes.
     pub fn new(
         system: System,
         metadata: ServerMetadata,
         client: ClientRegistration,
         binding: TokenBinding,
-    ) -> Result<Self, NotSupported> {
-        if let Some(key) = binding.key() {
-            metadata.allow_proof_algorithm(key.algorithm())?;
-        }
+    ) -> Result<Self, AuthorizationError> {
+        binding.key_for(Some(&metadata)).map_err(|error| match error {
+            TokenError::NotSupported(problem) => problem.into(),
+            error => AuthorizationError::from(error),
+        })?;
         metadata.allow_client_authentication(&client.identity().authentication)?;
         Ok(Self { client: AuthorizationClient::new(system, client, binding), metadata })
     }

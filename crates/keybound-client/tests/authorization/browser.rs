@@ -170,12 +170,12 @@ async fn a_server_that_does_not_do_it_is_not_asked() {
     let begin = |members: &str| begin_as(ClientRegistration::public("c"), members);
     assert!(matches!(
         begin(r#","dpop_signing_alg_values_supported":["RS256"]"#),
-        Err(NotSupported::ProofAlgorithm { .. })
+        Err(AuthorizationError::NotSupported(NotSupported::ProofAlgorithm { .. }))
     ));
     let by_key_alone = r#","token_endpoint_auth_methods_supported":["private_key_jwt"]"#;
     assert!(matches!(
         begin_as(ClientRegistration::with_secret("c", Secret::new("s")), by_key_alone),
-        Err(NotSupported::ClientAuthentication { .. })
+        Err(AuthorizationError::NotSupported(NotSupported::ClientAuthentication { .. }))
     ));
     assert!(begin(by_key_alone).is_ok(), "a public client does not authenticate: RFC 6749 section 3.2.1");
     for (members, why) in [

@@ -93,6 +93,21 @@ async fn each_refresh_token_is_kept_before_the_one_before_is_forgotten() {
 }
 
 #[tokio::test]
+async fn a_refresh_names_the_resources_that_its_token_is_for() {
+    let mut refreshing = Refreshing::from(0, 0, rotate).await;
+    refreshing.token().await.unwrap();
+    refreshing.refresher.resources = vec!["https://a.example".to_owned(), "https://b.example/x".to_owned()];
+    refreshing.token().await.unwrap();
+    let named = refreshing.server.asked().into_iter().map(|asked| {
+        let form = url::form_urlencoded::parse(&asked.body).into_owned();
+        form.filter(|(name, _)| name == "resource").map(|(_, value)| value).collect::<Vec<_>>()
+    });
+    let named: Vec<_> = named.collect();
+    assert!(named[0].is_empty(), "all that the user was asked for: RFC 8707 section 2.2");
+    assert_eq!(named[1], ["https://a.example", "https://b.example/x"], "RFC 8707 section 2.2");
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_rotate_keeps_the_token() {
     let refreshing =
         Refreshing::from(0, 0, |_| answer(200, &[], r#"{"access_token":"t","token_type":"DPoP"}"#)).await;

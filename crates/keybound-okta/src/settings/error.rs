@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keybound::KeyError;
-
+use super::credential::SecretProblem;
 use super::env_file::EnvFileError;
 use super::file::ReadError;
 use super::issuer::IssuerProblem;
@@ -116,6 +115,24 @@ pub enum SettingsError {
         /// What is wrong.
         problem: Box<KeyProblem>,
     },
+    /// The client secret can't be used.
+    #[error("the client secret ({from}): {} {problem}", place(.path.as_deref()))]
+    Secret {
+        /// Where it is set.
+        from: Source,
+        /// The file, if there is one.
+        path: Option<PathBuf>,
+        /// What is wrong.
+        problem: SecretProblem,
+    },
+    /// Two things to authenticate with, where one is needed.
+    #[error("the service app is to authenticate by one of {one} and {other}, and nothing says by which")]
+    TwoCredentials {
+        /// Where one is set.
+        one: Source,
+        /// Where the other is.
+        other: Source,
+    },
     /// The two halves of the DPoP key are not of one key.
     #[error("the public key ({public}) is not that of the private key ({private}): their thumbprints differ")]
     KeyPair {
@@ -142,9 +159,6 @@ pub enum SettingsError {
         /// The file.
         path: PathBuf,
     },
-    /// No key for proofs could be made.
-    #[error("no key for DPoP proofs could be made: {0}")]
-    Generate(#[from] KeyError),
 }
 
 impl SettingsError {
@@ -180,18 +194,23 @@ impl SettingsError {
                     .to_owned()
             }
             Self::Key { path, problem, .. } => problem.advice(path.as_deref()),
+            Self::Secret { path, problem, .. } => problem.advice(path.as_deref()),
+            Self::TwoCredentials { .. } => {
+                "Take one away, or say which: KEYBOUND_TOKEN_ENDPOINT_AUTH_METHOD=private_key_jwt, client_secret_basic \
+                 or client_secret_post."
+                    .to_owned()
+            }
             Self::CertificateAuthorities { .. } | Self::NoCertificate { .. } => {
                 "Set KEYBOUND_CA_FILE to a PEM file with the certificate of the authority; a local org says \
                  where its own is when it starts."
                     .to_owned()
             }
-            Self::Generate(_) => "Try again; if it stays, the cryptographic library is at fault.".to_owned(),
         }
     }
 
-    /// Whether a key is at fault, rather than another setting.
+    /// Whether a key or a secret is at fault, rather than another setting.
     pub fn is_about_key(&self) -> bool {
-        matches!(self, Self::Key { .. } | Self::KeyPair { .. } | Self::Generate(_))
+        matches!(self, Self::Key { .. } | Self::KeyPair { .. } | Self::Secret { .. })
     }
 }
 

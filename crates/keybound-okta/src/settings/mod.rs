@@ -1,6 +1,7 @@
 //! Settings of a client of an org, from given values, the environment, a profile, a `.env` file and
 //! `okta.yaml`, by the names that Okta's samples and SDKs use.
 
+mod credential;
 mod env_file;
 mod error;
 mod file;
@@ -16,9 +17,10 @@ mod sources;
 use std::sync::Arc;
 
 use keybound::proof::DpopKey;
-use keybound::{Algorithm, PublicKey, Signer, SigningKey};
-use keybound_client::{Issuer, ServiceGrant, TokenBinding, TransportOptions, field};
+use keybound::{Algorithm, PublicKey, Signer};
+use keybound_client::{Issuer, ServiceCredential, ServiceGrant, TokenBinding, TransportOptions, field};
 
+pub use credential::SecretProblem;
 pub use env_file::EnvFileError;
 pub use error::SettingsError;
 pub use file::ReadError;
@@ -30,6 +32,7 @@ pub use setting::Setting;
 pub use sources::{Origin, Source, Sources};
 
 use crate::org_url::OrgUrl;
+use credential::Chosen;
 use key_file::{KeyOfSettings, KeyText};
 use sources::{Found, OpenSources};
 
@@ -46,13 +49,11 @@ pub struct Settings {
     /// the scopes. Where there are none, each call of an org asks for those that its operation needs, and for other APIs
     /// the issuer chooses.
     pub grant: ServiceGrant,
-    /// The key that the app authenticates with.
-    pub client_key: Arc<dyn Signer>,
-    /// Whether tokens are bound to a key, and to which.
+    /// The key or the secret that the app authenticates with.
+    pub credential: ServiceCredential,
+    /// Whether tokens are bound to a key, and to which: the one that is set, or a fresh one. A fresh one is gone with
+    /// these settings, and its tokens are of no more use then.
     pub binding: TokenBinding,
-    /// Whether the key that tokens are bound to was made for these settings alone: with them it is gone, and its
-    /// tokens are of no more use.
-    pub dpop_key_is_fresh: bool,
     /// Whether tokens that are bound to a key that stays may be kept between runs.
     pub keeps_tokens: bool,
     /// Certificate authorities (PEM) to trust beside the system's.
@@ -65,21 +66,19 @@ impl Settings {
     /// Files are read while this runs, and keys that are elsewhere are opened; it blocks for as long as that takes.
     pub fn resolve(sources: Sources<'_>) -> Result<Self, SettingsError> {
         let sources = sources.open()?;
-        check_authorization_mode(&sources)?;
+        let chosen = Chosen::find(&sources)?;
         let (org_url, server) = issuer::server(&sources)?;
         let mut grant = ServiceGrant::new(server, client_id(&sources)?, scopes(&sources)?);
         (grant.resources, grant.audience) = (issuer::resources(&sources)?, issuer::audience(&sources));
-        let (client_key, key_id) = client_key(&sources)?;
+        let chosen = chosen.ok_or_else(|| sources.missing(Setting::ClientKey))?;
+        let (credential, key_id) = chosen.read(&sources)?;
         grant.key_id = key_id;
-        let binding = binding(&sources)?;
-        let dpop_key_is_set = sources.find(Setting::DpopKey).is_some();
         Ok(Self {
             org_url,
             grant,
-            client_key,
+            credential,
+            binding: binding(&sources, &chosen)?,
             keeps_tokens: keeps_tokens(&sources)?,
-            dpop_key_is_fresh: binding.key().is_some() && !dpop_key_is_set,
-            binding,
             certificate_authorities: certificate_authorities(&sources)?,
         })
     }
@@ -112,6 +111,10 @@ pub struct UserSettings {
     pub client_id: Option<String>,
     /// The scopes that are set.
     pub scopes: Vec<String>,
+    /// The resources that tokens are for (RFC 8707).
+    pub resources: Vec<String>,
+    /// The same by the name of some servers; no standard has it in an authorization request.
+    pub audience: Option<String>,
     /// Whether bound tokens may be kept between runs.
     pub keeps_tokens: bool,
     /// Certificate authorities (PEM) to trust beside the system's.
@@ -127,6 +130,8 @@ impl UserSettings {
             issuer: issuer::issuer(&sources)?,
             client_id: sources.find(Setting::ClientId).map(|_| client_id(&sources)).transpose()?,
             scopes: scopes(&sources)?,
+            resources: issuer::resources(&sources)?,
+            audience: issuer::audience(&sources),
             keeps_tokens: keeps_tokens(&sources)?,
             certificate_authorities: certificate_authorities(&sources)?,
         })
@@ -146,22 +151,9 @@ impl std::fmt::Debug for Settings {
             .debug_struct("Settings")
             .field("org_url", &self.org_url.as_ref().map(OrgUrl::origin))
             .field("grant", &self.grant)
-            .field("client_key", &self.client_key.public_key().thumbprint())
+            .field("credential", &self.credential)
             .field("binding", &self.binding)
             .finish_non_exhaustive()
-    }
-}
-
-fn check_authorization_mode(sources: &OpenSources<'_>) -> Result<(), SettingsError> {
-    let found = about_app(sources, Setting::AuthorizationMode);
-    meaning(found, Setting::AuthorizationMode, "PrivateKey", &[("privatekey", ())]).map(drop)
-}
-
-/// What is said of the app whose key is found; not what another file says of another app.
-fn about_app(sources: &OpenSources<'_>, setting: Setting) -> Option<Found> {
-    match sources.find(Setting::ClientKey) {
-        Some(key) => sources.find_about(setting, &key),
-        None => sources.find(setting),
     }
 }
 
@@ -203,33 +195,17 @@ fn keeps_tokens(sources: &OpenSources<'_>) -> Result<bool, SettingsError> {
     Ok(meaning(found, Setting::Cache, "`on` or `off`", &words)?.unwrap_or(true))
 }
 
-/// The app's key, and its id: the one that is set, or else that of its JWK.
-fn client_key(sources: &OpenSources<'_>) -> Result<(Arc<dyn Signer>, Option<String>), SettingsError> {
-    let found = sources.require(Setting::ClientKey)?;
-    let set = sources.find_about(Setting::KeyId, &found).map(|found| found.value.trim().to_owned());
-    if let Some(key) = key_elsewhere(sources, Setting::ClientKey, &found, None)? {
-        return Ok((key, set));
-    }
-    let key = private_key(sources, Setting::ClientKey, &found)?;
-    let key_id = set.or_else(|| key.key_id.clone());
-    let key = key.into_signing_key(None).map_err(|problem| key_error(Setting::ClientKey, &found, problem))?;
-    Ok((Arc::new(key), key_id))
-}
-
-/// The key that tokens are bound to: the one that is set, or a fresh one, for which a P-256 key is made in
-/// microseconds and signs thirty times as fast as an RSA key.
-fn binding(sources: &OpenSources<'_>) -> Result<TokenBinding, SettingsError> {
+/// The key that tokens are bound to: the one that is set, or one that is made when the server has said of which algorithm.
+fn binding(sources: &OpenSources<'_>, chosen: &Chosen) -> Result<TokenBinding, SettingsError> {
     let words = [("required", true), ("true", true), ("off", false), ("false", false)];
-    let found = about_app(sources, Setting::Dpop);
+    let found = sources.find_about(Setting::Dpop, &chosen.found);
     let dpop = meaning(found, Setting::Dpop, "`required` or `off`", &words)?.unwrap_or(true);
     if !dpop {
         return Ok(TokenBinding::Bearer);
     }
     let key = match (sources.find(Setting::DpopKey), sources.find(Setting::DpopPublicKey)) {
-        (None, None) => Arc::new(SigningKey::generate(Algorithm::ES256)?),
-        (None, Some(_)) => {
-            sources.require(Setting::DpopKey).and_then(|found| dpop_key(sources, &found, None))?
-        }
+        (None, None) => return Ok(TokenBinding::fresh()),
+        (None, Some(_)) => return Err(sources.missing(Setting::DpopKey)),
         (Some(private), public) => dpop_key(sources, &private, public.as_ref())?,
     };
     Ok(TokenBinding::Dpop(DpopKey::new(key)))

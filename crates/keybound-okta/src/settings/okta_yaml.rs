@@ -1,5 +1,6 @@
 //! `okta.yaml`, as Okta's SDKs read it: `okta: client: {orgUrl, clientId, scopes, privateKey, kid, …}`, and
-//! `okta: oauth2: issuer` beside it, as Okta's Spring starter has it. Members that are for the SDKs alone are passed over.
+//! `okta: oauth2: {issuer, clientId, clientSecret}` beside it, as Okta's Spring starter has it. Members that are for the
+//! SDKs alone are passed over. `client` and `oauth2` may be two apps: where `client` has a key, it is the one.
 
 use std::io;
 use std::path::Path;
@@ -47,6 +48,11 @@ pub enum OktaYamlError {
 /// What stands in `oauth2`.
 const ISSUER: (&str, &str, Setting) = ("issuer", "okta.oauth2.issuer", Setting::Issuer);
 
+/// The app there.
+const CLIENT_ID: (&str, &str, Setting) = ("clientId", "okta.oauth2.clientId", Setting::ClientId);
+const CLIENT_SECRET: (&str, &str, Setting) =
+    ("clientSecret", "okta.oauth2.clientSecret", Setting::ClientSecret);
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Document {
@@ -86,6 +92,14 @@ fn parse(text: &str) -> Result<Vec<FileEntry>, OktaYamlError> {
     };
     let mut entries: Vec<_> = MEMBERS.iter().filter_map(|member| entry(&mut client, *member)).collect();
     entries.extend(entry(&mut oauth2, ISSUER));
+    let has_key = entries.iter().any(|entry| entry.setting == Setting::ClientKey);
+    if let Some(secret) = entry(&mut oauth2, CLIENT_SECRET).filter(|_| !has_key) {
+        if let Some(client_id) = entry(&mut oauth2, CLIENT_ID) {
+            entries.retain(|entry| entry.setting != Setting::ClientId);
+            entries.push(client_id);
+        }
+        entries.push(secret);
+    }
     Ok(entries)
 }
 
@@ -142,6 +156,33 @@ mod tests {
         {
             let text = format!("okta: {{client: {{scopes: {scopes}}}}}");
             assert_eq!(values(&text), [(Setting::Scopes, expected.to_owned())], "{why}");
+        }
+        let secret = (Setting::ClientSecret, "s");
+        for (client, oauth2, expected, why) in [
+            (
+                "clientId: a",
+                "clientSecret: s",
+                &[(Setting::ClientId, "a"), secret][..],
+                "one app in two places",
+            ),
+            (
+                "clientId: a",
+                "clientId: b, clientSecret: s",
+                &[(Setting::ClientId, "b"), secret],
+                "its own id",
+            ),
+            ("clientId: a", "clientId: b", &[(Setting::ClientId, "a")], "an app without a secret"),
+            (
+                "clientId: a, privateKey: k",
+                "clientId: b, clientSecret: s",
+                &[(Setting::ClientId, "a"), (Setting::ClientKey, "k")],
+                "two apps: the one with the key",
+            ),
+        ] {
+            let found = values(&format!("okta: {{client: {{{client}}}, oauth2: {{{oauth2}}}}}"));
+            let expected: Vec<_> =
+                expected.iter().map(|(setting, it)| (*setting, (*it).to_owned())).collect();
+            assert_eq!(found, expected, "{why}");
         }
         let jwk = values(r#"okta: {client: {privateKey: {"kty":"EC"}}}"#);
         assert_eq!(jwk, [(Setting::ClientKey, r#"{"kty":"EC"}"#.to_owned())], "a JWK that is written out");

@@ -35,6 +35,9 @@ const MEMBERS: &[(&str, Setting)] = &[
     ("assertion_audience", Setting::AssertionAudience),
     ("private_key_file", Setting::ClientKey),
     ("key_id", Setting::KeyId),
+    ("client_secret", Setting::ClientSecret),
+    ("client_secret_file", Setting::ClientSecretFile),
+    ("token_endpoint_auth_method", Setting::TokenEndpointAuthMethod),
     ("dpop", Setting::Dpop),
     ("dpop_private_key_file", Setting::DpopKey),
     ("dpop_public_key_file", Setting::DpopPublicKey),
@@ -134,4 +137,19 @@ fn entry(path: &Path, member: &str, value: &Value) -> Result<FileEntry, ProfileE
     };
     let texts = texts.ok_or_else(|| ProfileError::NotText { path: path.to_owned(), member: name })?;
     Ok(FileEntry { setting: *setting, name, value: Zeroizing::new(texts.join(" ")) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_member_is_a_setting_that_is_listed_once() {
+        for (name, setting) in MEMBERS {
+            assert_eq!(Setting::ALL.iter().filter(|listed| *listed == setting).count(), 1, "{name}");
+        }
+        let of_sdks_alone = [Setting::AuthorizationMode];
+        let listed = Setting::ALL.iter().filter(|setting| !of_sdks_alone.contains(setting));
+        assert_eq!(listed.count(), MEMBERS.len(), "a profile has a member for each setting");
+    }
 }

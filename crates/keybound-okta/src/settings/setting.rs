@@ -24,7 +24,14 @@ pub enum Setting {
     ClientKey,
     /// The id under which the app's public key is registered.
     KeyId,
-    /// How the app authenticates: `PrivateKey` is the one way that there is here.
+    /// The secret that the app authenticates with in place of a key.
+    ClientSecret,
+    /// A file that has it.
+    ClientSecretFile,
+    /// How the app authenticates (RFC 7591 section 2): `private_key_jwt`, `client_secret_basic` or
+    /// `client_secret_post`; not set, by what it has and what the issuer takes.
+    TokenEndpointAuthMethod,
+    /// The same by Okta's SDKs: `PrivateKey` is the one word that there is here.
     AuthorizationMode,
     /// Whether tokens are bound to a key: `required` or `off`.
     Dpop,
@@ -43,7 +50,7 @@ pub enum Setting {
 
 impl Setting {
     /// All of them, in the order in which a client needs them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::OrgUrl,
         Self::Issuer,
         Self::ClientId,
@@ -53,12 +60,16 @@ impl Setting {
         Self::AssertionAudience,
         Self::ClientKey,
         Self::KeyId,
+        Self::ClientSecret,
+        Self::ClientSecretFile,
+        Self::TokenEndpointAuthMethod,
         Self::AuthorizationMode,
         Self::Dpop,
         Self::DpopKey,
         Self::DpopPublicKey,
         Self::CertificateAuthorities,
         Self::ExposedKeys,
+        Self::Cache,
     ];
 
     /// Its names in the environment; the first that has a value counts. The names of Okta's samples come
@@ -67,13 +78,16 @@ impl Setting {
         match self {
             Self::OrgUrl => &["OKTA_ORG_URL", "OKTA_CLIENT_ORGURL"],
             Self::Issuer => &["OKTA_OAUTH2_ISSUER"],
-            Self::ClientId => &["OKTA_CLIENT_ID", "OKTA_CLIENT_CLIENTID"],
+            Self::ClientId => &["OKTA_CLIENT_ID", "OKTA_CLIENT_CLIENTID", "OKTA_OAUTH2_CLIENT_ID"],
             Self::Scopes => &["OKTA_SCOPES", "OKTA_CLIENT_SCOPES"],
             Self::Resources => &["KEYBOUND_RESOURCE"],
             Self::Audience => &["KEYBOUND_AUDIENCE"],
             Self::AssertionAudience => &["KEYBOUND_ASSERTION_AUDIENCE"],
             Self::ClientKey => &["OKTA_CC_PRIVATE_KEY_FILE", "OKTA_CLIENT_PRIVATEKEY"],
             Self::KeyId => &["OKTA_CLIENT_KID"],
+            Self::ClientSecret => &["OKTA_CLIENT_SECRET", "OKTA_OAUTH2_CLIENT_SECRET"],
+            Self::ClientSecretFile => &["OKTA_CLIENT_SECRET_FILE"],
+            Self::TokenEndpointAuthMethod => &["KEYBOUND_TOKEN_ENDPOINT_AUTH_METHOD"],
             Self::AuthorizationMode => &["OKTA_CLIENT_AUTHORIZATIONMODE"],
             Self::Dpop => &["KEYBOUND_DPOP", "OKTA_CLIENT_DPOPENABLED"],
             Self::DpopKey => &["OKTA_DPOP_PRIVATE_KEY_FILE"],
@@ -96,6 +110,9 @@ impl Setting {
             Self::AssertionAudience => "what client assertions are for",
             Self::ClientKey => "the private key of the service app",
             Self::KeyId => "the id of the service app's key",
+            Self::ClientSecret => "the client secret of the service app",
+            Self::ClientSecretFile => "the file of the service app's client secret",
+            Self::TokenEndpointAuthMethod => "how the service app authenticates",
             Self::AuthorizationMode => "the authorization mode",
             Self::Dpop => "whether tokens are bound to a key (DPoP)",
             Self::DpopKey => "the private key for DPoP proofs",
@@ -127,7 +144,11 @@ impl Setting {
             Self::ClientKey => {
                 "Set OKTA_CC_PRIVATE_KEY_FILE to the file that has the app's private key, PEM or JWK, or to a \
                  reference to a key elsewhere; its public key is registered with the app (admin console → Applications → the app → Client \
-                 Credentials)."
+                 Credentials). Where the issuer gave a secret in place of that: OKTA_CLIENT_SECRET_FILE, or OKTA_CLIENT_SECRET."
+            }
+            Self::ClientSecret => {
+                "Set OKTA_CLIENT_SECRET_FILE to a file that has the secret and only you can read, or OKTA_CLIENT_SECRET to \
+                 the secret itself."
             }
             Self::DpopKey => {
                 "Set OKTA_DPOP_PRIVATE_KEY_FILE to the file that has the private key, PEM or JWK; or leave \

@@ -12,7 +12,7 @@ use super::env_file::EnvFile;
 use super::error::SettingsError;
 use super::setting::Setting;
 use super::settings_file::SettingsFile;
-use super::{key_file, key_reference, okta_yaml, profile};
+use super::{credential, key_file, key_reference, okta_yaml, profile};
 
 /// The variable that chooses a profile.
 const PROFILE: &str = "KEYBOUND_PROFILE";
@@ -77,10 +77,10 @@ pub struct Origin {
     pub setting: Setting,
     /// Where.
     pub source: Source,
-    /// The value; of a key the path of its file or the reference to it, and nothing of a key that stands there
-    /// itself.
+    /// The value; of a file its path, of a key elsewhere the reference to it, and nothing of a key or a secret that stands
+    /// there itself.
     pub shown: Option<String>,
-    /// The file of a key that is one.
+    /// The file of a key or a secret that is in one.
     pub key_file: Option<PathBuf>,
     /// Which key, if it is in no file.
     pub key_reference: Option<KeyReference>,
@@ -170,12 +170,17 @@ impl<'e> Sources<'e> {
 impl Origin {
     fn of(setting: Setting, found: Found) -> Self {
         let is_key = matches!(setting, Setting::ClientKey | Setting::DpopKey | Setting::DpopPublicKey);
-        let key_file = if is_key { key_file::shown_path_of(&found) } else { None };
+        let is_secret = matches!(setting, Setting::ClientSecret | Setting::ClientSecretFile);
+        let key_file =
+            if is_key { key_file::shown_path_of(&found) } else { credential::shown_path_of(setting, &found) };
         // What is no reference may have the PIN in it, and is not shown.
         let key_reference = key_reference::of(&found).filter(|_| is_key).and_then(Result::ok);
         let shown = match &key_file {
             Some(path) => Some(field::readable(&path.display().to_string())),
-            None if is_key && key_reference.is_none() => None,
+            None if setting == Setting::CertificateAuthorities => {
+                Some(field::readable(&found.folder.join(found.value.trim()).display().to_string()))
+            }
+            None if is_secret || is_key && key_reference.is_none() => None,
             None => Some(field::readable(found.value.trim())),
         };
         Self { setting, source: found.source, shown, key_file, key_reference }
@@ -220,7 +225,7 @@ impl OpenSources<'_> {
     }
 
     /// How far down in the order of sources `source` is.
-    fn rank(&self, source: &Source) -> usize {
+    pub(super) fn rank(&self, source: &Source) -> usize {
         match source {
             Source::Given => 0,
             Source::Environment { .. } => 1,
@@ -234,11 +239,13 @@ impl OpenSources<'_> {
 
     /// The first value of `setting`, without which nothing goes.
     pub(super) fn require(&self, setting: Setting) -> Result<Found, SettingsError> {
-        self.find(setting).ok_or_else(|| SettingsError::Missing {
-            setting,
-            env_file: self.env_file_path.clone(),
-            env_file_exists: self.env_file.is_some(),
-        })
+        self.find(setting).ok_or_else(|| self.missing(setting))
+    }
+
+    /// Nothing is set, and nothing goes without it.
+    pub(super) fn missing(&self, setting: Setting) -> SettingsError {
+        let env_file = self.env_file_path.clone();
+        SettingsError::Missing { setting, env_file, env_file_exists: self.env_file.is_some() }
     }
 
     /// The working folder, in which `.env` is.

@@ -38,9 +38,8 @@ pub(crate) fn client_with(origin: &str, scopes: &[&str], time: NumericDate) -> (
     let settings = Settings {
         grant: ClientCredentials::new(&org_url.token_endpoint(), "0oa1", scopes.to_vec()).unwrap().into(),
         org_url: Some(org_url),
-        client_key: key(),
+        credential: key().into(),
         binding: TokenBinding::Dpop(DpopKey::new(key())),
-        dpop_key_is_fresh: true,
         keeps_tokens: true,
         certificate_authorities: Vec::new(),
     };

@@ -10,7 +10,6 @@ use std::time::Duration;
 use axum::response::Response;
 use http::StatusCode;
 use keybound::NumericDate;
-use keybound::random::jwt_id;
 
 use super::AuthorizationServer;
 use super::authorization_request::{AuthorizationRequest, NoTarget, NotAuthorized, RequestRefusal};
@@ -18,6 +17,7 @@ use super::browser::{Browser, FormPurpose};
 use super::endpoint::Asked;
 use super::refusal::TokenRefusal;
 use crate::form::Form;
+use crate::okta_id::{self, IdKind};
 use crate::pages::{Consent, Page as _, SignIn};
 use crate::store::{Authorization, KeptCode, PasswordCheck, Session};
 use crate::user::User;
@@ -171,7 +171,7 @@ impl AuthorizationServer {
         match given() {
             Ok(code) => {
                 tracing::info!(client_id = request.app.client_id, user_id = session.user_id, "code granted");
-                self.log_single_sign_on(asked, user, &request.app);
+                self.log_single_sign_on(asked, (session, user), &request.app);
                 Ok(request.target.code(&code, &self.issuer))
             }
             Err(refusal) => Err(NotAuthorized::There(Box::new(request.target.clone()), refusal)),
@@ -187,7 +187,7 @@ impl AuthorizationServer {
         now: NumericDate,
     ) -> Result<Authorization, TokenRefusal> {
         Ok(Authorization {
-            id: jwt_id(self.org.random.as_ref())?,
+            id: okta_id::generate(IdKind::Authorization, self.org.random.as_ref())?,
             server: self.id.clone(),
             client_id: client_id.to_owned(),
             user_id: session.user_id.clone(),
@@ -206,7 +206,7 @@ impl AuthorizationServer {
         longest: Option<u64>,
         now: NumericDate,
     ) -> Result<Option<(Session, User)>, TokenRefusal> {
-        let Some(session) = self.org.store.session(browser.secret(), now)? else { return Ok(None) };
+        let Some(session) = self.org.store.session(browser.session(), now)? else { return Ok(None) };
         if longest == Some(0)
             || longest.is_some_and(|longest| now.since(session.signed_in) > Duration::from_secs(longest))
         {
@@ -238,7 +238,7 @@ impl AuthorizationServer {
         };
         let Some(user) = self.user_if_active(&user_id)? else { return Ok(Err(UNABLE)) };
         let browser = self.new_browser()?;
-        self.org.store.end_session(before.secret())?;
+        self.org.store.end_session(before.session())?;
         let session = self.org.store.begin_session(browser.secret(), user_id, now)?;
         Ok(Ok((browser, session, user)))
     }

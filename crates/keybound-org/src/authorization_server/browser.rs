@@ -12,6 +12,7 @@ use keybound::{Secret, base64url};
 
 use super::AuthorizationServer;
 use crate::cookie::Cookie;
+use crate::store::SessionName;
 
 /// What a form is for; a token of one form is good for no other, and a yes for what the user was shown alone.
 #[derive(Clone, Copy)]
@@ -80,6 +81,11 @@ impl Browser {
     /// What the session is kept under.
     pub(super) fn secret(&self) -> &str {
         self.secret.expose()
+    }
+
+    /// The session, if one began in it.
+    pub(super) fn session(&self) -> SessionName<'_> {
+        SessionName::Cookie(self.secret())
     }
 
     /// The token for a form that this browser is shown.

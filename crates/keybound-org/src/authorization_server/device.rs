@@ -262,7 +262,7 @@ impl AuthorizationServer {
         }
         tracing::info!(client_id = request.client_id, allowed, "device answered");
         if let (true, Some(app)) = (allowed, self.org.store.app(&request.client_id)?) {
-            self.log_single_sign_on(asked, &user, &app);
+            self.log_single_sign_on(asked, (&session, &user), &app);
         }
         let page = if allowed {
             Notice { title: "Device activated", text: "Follow the instructions on your device." }

@@ -44,7 +44,7 @@ impl AuthorizationServer {
             }
         };
         let browser = self.browser(&asked.head.headers)?;
-        let session = self.org.store.session(browser.secret(), now)?;
+        let session = self.org.store.session(browser.session(), now)?;
         if let Some(session) = session.filter(|session| session.user_id == hint.user_id) {
             self.end_session(asked, &browser, &session)?;
         }

@@ -51,7 +51,7 @@ impl AuthorizationServer {
         let begun = self.org.store.begin_session_by_token(token, browser.secret(), now)?;
         let Some(session) = begun else { return Ok(None) };
         let Some(user) = self.user_if_active(&session.user_id)? else { return Ok(None) };
-        self.org.store.end_session(before.secret())?;
+        self.org.store.end_session(before.session())?;
         Ok(Some((browser, session, user)))
     }
 }

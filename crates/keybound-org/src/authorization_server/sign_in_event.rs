@@ -4,7 +4,7 @@ use super::AuthorizationServer;
 use super::endpoint::Asked;
 use crate::event::{Event, EventClient, EventObject};
 use crate::origin;
-use crate::store::{App, PasswordCheck, Store, StoreError};
+use crate::store::{App, PasswordCheck, Session, Store, StoreError};
 use crate::user::User;
 
 /// Characters of a name that was typed, in the log, at most.
@@ -25,18 +25,20 @@ impl AuthorizationServer {
     }
 
     /// Writes that a user's session ended.
-    pub(super) fn log_sign_out(&self, asked: &Asked, user_id: &str) -> Result<(), StoreError> {
-        if let Some(user) = self.org.store.user(user_id)? {
+    pub(super) fn log_sign_out(&self, asked: &Asked, session: &Session) -> Result<(), StoreError> {
+        if let Some(user) = self.org.store.user(&session.user_id)? {
             let event = Event::new("user.session.end", "User logout from Okta").by(in_log(&user));
-            self.log(&event.to(in_log(&user)).from(origin::of(&asked.head)));
+            let event = event.to(in_log(&user)).in_session(&session.id);
+            self.log(&event.from(origin::of(&asked.head)));
         }
         Ok(())
     }
 
     /// Writes that a user, who is signed in, went on to an app.
-    pub(super) fn log_single_sign_on(&self, asked: &Asked, user: &User, app: &App) {
+    pub(super) fn log_single_sign_on(&self, asked: &Asked, (session, user): (&Session, &User), app: &App) {
         let event = Event::new("user.authentication.sso", "User single sign on to app").by(in_log(user));
-        self.log(&event.to(app_in_log(app)).to(in_log(user)).from(origin::of(&asked.head)));
+        let event = event.to(app_in_log(app)).to(in_log(user)).in_session(&session.id);
+        self.log(&event.from(origin::of(&asked.head)));
     }
 
     /// Writes that a user, who is signed in, went on to an app to which nobody has assigned them.

@@ -37,7 +37,7 @@ impl AuthorizationServer {
         }
         let form = asked.parameters().map_err(NoTarget::from)?;
         let browser = self.browser(&asked.head.headers)?;
-        if let Some(session) = self.org.store.session(browser.secret(), self.now())? {
+        if let Some(session) = self.org.store.session(browser.session(), self.now())? {
             self.end_session(asked, &browser, &session)?;
         }
         let signed_out = |text| Notice { title: "Signed out", text }.answer(StatusCode::OK, &[]);
@@ -58,8 +58,8 @@ impl AuthorizationServer {
         browser: &Browser,
         session: &Session,
     ) -> Result<(), StoreError> {
-        self.org.store.end_session(browser.secret())?;
-        self.log_sign_out(asked, &session.user_id)?;
+        self.org.store.end_session(browser.session())?;
+        self.log_sign_out(asked, session)?;
         tracing::info!(user_id = session.user_id, "signed out");
         Ok(())
     }

@@ -45,7 +45,7 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let query = query.unwrap_or_default();
     let span = Span::read(&query, &api)?;
-    let request = ListRequest::of_logs(&query, &LOGS, Order::of_time(span.is_descending))?;
+    let request = ListRequest::in_order(&query, &LOGS, Order::of_time(span.is_descending))?;
     background::run(move || {
         let listing = request.listing(condition(&request, span.since, span.until));
         let page = api.store.events(&listing)?;
@@ -110,7 +110,7 @@ fn not_a_time(name: &str) -> ApiError {
 impl Management {
     /// The page of the whole log that a query asks for by `q`, `filter` and `after`, the newest event first.
     pub(crate) fn newest_events(&self, query: &str) -> Result<(ListRequest, Page<LoggedEvent>), ApiError> {
-        let request = ListRequest::of_logs(query, &LOGS, Order::of_time(true))?;
+        let request = ListRequest::in_order(query, &LOGS, Order::of_time(true))?;
         let page = self.store.events(&request.listing(condition(&request, 0, None)))?;
         Ok((request, page))
     }
@@ -146,7 +146,7 @@ fn view(event: &LoggedEvent) -> Value {
                 "browser": null,
             },
         },
-        "authenticationContext": { "authenticationStep": 0, "externalSessionId": null },
+        "authenticationContext": { "authenticationStep": 0, "externalSessionId": event.session_id },
         "securityContext": {},
         "outcome": { "result": event.outcome_result, "reason": event.outcome_reason },
         "target": event.targets,

@@ -1,4 +1,4 @@
-//! The management API: users, groups, apps, authorization servers, Trusted Origins, the session of a browser and the
+//! The management API: users, groups, apps, authorization servers, Trusted Origins, sessions, the org's settings and the
 //! system log under `/api/v1`, admin roles of apps under `/oauth2/v1/clients`.
 
 mod admission;
@@ -21,6 +21,7 @@ mod logs;
 mod members;
 pub(crate) mod operations;
 mod org_metadata;
+mod org_settings;
 mod page;
 mod rate_limit;
 mod right;
@@ -28,6 +29,7 @@ mod roles;
 mod scope_grants;
 mod sessions;
 mod trusted_origins;
+mod user_clients;
 mod user_lifecycle;
 mod users;
 mod version;
@@ -111,6 +113,7 @@ impl Management {
         };
         let endpoints = users::routes()
             .merge(user_lifecycle::routes())
+            .merge(user_clients::routes())
             .merge(credentials::routes())
             .merge(roles::routes())
             .merge(groups::routes())
@@ -124,6 +127,7 @@ impl Management {
             .merge(authn::routes())
             .merge(sessions::routes())
             .merge(trusted_origins::routes())
+            .merge(org_settings::routes())
             .merge(logs::routes());
         Router::new()
             .nest(PATH, finished(endpoints))

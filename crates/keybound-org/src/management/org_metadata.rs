@@ -12,7 +12,7 @@ use super::Management;
 const PATH: &str = "/.well-known/okta-organization";
 
 /// The id of every local org; there is one at each URL.
-const ORG_ID: &str = "00oKeyboundLocalOrg1";
+pub(super) const ORG_ID: &str = "00oKeyboundLocalOrg1";
 
 /// What Okta calls its Classic Engine. By this word clients know which APIs an org has: those of the Identity Engine
 /// (`idx`), such as the authentication policies of apps, are not here, and Terraform's provider asks for them if it is

@@ -61,8 +61,8 @@ impl ListRequest {
         parameters.into_request(kind, filter.or(search), order)
     }
 
-    /// Reads the query of a request for the system log, which may have `q` and `filter` together.
-    pub(super) fn of_logs(query: &str, kind: &ListKind, order: Order) -> Result<Self, ApiError> {
+    /// Reads the query of a request for a list that has an order of its own; it may have `q` and `filter` together.
+    pub(super) fn in_order(query: &str, kind: &ListKind, order: Order) -> Result<Self, ApiError> {
         let parameters = Parameters::read(query);
         let filter = parameters.condition("filter", kind.filter)?;
         parameters.into_request(kind, filter, order)

@@ -76,6 +76,12 @@ rights! {
     ReadTrustedOrigins: ["okta.trustedOrigins.read", "okta.trustedOrigins.manage"] of [Super, Org, ReadOnly];
     /// To create, change and delete Trusted Origins.
     ManageTrustedOrigins: ["okta.trustedOrigins.manage"] of [Super, Org];
+    /// To see the sessions of users.
+    ReadSessions: ["okta.sessions.read", "okta.sessions.manage"] of [Super, Org, User, HelpDesk, ReadOnly];
+    /// To refresh and end the sessions of users.
+    ManageSessions: ["okta.sessions.manage"] of [Super, Org, User, HelpDesk];
+    /// To see the settings of the org.
+    ReadOrgSettings: ["okta.orgs.read", "okta.orgs.manage"] of [Super, Org, ReadOnly];
     /// To read the system log.
     ReadLogs: ["okta.logs.read"] of [Super, Org, App, ReadOnly];
 }

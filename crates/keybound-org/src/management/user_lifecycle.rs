@@ -17,8 +17,12 @@ use super::users::{has, target};
 use super::version::answer_with;
 use crate::background;
 use crate::named::Named;
-use crate::store::NewPassword;
+use crate::store::{NewPassword, PasswordHash};
+use crate::unguessable;
 use crate::user::{LifecycleStep, User, UserStatus};
+
+/// Random bytes of a temporary password, which then has 16 characters.
+const TEMPORARY_PASSWORD_BYTES: usize = 12;
 
 pub(super) fn routes() -> Router<Arc<Management>> {
     let manage = |step| move |permit, api, named, query| manage(step, permit, api, named, query);
@@ -32,6 +36,7 @@ pub(super) fn routes() -> Router<Arc<Management>> {
         .route("/users/{user}/lifecycle/unlock", post(help(LifecycleStep::Unlock)))
         .route("/users/{user}/lifecycle/reset_password", post(help(LifecycleStep::ResetPassword)))
         .route("/users/{user}/lifecycle/expire_password", post(help(LifecycleStep::ExpirePassword)))
+        .route("/users/{user}/lifecycle/expire_password_with_temp_password", post(give_temporary_password))
 }
 
 /// `POST /api/v1/users/{id or login}/lifecycle/…`, where an administrator of users is needed.
@@ -56,7 +61,40 @@ async fn help(
     background::run(move || api.answer_step(step, &permit, &name, query.as_deref())).await?
 }
 
+/// `POST …/lifecycle/expire_password_with_temp_password`: the user has the password that is answered, and has to change
+/// it at the next sign-in. As with every new password, what the user was signed in to ends.
+async fn give_temporary_password(
+    permit: Permit<HelpUsers>,
+    State(api): State<Arc<Management>>,
+    Named(name): Named<String>,
+) -> Result<Response, ApiError> {
+    background::run(move || {
+        let password = unguessable::text::<TEMPORARY_PASSWORD_BYTES>(api.random.as_ref())?;
+        api.expire_with(&password, &permit, &name)?;
+        Ok(Json(json!({ "tempPassword": password.as_str() })).into_response())
+    })
+    .await?
+}
+
 impl Management {
+    /// Sets a password that has expired.
+    fn expire_with<R>(&self, password: &str, permit: &Permit<R>, name: &str) -> Result<(), ApiError> {
+        self.demand_right_over(permit, &self.user(name)?)?;
+        let hash = PasswordHash::of(password, self.random.as_ref())?;
+        let now = self.clock.now();
+        let changed = self.store.change_user(name, NewPassword::Hash(&hash), |user| {
+            user.take(LifecycleStep::ExpirePassword, now)?;
+            user.password_changed = Some(now);
+            Ok(())
+        });
+        let user = changed.map_err(|error| ApiError::not_changed(name, error))?;
+        let (event_type, message) = event_of(LifecycleStep::ExpirePassword);
+        self.log(&permit.event(event_type, message).to(target(&user)));
+        let message = "Set user password for Okta";
+        self.log(&permit.event("user.account.update_password", message).to(target(&user)));
+        Ok(())
+    }
+
     /// Takes a step of a user's lifecycle; gives the user as it then is.
     pub(crate) fn take_step<R>(
         &self,

@@ -295,7 +295,8 @@ fn keep(transaction: &Transaction<'_>, given: &Given<'_>, now: NumericDate) -> R
     Ok(())
 }
 
-fn end(transaction: &Transaction<'_>, id: &str, now: NumericDate) -> Result<(), StoreError> {
+/// Ends an authorization, if it has not ended, and revokes its access tokens.
+pub(super) fn end(transaction: &Transaction<'_>, id: &str, now: NumericDate) -> Result<(), StoreError> {
     transaction
         .execute("UPDATE authorizations SET ended = ?2 WHERE id = ?1 AND ended IS NULL", (id, column(now)))?;
     let mut statement = transaction

@@ -37,8 +37,8 @@ pub(super) fn write(
         .prepare_cached(
             "INSERT INTO events (uuid, published, event_type, severity, display_message, \
              outcome_result, outcome_reason, actor_id, actor_type, actor_alternate_id, \
-             actor_display_name, targets, client_ip, client_user_agent, debug_data) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             actor_display_name, targets, client_ip, client_user_agent, debug_data, session_id) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute((
             uuid(random)?,
@@ -56,6 +56,7 @@ pub(super) fn write(
             event.client.ip.as_deref(),
             event.client.user_agent.as_deref().map(cut),
             Value::Object(event.debug_data.clone()).to_string(),
+            event.session_id.as_deref(),
         ))?;
     transaction
         .prepare_cached("DELETE FROM events WHERE number <= ?1")?
@@ -79,6 +80,7 @@ pub(crate) struct LoggedEvent {
     pub(crate) client_ip: Option<String>,
     pub(crate) client_user_agent: Option<String>,
     pub(crate) debug_data: Value,
+    pub(crate) session_id: Option<String>,
 }
 
 /// What may be looked for in the log.
@@ -99,6 +101,7 @@ pub(crate) fn event_property(name: &str) -> Option<Property> {
         "target.type" => Property::ItemMember("targets", "type"),
         "target.alternateId" => Property::ItemMember("targets", "alternateId"),
         "target.displayName" => Property::ItemMember("targets", "displayName"),
+        "authenticationContext.externalSessionId" => Property::Identifier("session_id"),
         "client.ipAddress" => Property::Text("client_ip"),
         "client.userAgent.rawUserAgent" => Property::Text("client_user_agent"),
         name => {
@@ -162,6 +165,7 @@ fn read(row: &Row<'_>) -> Result<LoggedEvent, StoreError> {
         client_ip: row.get("client_ip")?,
         client_user_agent: row.get("client_user_agent")?,
         debug_data: json("debug_data")?,
+        session_id: row.get("session_id")?,
     })
 }
 

@@ -6,7 +6,7 @@ use super::StoreError;
 
 /// What leads to each version from the one before; to the first from an empty database. Their number is
 /// the newest version.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
@@ -15,6 +15,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("schema_6.sql"),
     include_str!("schema_7.sql"),
     ASSIGN_EVERYONE,
+    include_str!("schema_9.sql"),
 ];
 
 /// Assigns the group Everyone to the apps of an org that had no assignments.
@@ -69,7 +70,9 @@ mod tests {
     use keybound::{Algorithm, NumericDate, Signer as _, SigningKey};
 
     use super::*;
-    use crate::store::{AdminRole, AppStatus, ClaimedToken, ClientSettings, FILE_NAME, RoleHolder, Store};
+    use crate::store::{
+        AdminRole, AppStatus, ClaimedToken, ClientSettings, FILE_NAME, RoleHolder, SessionName, Store,
+    };
 
     /// What version 1 wrote for an app with two keys, two scopes and a role, and for a user.
     fn write_version_1(connection: &Connection, jwks: [&str; 2]) {
@@ -186,6 +189,34 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         let other = Store::open(other.path()).unwrap();
         assert!(other.import(file.as_slice(), NumericDate::from_seconds(1)).is_ok());
+    }
+
+    #[test]
+    fn sessions_and_events_are_told_apart_by_ids_after_the_eighth_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+        MIGRATIONS.iter().take(8).for_each(|migration| connection.execute_batch(migration).unwrap());
+        connection
+            .execute_batch(
+                "PRAGMA user_version = 8;
+                 INSERT INTO users (id, status, created, last_updated, profile) VALUES ('00u1', 'ACTIVE', 1, 2,
+                 '{\"firstName\":\"A\",\"lastName\":\"B\",\"login\":\"a@example.com\",\"email\":\"a@example.com\"}');
+                 INSERT INTO sessions VALUES (x'00', '00u1', 1, 9000000000);",
+            )
+            .unwrap();
+        drop(connection);
+        let store = Store::open(folder.path()).unwrap();
+        let connection = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+        let left: i64 = connection.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0, "one without an id has ended");
+        let now = NumericDate::from_seconds(1);
+        let begun = store.begin_session("a cookie", "00u1".to_owned(), now).unwrap();
+        assert_eq!(store.session(SessionName::Id(&begun.id), now).unwrap(), Some(begun));
+        // A token that waits is under no id, also not under the one that its text would have as a cookie.
+        store.keep_session_token("a token", "00u1", now).unwrap();
+        let as_cookie = store.begin_session("a token", "00u1".to_owned(), now).unwrap();
+        store.end_session(SessionName::Id(&as_cookie.id)).unwrap();
+        assert!(store.begin_session_by_token("a token", "another cookie", now).unwrap().is_some());
     }
 
     #[test]

@@ -19,6 +19,11 @@ impl Order {
     /// The order in which rows were made.
     pub(crate) const AS_MADE: Self = Self { property: None, is_descending: false };
 
+    /// The order of identifiers, which are random: for rows that have no number.
+    pub(crate) fn of_ids() -> Self {
+        Self { property: Some(Property::Identifier("id")), is_descending: false }
+    }
+
     /// The order in which events happened.
     pub(crate) fn of_time(is_descending: bool) -> Self {
         Self { property: Some(Property::Milliseconds("published")), is_descending }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use keybound::NumericDate;
-use rusqlite::{OptionalExtension as _, Transaction};
+use aws_lc_rs::digest;
+use keybound::{NumericDate, base64url};
+use rusqlite::{OptionalExtension as _, ToSql, Transaction};
 use zeroize::Zeroizing;
 
 use super::authorizations::end_all_of_user;
@@ -13,15 +14,40 @@ use super::{Store, StoreError, column, date};
 /// How long a session lasts from when it began or was refreshed, as Okta's do.
 const SESSION_LIFE: Duration = Duration::from_secs(2 * 60 * 60);
 
+/// What the id of a session begins with, and the characters behind that, as Okta's have them.
+const ID_PREFIX: &str = "102";
+const ID_LENGTH: usize = 22;
+
 /// How long a session token is good, as Okta's are.
 const TOKEN_LIFE: Duration = Duration::from_secs(5 * 60);
 
 /// Who is signed in, since when, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Session {
+    /// What it is called, by which nobody can have it: neither the cookie, nor what it is kept under.
+    pub(crate) id: String,
     pub(crate) user_id: String,
     pub(crate) signed_in: NumericDate,
     pub(crate) expires: NumericDate,
+}
+
+/// How a session is named.
+#[derive(Clone, Copy)]
+pub(crate) enum SessionName<'a> {
+    /// By the secret of its cookie, by whose browser it is.
+    Cookie(&'a str),
+    /// By its id, by an administrator.
+    Id(&'a str),
+}
+
+impl SessionName<'_> {
+    /// The column that has it, and what stands there.
+    fn place(self) -> (&'static str, Box<dyn ToSql>) {
+        match self {
+            Self::Cookie(secret) => ("digest", Box::new(Digest::of(secret))),
+            Self::Id(id) => ("id", Box::new(id.to_owned())),
+        }
+    }
 }
 
 impl Store {
@@ -32,10 +58,10 @@ impl Store {
         user_id: String,
         now: NumericDate,
     ) -> Result<Session, StoreError> {
-        let session = Session { user_id, signed_in: now, expires: now.after(SESSION_LIFE) };
+        let session = begun(secret, user_id, now, now);
         self.write(|transaction| {
             transaction.execute("DELETE FROM sessions WHERE expires <= ?1", [column(now)])?;
-            insert(transaction, &Digest::of(secret), &session)?;
+            insert(transaction, secret, &session)?;
             Ok(session)
         })
     }
@@ -48,11 +74,14 @@ impl Store {
         user_id: &str,
         now: NumericDate,
     ) -> Result<NumericDate, StoreError> {
-        let waiting = Session { user_id: user_id.to_owned(), signed_in: now, expires: now.after(TOKEN_LIFE) };
+        let expires = now.after(TOKEN_LIFE);
         self.write(|transaction| {
             transaction.execute("DELETE FROM sessions WHERE expires <= ?1", [column(now)])?;
-            insert(transaction, &of_token(token), &waiting)?;
-            Ok(waiting.expires)
+            transaction.execute(
+                "INSERT INTO sessions (digest, user_id, signed_in, expires) VALUES (?1, ?2, ?3, ?4)",
+                (of_token(token), user_id, column(now), column(expires)),
+            )?;
+            Ok(expires)
         })
     }
 
@@ -72,36 +101,42 @@ impl Store {
                 )
                 .optional()?;
             let Some((user_id, signed_in)) = waiting else { return Ok(None) };
-            let session = Session { user_id, signed_in, expires: now.after(SESSION_LIFE) };
-            insert(transaction, &Digest::of(secret), &session)?;
+            let session = begun(secret, user_id, signed_in, now);
+            insert(transaction, secret, &session)?;
             Ok(Some(session))
         })
     }
 
-    /// The session of a cookie, unless it ended.
-    pub(crate) fn session(&self, secret: &str, now: NumericDate) -> Result<Option<Session>, StoreError> {
-        self.read(|transaction| find(transaction, secret, now))
+    /// A session, unless it ended.
+    pub(crate) fn session(
+        &self,
+        name: SessionName<'_>,
+        now: NumericDate,
+    ) -> Result<Option<Session>, StoreError> {
+        self.read(|transaction| find(transaction, name, now))
     }
 
-    /// Has the session of a cookie last as long as if it began now; gives it as it then is, or `None` if it ended.
+    /// Has a session last as long as if it began now; gives it as it then is, or `None` if it ended.
     pub(crate) fn refresh_session(
         &self,
-        secret: &str,
+        name: SessionName<'_>,
         now: NumericDate,
     ) -> Result<Option<Session>, StoreError> {
         self.write(|transaction| {
+            let (place, value) = name.place();
             transaction.execute(
-                "UPDATE sessions SET expires = ?3 WHERE digest = ?1 AND expires > ?2",
-                (Digest::of(secret), column(now), column(now.after(SESSION_LIFE))),
+                &format!("UPDATE sessions SET expires = ?3 WHERE {place} = ?1 AND expires > ?2"),
+                (value, column(now), column(now.after(SESSION_LIFE))),
             )?;
-            find(transaction, secret, now)
+            find(transaction, name, now)
         })
     }
 
-    /// Ends the session of a cookie, if there is one.
-    pub(crate) fn end_session(&self, secret: &str) -> Result<(), StoreError> {
+    /// Ends a session, if there is one.
+    pub(crate) fn end_session(&self, name: SessionName<'_>) -> Result<(), StoreError> {
         self.write(|transaction| {
-            transaction.execute("DELETE FROM sessions WHERE digest = ?1", [Digest::of(secret)])?;
+            let (place, value) = name.place();
+            transaction.execute(&format!("DELETE FROM sessions WHERE {place} = ?1"), [value])?;
             Ok(())
         })
     }
@@ -140,24 +175,52 @@ fn of_token(token: &str) -> Digest {
     Digest::of(&Zeroizing::new(format!("session token {token}")))
 }
 
-fn insert(transaction: &Transaction<'_>, digest: &Digest, session: &Session) -> Result<(), StoreError> {
+/// A session that begins now.
+fn begun(secret: &str, user_id: String, signed_in: NumericDate, now: NumericDate) -> Session {
+    Session { id: id(secret), user_id, signed_in, expires: now.after(SESSION_LIFE) }
+}
+
+/// The id of the session of a cookie.
+fn id(secret: &str) -> String {
+    let named = Zeroizing::new(format!("session id\0{secret}"));
+    let mut id =
+        format!("{ID_PREFIX}{}", base64url::encode(digest::digest(&digest::SHA256, named.as_bytes())));
+    id.truncate(ID_PREFIX.len().saturating_add(ID_LENGTH));
+    id
+}
+
+fn insert(transaction: &Transaction<'_>, secret: &str, session: &Session) -> Result<(), StoreError> {
     transaction
-        .prepare_cached("INSERT INTO sessions (digest, user_id, signed_in, expires) VALUES (?1, ?2, ?3, ?4)")?
-        .execute((digest, &session.user_id, column(session.signed_in), column(session.expires)))?;
+        .prepare_cached(
+            "INSERT INTO sessions (digest, id, user_id, signed_in, expires) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((
+            Digest::of(secret),
+            &session.id,
+            &session.user_id,
+            column(session.signed_in),
+            column(session.expires),
+        ))?;
     Ok(())
 }
 
 fn find(
     transaction: &Transaction<'_>,
-    secret: &str,
+    name: SessionName<'_>,
     now: NumericDate,
 ) -> Result<Option<Session>, StoreError> {
+    let (place, value) = name.place();
     Ok(transaction
-        .prepare_cached(
-            "SELECT user_id, signed_in, expires FROM sessions WHERE digest = ?1 AND expires > ?2",
-        )?
-        .query_row((Digest::of(secret), column(now)), |row| {
-            Ok(Session { user_id: row.get(0)?, signed_in: date(row.get(1)?), expires: date(row.get(2)?) })
+        .prepare_cached(&format!(
+            "SELECT id, user_id, signed_in, expires FROM sessions WHERE {place} = ?1 AND expires > ?2"
+        ))?
+        .query_row((value, column(now)), |row| {
+            Ok(Session {
+                id: row.get(0)?,
+                user_id: row.get(1)?,
+                signed_in: date(row.get(2)?),
+                expires: date(row.get(3)?),
+            })
         })
         .optional()?)
 }

@@ -191,6 +191,15 @@ impl Store {
         })
     }
 
+    /// When the org got its first users, which is when it was made.
+    pub(crate) fn furnished_at(&self) -> Result<Option<NumericDate>, StoreError> {
+        self.read(|transaction| {
+            let at =
+                transaction.prepare_cached("SELECT min(at) FROM furnished")?.query_row([], |row| row.get(0));
+            Ok(at.map(|at: Option<i64>| at.map(date))?)
+        })
+    }
+
     /// Deletes the user of this id or login if deactivated, and else deactivates the user; gives the user as
     /// before.
     pub(crate) fn delete_user(&self, id_or_login: &str, now: NumericDate) -> Result<User, UserChangeError> {

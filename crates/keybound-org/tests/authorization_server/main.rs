@@ -26,4 +26,5 @@ mod revoked;
 mod session_tokens;
 mod sessions;
 mod sign_out;
+mod user_clients;
 mod user_roles;

@@ -1,4 +1,4 @@
-//! `/api/v1/sessions/me`: a page asks for the session of the browser that it is in.
+//! `/api/v1/sessions`: a page asks for the session of the browser that it is in, and an administrator for any.
 
 use http::header::{COOKIE, ORIGIN, SET_COOKIE};
 use http::{Method, StatusCode};
@@ -169,4 +169,90 @@ async fn only_pages_that_are_trusted_act_by_a_users_cookie() {
     test.administer(Method::POST, &suspend, None).await;
     let found = ask(&test, &browser, Method::GET, ME, Some(TRUSTED)).await;
     assert_eq!(found.status, StatusCode::NOT_FOUND, "of a user who is suspended");
+}
+
+#[tokio::test]
+async fn an_administrator_sees_refreshes_and_ends_a_session_by_its_id() {
+    let (test, browser, user_id) = signed_in().await;
+    let mut other = Browser::default();
+    let app = people::native(&test);
+    other.sign_in(&test, &app.authorize_url(&test, &app.request()), LOGIN).await;
+    let own = ask(&test, &browser, Method::GET, ME, None).await;
+    let path = format!("/api/v1/sessions/{}", own.text("/id"));
+    let mut expected = own.json.clone();
+    expected["_links"]["self"]["href"] = json!(test.url(&path));
+    expected["_links"]["refresh"]["href"] = json!(test.url(&format!("{path}/lifecycle/refresh")));
+    expected["_links"]["user"]["href"] = json!(test.url(&format!("/api/v1/users/{user_id}")));
+    let found = test.administer(Method::GET, &path, None).await;
+    assert_eq!((found.status, &found.json), (StatusCode::OK, &expected));
+
+    // Where it is found by whoever is not the user.
+    let filter = format!("authenticationContext.externalSessionId+eq+%22{}%22", own.text("/id"));
+    let log = test.administer(Method::GET, &format!("/api/v1/logs?filter={filter}"), None).await;
+    assert_eq!(log.json.as_array().map(Vec::len), Some(1), "{log:?}");
+    assert_eq!(log.text("/0/eventType"), "user.authentication.sso");
+
+    test.wait(60);
+    let refreshed = test.administer(Method::POST, &format!("{path}/lifecycle/refresh"), None).await;
+    assert_eq!(refreshed.text("/expiresAt"), "2027-01-15T10:01:00.000Z", "{refreshed:?}");
+    let seen = ask(&test, &browser, Method::GET, ME, None).await;
+    assert_eq!(seen.text("/expiresAt"), refreshed.text("/expiresAt"), "the browser's own");
+    let ended = test.administer(Method::DELETE, &path, None).await;
+    assert_eq!((ended.status, &ended.json), (StatusCode::NO_CONTENT, &Value::Null));
+    for (browser, status) in [(&browser, StatusCode::NOT_FOUND), (&other, StatusCode::OK)] {
+        assert_eq!(ask(&test, browser, Method::GET, ME, None).await.status, status);
+    }
+    let log =
+        test.administer(Method::GET, "/api/v1/logs?filter=eventType+eq+%22user.session.end%22", None).await;
+    assert_eq!(log.json.as_array().map(Vec::len), Some(1));
+    assert_eq!(log.text("/0/authenticationContext/externalSessionId"), own.text("/id"));
+    assert_eq!((log.text("/0/actor/id"), log.text("/0/target/0/alternateId")), ("administrator", LOGIN));
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_there_has_no_id() {
+    let (test, browser, user_id) = signed_in().await;
+    let id = ask(&test, &browser, Method::GET, ME, None).await.text("/id").to_owned();
+    let cookie = browser.cookies.values().next().unwrap().clone();
+    let gone = async |id: &str| {
+        for (method, step) in [(Method::GET, ""), (Method::POST, "/lifecycle/refresh"), (Method::DELETE, "")]
+        {
+            let answer = test.administer(method.clone(), &format!("/api/v1/sessions/{id}{step}"), None).await;
+            assert_eq!(
+                (answer.status, answer.text("/errorCode")),
+                (StatusCode::NOT_FOUND, "E0000007"),
+                "{method} {id}"
+            );
+        }
+    };
+    for id in ["102", &id[..24], &format!("{id}x"), &cookie, "me"] {
+        gone(id).await;
+    }
+    let suspend = async |step: &str| {
+        test.administer(Method::POST, &format!("/api/v1/users/{user_id}/lifecycle/{step}"), None).await;
+    };
+    suspend("suspend").await;
+    gone(&id).await;
+    suspend("unsuspend").await;
+    test.wait(2 * 60 * 60);
+    gone(&id).await;
+}
+
+#[tokio::test]
+async fn a_session_of_an_administrator_is_ended_by_a_super_administrator_alone() {
+    let (test, browser, _) = signed_in().await;
+    let path = format!("/api/v1/sessions/{}", ask(&test, &browser, Method::GET, ME, None).await.text("/id"));
+    for (role, status) in [(AdminRole::HelpDesk, StatusCode::FORBIDDEN), (AdminRole::Super, StatusCode::OK)] {
+        let app = test.app(&["okta.sessions.manage"], &[role]);
+        let token = test.token(&app, "okta.sessions.manage").await;
+        let refresh = format!("{path}/lifecycle/refresh");
+        let refreshed = test.call(&app, &token, Method::POST, &refresh).await;
+        assert_eq!(refreshed.status, status, "{role}: {refreshed:?}");
+        let ended = test.call(&app, &token, Method::DELETE, &path).await;
+        assert_eq!(
+            ended.status == StatusCode::FORBIDDEN,
+            status == StatusCode::FORBIDDEN,
+            "{role}: {ended:?}"
+        );
+    }
 }

@@ -151,6 +151,9 @@ async fn known(test: &TestOrg) -> Known {
         ("/api/v1/apps/{appId}/users", 5),
         ("/api/v1/apps/{appId}/groups", 4),
         ("/api/v1/users/{userId}/roles", 6),
+        ("/api/v1/users/{userId}/clients", 5),
+        ("/api/v1/sessions/{sessionId}", 3),
+        ("/api/v1/org", 1),
         ("/api/v1/groups/{groupId}/roles", 6),
     ] {
         let found = served.iter().filter(|(_, pattern)| pattern.starts_with(part)).count();

@@ -214,6 +214,7 @@ async fn every_kind_of_answer_can_be_read_by_the_model_of_okta_s_sdks() {
     test.token(&test.app(&[READ], &[]), READ).await;
     answers.get(&test, "LogEvent", "/api/v1/logs?limit=1000").await;
     answers.get(&test, "WellKnownOrgMetadata", "/.well-known/okta-organization").await;
+    answers.get(&test, "OrgSetting", "/api/v1/org").await;
     for path in ["/api/v1/users/nobody", "/api/v1/zones", "/api/v1/users?limit=x"] {
         answers.get(&test, "Error", path).await;
     }

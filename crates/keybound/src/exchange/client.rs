@@ -80,6 +80,15 @@ impl ClientIdentity {
 }
 
 impl ClientAuthentication {
+    /// The value of `Authorization` that the client `id` sends, where that is how it authenticates
+    /// (`client_secret_basic`). It is marked as sensitive.
+    pub fn authorization(&self, id: &str) -> Option<HeaderValue> {
+        match self {
+            Self::SecretBasic(secret) => Some(basic(id, secret)),
+            _ => None,
+        }
+    }
+
     /// Its name in `token_endpoint_auth_methods_supported` (RFC 8414 section 2).
     pub const fn name(&self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@ use crate::algorithm::Algorithm;
 use crate::endpoint::Endpoint;
 use crate::exchange::ClientAuthentication;
 use crate::id_token::IdTokenPolicy;
+use crate::secret::Secret;
 
 /// The algorithms of proofs in the order in which they are chosen: the one that every server has first, then
 /// the short signatures, then the long ones.
@@ -171,6 +172,15 @@ impl ServerMetadata {
             .map_err(|supported| NotSupported::ClientAuthentication { given, supported })
     }
 
+    /// How a client with a secret authenticates: `client_secret_basic` where the server lists it or nothing (RFC 8414
+    /// section 2, RFC 6749 section 2.3.1), else `client_secret_post`.
+    pub fn choose_secret_authentication(&self, secret: Secret) -> Result<ClientAuthentication, NotSupported> {
+        let basic = ClientAuthentication::SecretBasic(secret.clone());
+        let Err(refused) = self.allow_client_authentication(&basic) else { return Ok(basic) };
+        let post = ClientAuthentication::SecretPost(secret);
+        self.allow_client_authentication(&post).map(|()| post).map_err(|_| refused)
+    }
+
     /// Whether the server takes assertions of a client's key of this algorithm.
     pub fn allow_assertion_algorithm(&self, given: Algorithm) -> Result<(), NotSupported> {
         allowed(self.assertion_algorithms.as_deref(), given.name())
@@ -227,7 +237,6 @@ fn allowed(supported: Option<&[String]>, given: &str) -> Result<(), Vec<String>>
 mod tests {
     use super::super::MAX_METADATA_BYTES;
     use super::*;
-    use crate::Secret;
     use crate::endpoint::EndpointError;
     use crate::json::MemberError;
 
@@ -378,6 +387,28 @@ mod tests {
         for given in [Algorithm::RS256, Algorithm::Ed25519] {
             let refusal = NotSupported::ProofAlgorithm { given, supported: list(&["ES256", "EdDSA"]) };
             assert_eq!(metadata.allow_proof_algorithm(given), Err(refusal));
+        }
+    }
+
+    #[test]
+    fn a_secret_is_sent_in_the_way_that_the_server_takes() {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for (listed, chosen, why) in [
+            (None, Some("client_secret_basic"), "no list: the default of RFC 8414 section 2"),
+            (Some(&["client_secret_post", "client_secret_basic"][..]), Some("client_secret_basic"), "both"),
+            (Some(&["private_key_jwt", "client_secret_post"]), Some("client_secret_post"), "the form alone"),
+            (Some(&["private_key_jwt", "client_secret_jwt"]), None, "no secret as it is"),
+            (Some(&[]), None, "nothing at all"),
+        ] {
+            let mut metadata = parse("").unwrap();
+            metadata.client_authentications = listed.map(list);
+            let found = metadata.choose_secret_authentication(Secret::new("s"));
+            assert_eq!(found.as_ref().ok().map(ClientAuthentication::name), chosen, "{why}: {found:?}");
+            let refused = NotSupported::ClientAuthentication {
+                given: "client_secret_basic",
+                supported: listed.map(list).unwrap_or_default(),
+            };
+            assert!(chosen.is_some() || found.unwrap_err() == refused, "{why}");
         }
     }
 

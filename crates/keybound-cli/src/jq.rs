@@ -12,13 +12,13 @@ use crate::output::Output;
 use crate::report::{Failure, Outcome};
 
 /// An expression that has been understood.
-pub(super) struct Filter {
+pub(crate) struct Filter {
     compiled: data::Filter,
 }
 
 impl Filter {
     /// Understands `expression`.
-    pub(super) fn compile(expression: &str) -> Outcome<Self> {
+    pub(crate) fn compile(expression: &str) -> Outcome<Self> {
         let functions = data::base_funs();
         let compiled =
             jaq_all::compile_with(expression, jaq_all::defs(), functions, &[]).map_err(|reports| {
@@ -31,7 +31,7 @@ impl Filter {
 
     /// Prints what the expression makes of `json`, a line for each value; texts without their quotes, so that a shell
     /// can use them.
-    pub(super) fn print(&self, json: &[u8], output: Output) -> Outcome {
+    pub(crate) fn print(&self, json: &[u8], output: Output) -> Outcome {
         let input = read::parse_single(json).map_err(|error| {
             Failure::new(ExitCode::Unexpected, "--jq has nothing to work on")
                 .because(format_args!("the answer is no JSON: {error}"))
