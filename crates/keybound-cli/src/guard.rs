@@ -2,6 +2,7 @@
 
 mod check;
 mod meaning;
+mod own_answer;
 mod policy;
 mod recorded_request;
 mod serve;

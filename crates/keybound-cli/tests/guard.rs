@@ -11,7 +11,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use guard_support::{Guard, ISSUER, RESOURCE, Upstream, policy};
-use support::{Workspace, token_or_key};
+use support::{Org, Workspace, token_or_key};
 
 #[test]
 fn one_line_says_where_it_serves_and_it_ends_when_it_is_asked() {
@@ -137,6 +137,22 @@ fn flags_are_enough_for_the_common_case() {
     }
     let head = upstream.next_head();
     assert!(head.contains("x-keybound-subject: user-1\r\n"), "{head}");
+}
+
+#[test]
+fn of_an_issuer_whose_certificate_is_not_trusted_the_log_says_where_its_authority_is_named() {
+    let workspace = Workspace::new();
+    let caller = policy(&workspace, "");
+    let org = Org::start_with(&workspace, &[]);
+    let text = std::fs::read_to_string(workspace.path("guard.toml")).unwrap();
+    let keys = format!("jwks_uri = \"{}/oauth2/v1/keys\"", org.url);
+    workspace.write("guard.toml", &text.replace("jwks_file = \"jwks.json\"", &keys));
+    let upstream = Upstream::start();
+    let guard = Guard::start(&workspace, &["--policy", "guard.toml", "--upstream", &upstream.url]);
+    let answer = guard.get(&guard.address, "/orders", &caller.credentials("GET", "/orders"));
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    let (_, log) = guard.signal_and_wait("TERM");
+    assert!(log.contains("can't be fetched") && log.contains("`ca_file`"), "{log}");
 }
 
 #[test]

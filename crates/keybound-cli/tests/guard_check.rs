@@ -192,6 +192,60 @@ fn a_request_that_would_be_refused_is_told_with_rule_and_answer() {
     assert_eq!(check(&workspace, &["--request", "request.txt"]).0, Some(0));
 }
 
+/// A reverse proxy with `[cors]` answers a preflight itself; without, it is a request like any.
+#[test]
+fn a_preflight_is_told_as_the_reverse_proxy_answers_it() {
+    let workspace = Workspace::new();
+    let cors = "[cors]\nallowed_origins = [\"https://app.example\"]\n";
+    let asks = "Access-Control-Request-Method: GET\n";
+    for (cors, fields, code, status, step, reader) in [
+        (
+            cors,
+            format!("Origin: https://app.example\n{asks}"),
+            0,
+            204,
+            "preflight",
+            Some("https://app.example"),
+        ),
+        (cors, format!("Origin: https://evil.example\n{asks}"), 13, 403, "preflight", None),
+        (cors, "Origin: https://app.example\n".to_owned(), 13, 401, "target", Some("https://app.example")),
+        ("", format!("Origin: https://app.example\n{asks}"), 13, 401, "target", None),
+    ] {
+        policy(&workspace, cors);
+        workspace.write("request.txt", &format!("OPTIONS /orders HTTP/1.1\nHost: a\n{fields}\n"));
+        let (exited, told) = check(&workspace, &["--request", "request.txt"]);
+        assert_eq!((exited, &told["answer"]["status"]), (Some(code), &status.into()), "{fields}: {told}");
+        assert_eq!((outcomes(&told)[0].0, &told["admitted"]), (step, &false.into()), "{fields}: {told}");
+        let named = &told["answer"]["headers"]["access-control-allow-origin"][0];
+        assert_eq!(named.as_str(), reader, "{fields}: {told}");
+    }
+}
+
+#[test]
+fn metadata_is_told_as_the_reverse_proxy_answers_it() {
+    let workspace = Workspace::new();
+    policy(&workspace, "");
+    for (path, code, status, step) in [
+        ("/.well-known/oauth-protected-resource", 0, 200, "metadata"),
+        ("/.well-known/oauth-protected-resource/other", 13, 401, "target"),
+    ] {
+        recorded(&workspace, "request.txt", path, "");
+        let (exited, told) = check(&workspace, &["--request", "request.txt"]);
+        assert_eq!((exited, &told["answer"]["status"]), (Some(code), &status.into()), "{path}: {told}");
+        assert_eq!((outcomes(&told)[0].0, &told["admitted"]), (step, &false.into()), "{path}: {told}");
+    }
+}
+
+#[test]
+fn a_warning_is_told_once() {
+    let workspace = Workspace::new();
+    policy(&workspace, "");
+    let text = std::fs::read_to_string(workspace.path("guard.toml")).unwrap();
+    workspace.write("guard.toml", &format!("answers_ended_at_expiry = \"none\"\n{text}"));
+    let (_, told) = check(&workspace, &[]);
+    assert_eq!(told["warnings"].as_array().unwrap().len(), 1, "{told}");
+}
+
 #[test]
 fn a_request_is_held_to_the_time_when_it_was_recorded() {
     let workspace = Workspace::new();

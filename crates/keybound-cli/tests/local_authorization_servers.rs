@@ -8,10 +8,9 @@ mod sidecar;
 mod support;
 
 use std::fs;
-use std::net::TcpListener;
 use std::sync::Arc;
 
-use guard_support::{Guard, Upstream};
+use guard_support::{Guard, Upstream, free_address};
 use keybound::exchange::ClientCredentials;
 use keybound::proof::DpopKey;
 use keybound::{Algorithm, PrivateKey, SigningKey, base64url};
@@ -120,7 +119,7 @@ fn a_service_calls_an_api_behind_the_guard_with_tokens_of_its_issuer() {
         ),
     );
     let upstream = Upstream::start();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let address = free_address();
     let resource = format!("http://{address}");
     let guarded = [
         "--listen",

@@ -38,9 +38,13 @@ pub(crate) struct Cors {
 }
 
 /// The answer to a preflight.
-pub(crate) struct PreflightAnswer {
-    pub(crate) response: Response<Bytes>,
-    pub(crate) is_allowed: bool,
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PreflightAnswer {
+    /// The whole answer.
+    pub response: Response<Bytes>,
+    /// Whether pages of its origin may call.
+    pub is_allowed: bool,
 }
 
 /// Who may read the answer to a request.

@@ -2,13 +2,16 @@
 //!
 //! A client may have begun it, and what it says of itself may stand in what a proxy says of it: a `Host` with a comma,
 //! in quotes. So separators count outside of quotes alone. A client that opens quotes for a proxy to close turns all
-//! that the proxy quotes inside out, and leaves quotes open at the end: such a field says nothing.
+//! that the proxy quotes inside out: quotes then begin or end within a value, or stay open. Such a field says nothing.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The elements of a field, in their order; `None` if its quotes are not closed.
+/// The elements of a field, in their order, and without those that are empty (RFC 9110 section 5.6.1); `None` if its
+/// quotes are not around values.
 pub(crate) fn elements(field: &str) -> Option<Vec<&str>> {
-    split(field, ',')
+    let mut elements = split(field, ',')?;
+    elements.retain(|element| !element.trim().is_empty());
+    Some(elements)
 }
 
 /// The parameter `wanted` of an element. `None` if it is not there; there twice, it contradicts itself.
@@ -29,27 +32,65 @@ pub(crate) fn parameter(element: &str, wanted: &str) -> Result<Option<String>, C
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Contradiction;
 
-/// The address in a node (RFC 7239 section 6): with a port, an IPv6 address in brackets.
+/// The address in a node (RFC 7239 section 6): an IPv6 address is in brackets, and a port may follow.
 pub(crate) fn node_address(node: &str) -> Option<IpAddr> {
-    let address = match node.strip_prefix('[') {
-        Some(rest) => rest.split(']').next()?,
-        None => node.split(':').next()?,
-    };
-    address.parse().ok()
+    if let Some(rest) = node.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        let is_whole = port.is_empty() || port.starts_with(':');
+        return address.parse::<Ipv6Addr>().ok().filter(|_| is_whole).map(IpAddr::V6);
+    }
+    node.split(':').next()?.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
 }
 
+/// Where in a field a character stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Outside of quotes; whether `=` is the last that stood there.
+    Outside {
+        behind_equals: bool,
+    },
+    Quoted,
+    /// In quotes, behind a backslash.
+    Escaped,
+    /// Behind a value in quotes, which ends there.
+    BehindQuotes,
+}
+
+impl Place {
+    /// Where the next character stands; `None` if `character` may not stand here.
+    fn after(self, character: char) -> Option<Self> {
+        Some(match (self, character) {
+            (Self::Outside { behind_equals: true }, '"') | (Self::Escaped, _) => Self::Quoted,
+            (Self::Outside { .. }, '"') => return None,
+            (Self::Quoted, '"') => Self::BehindQuotes,
+            (Self::Quoted, '\\') => Self::Escaped,
+            (Self::Outside { .. } | Self::BehindQuotes, ' ' | '\t') | (Self::Quoted, _) => self,
+            (Self::Outside { .. }, _) | (Self::BehindQuotes, ',' | ';') => {
+                Self::Outside { behind_equals: character == '=' }
+            }
+            (Self::BehindQuotes, _) => return None,
+        })
+    }
+
+    const fn is_quoted(self) -> bool {
+        matches!(self, Self::Quoted | Self::Escaped)
+    }
+}
+
+/// The parts of a text between separators outside of quotes; `None` if its quotes are not around values.
 fn split(text: &str, separator: char) -> Option<Vec<&str>> {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    let parts = text.split(|character| {
-        let was_escaped = is_escaped;
-        is_escaped = is_quoted && !was_escaped && character == '\\';
-        if character == '"' && !was_escaped {
-            is_quoted = !is_quoted;
+    let (mut parts, mut rest) = (Vec::new(), text);
+    let mut place = Place::Outside { behind_equals: false };
+    for (position, character) in text.char_indices() {
+        place = place.after(character)?;
+        if character == separator && !place.is_quoted() {
+            let begins = text.len().saturating_sub(rest.len());
+            parts.push(rest.get(..position.checked_sub(begins)?)?);
+            rest = text.get(position..)?.strip_prefix(separator)?;
         }
-        character == separator && !is_quoted
-    });
-    let parts: Vec<_> = parts.collect();
-    (!is_quoted).then_some(parts)
+    }
+    parts.push(rest);
+    (!place.is_quoted()).then_some(parts)
 }
 
 /// A value without its quotes, and without the backslashes before what they take literally.
@@ -77,15 +118,45 @@ mod tests {
             (r#"for=a;host="x\",for=b""#, Some(vec![r#"for=a;host="x\",for=b""#])),
             (r#"for=a;host="x\\",for=b"#, Some(vec![r#"for=a;host="x\\""#, "for=b"])),
             (r"for=\,for=b", Some(vec![r"for=\", "for=b"])),
-            ("", Some(vec![""])),
+            ("", Some(vec![])),
+            (" , for=a,,for=b, ", Some(vec![" for=a", "for=b"])),
+            ("for = \"a\" ,for=b", Some(vec!["for = \"a\" ", "for=b"])),
             // A client opens quotes, and a proxy goes on behind them.
             ("for=a;x=\", for=b;host=c", None),
             ("for=a;x=\", for=b;host=\"c\"", None),
             ("for=a;x=\"\",\", for=b;host=\"c\"", None),
             (r#"for=a;x="\", for=b;host="c""#, None),
             (r#"for=a;x="\", for=b;host=c"#, None),
+            // The client's `Host` is `c"`, and closes what it opened.
+            ("for=a;x=\", for=b;host=c\"", Some(vec!["for=a;x=\", for=b;host=c\""])),
+            ("for=a;x=\", for=b;host=\"c\"\"", None),
+            // Quotes that are not around a value.
+            ("for=a\"b\"", None),
+            ("for=\"a\"b", None),
+            ("\"for=a\"", None),
         ] {
             assert_eq!(elements(field), expected, "{field}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_an_address_and_perhaps_a_port() {
+        for (node, expected) in [
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("192.0.2.1:4711", Some("192.0.2.1")),
+            ("192.0.2.1:_port", Some("192.0.2.1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("[2001:db8::1]:4711", Some("2001:db8::1")),
+            ("2001:db8::1", None),
+            ("[2001:db8::1]4711", None),
+            ("[192.0.2.1]", None),
+            ("[2001:db8::1", None),
+            ("unknown", None),
+            ("_hidden", None),
+            ("_192.0.2.1", None),
+            ("", None),
+        ] {
+            assert_eq!(node_address(node), expected.map(|address| address.parse().unwrap()), "{node}");
         }
     }
 

@@ -70,6 +70,8 @@ pub mod server;
 mod target;
 pub mod tokens;
 
+#[cfg(feature = "server")]
+pub use cors::PreflightAnswer;
 pub use guard::{
     Admission, Explanation, Guard, GuardBuilder, GuardError, IncomingRequest, Refused, Step, Verdict,
 };

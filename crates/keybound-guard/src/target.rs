@@ -54,17 +54,17 @@ impl Targets {
 
     /// The addresses in what proxies say, in their order; `None` for what is no address.
     fn clients_named(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-        let texts = |name| headers.get_all(name).iter().map(|field| field.to_str().unwrap_or_default());
-        match self.forwarded_in {
-            ForwardedIn::XForwarded => {
-                let elements = texts(X_FORWARDED_FOR).flat_map(|field| field.split(',')).map(str::trim);
-                elements.map(|element| element.parse().ok().or_else(|| node_address(element))).collect()
-            }
-            ForwardedIn::Forwarded => {
-                let elements = texts(FORWARDED).flat_map(|field| elements(field).unwrap_or_else(|| vec![""]));
-                elements.map(|element| node_address(&parameter(element, "for").ok()??)).collect()
-            }
-        }
+        let texts = |name| headers.get_all(name).iter().map(|field| field.to_str().ok());
+        let nodes = |text| match self.forwarded_in {
+            ForwardedIn::XForwarded => Some(x_forwarded_nodes(text)),
+            ForwardedIn::Forwarded => forwarded_nodes(text),
+        };
+        let name = match self.forwarded_in {
+            ForwardedIn::XForwarded => X_FORWARDED_FOR,
+            ForwardedIn::Forwarded => FORWARDED,
+        };
+        // What cannot be read says of nobody, and hides who stands before it.
+        texts(name).flat_map(|text| text.and_then(nodes).unwrap_or_else(|| vec![None])).collect()
     }
 
     /// The target of `request`.
@@ -119,9 +119,10 @@ impl Targets {
         let mut found = (None, None);
         for field in headers.get_all(FORWARDED).iter().rev() {
             let text = field.to_str().map_err(|_| unknown("its Forwarded header field is not text"))?;
-            let elements = elements(text)
-                .ok_or_else(|| unknown("its Forwarded header field has quotes that do not end"))?;
-            for element in elements.into_iter().rev().filter(|element| !element.trim().is_empty()) {
+            let elements = elements(text).ok_or_else(|| {
+                unknown("its Forwarded header field has quotes that are not around a value")
+            })?;
+            for element in elements.into_iter().rev() {
                 let said = |name| parameter(element, name).map_err(contradicts);
                 found = (said("proto")?, said("host")?);
                 if !self.trusts(said("for")?.and_then(|node| node_address(&node))) {
@@ -131,6 +132,16 @@ impl Targets {
         }
         Ok(found)
     }
+}
+
+fn x_forwarded_nodes(text: &str) -> Vec<Option<IpAddr>> {
+    let nodes = text.split(',').map(str::trim).filter(|node| !node.is_empty());
+    nodes.map(|node| node.parse().ok().or_else(|| node_address(node))).collect()
+}
+
+fn forwarded_nodes(text: &str) -> Option<Vec<Option<IpAddr>>> {
+    let address = |element| node_address(&parameter(element, "for").ok()??);
+    Some(elements(text)?.into_iter().map(address).collect())
 }
 
 /// Whether `peer` is in one of the policy's `trusted_proxies`; an IPv4 address that is written as an IPv6 one is
@@ -294,8 +305,8 @@ mod tests {
             // What the client names in its Host stays in quotes, and is no element.
             (PROXY, "for=192.0.2.7;host=\"a.example,for=10.0.0.9;host=evil.example\"", "scheme or host"),
             // Of a field of its own, which the proxy's stands behind.
-            (PROXY, "for=10.9.9.9;host=\"", "quotes that do not end"),
-            (PROXY, "for=x;host=\", for=192.0.2.7;host=\"a.example\"", "quotes that do not end"),
+            (PROXY, "for=10.9.9.9;host=\"", "quotes that are not around"),
+            (PROXY, "for=x;host=\", for=192.0.2.7;host=\"a.example\"", "quotes that are not around"),
             (PROXY, "for=192.0.2.7;host=a.example;host=evil.example", "contradicts itself"),
             (PROXY, "for=192.0.2.7;proto=http;host=a.example;proto=https", "contradicts itself"),
             (PROXY, "", "http://own/"),
@@ -345,6 +356,10 @@ mod tests {
             (PROXY, XForwarded, &[(by_f, "for=198.51.100.1")], PROXY),
             (PROXY, Forwarded, &[(by_f, "for=203.0.113.9, for=\"[2001:db8::1]:99\"")], "2001:db8::1"),
             (PROXY, Forwarded, &[(by_f, "for=_hidden")], PROXY),
+            // Elements of a list that are empty count for nothing.
+            (PROXY, XForwarded, &[(by_x, "198.51.100.1, ,")], "198.51.100.1"),
+            (PROXY, Forwarded, &[(by_f, "for=198.51.100.1, ,")], "198.51.100.1"),
+            (PROXY, Forwarded, &[(by_f, "for=198.51.100.1"), (by_f, "")], "198.51.100.1"),
             // The client chose its Host, and no address by it.
             (PROXY, Forwarded, &[(by_f, "for=192.0.2.9;host=\"a,for=203.0.113.9\"")], "192.0.2.9"),
             (PROXY, Forwarded, &[(by_f, "for=203.0.113.9;x=\", for=192.0.2.9")], PROXY),

@@ -23,7 +23,7 @@ use keybound_guard::Guard;
 use keybound_guard::forward_auth::ForwardAuth;
 use keybound_guard::policy::Policy;
 use keybound_guard::server::{Face, Server, ServerLimits, ServerSettings};
-use serving::{OPEN, Proxy, Upstream, head, soon, status, tcp, to_end};
+use serving::{BOUND, OPEN, Proxy, Upstream, head, soon, status, tcp, to_end};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -89,6 +89,73 @@ async fn connections_of_trusted_proxies_are_not_counted_and_a_new_policy_says_wh
     assert!(!is_served(&mut proxy.connect().await).await);
 }
 
+/// An upstream that answers, but for what is `/silent`, of which it tells, and agrees to another protocol at `/switch`.
+async fn moody() -> Upstream {
+    const SWITCHED: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n";
+    Upstream::scripted(|mut stream, told| async move {
+        while let Some(head) = head(&mut stream).await {
+            let answer = match head.split(' ').nth(1) {
+                Some("/silent") => {
+                    let _ = told.send(head);
+                    ""
+                }
+                Some("/switch") => SWITCHED,
+                _ => HELLO,
+            };
+            if stream.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_place_is_free_again_however_its_connection_ends() {
+    let mut upstream = moody().await;
+    let limits = ServerLimits { connections_per_address: 1, ..ServerLimits::default() };
+    let proxy = limited(OPEN, &upstream, limits).await;
+    let get =
+        |path: &str, fields: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes();
+    let silent = [&[0x82, 0x86, 0x41, 0x01, b'a', 0x04, 0x07][..], b"/silent"].concat();
+    let request = Frames::beginning().with(HEADERS, END_STREAM | END_HEADERS, 1, &silent);
+    for (name, sent) in [
+        ("without a request", Vec::new()),
+        ("within a request", b"GET / HTTP/1.1\r\nHo".to_vec()),
+        ("by what is no request", b"\0\r\n\r\n".to_vec()),
+        ("with a request under way", get("/silent", "")),
+        ("with an upload under way", get("/", "Content-Length: 10\r\n")),
+        ("as a tunnel", get("/switch", "Connection: upgrade\r\nUpgrade: chat\r\n")),
+        ("without a request over HTTP/2", Frames::beginning().0),
+        ("with a request under way over HTTP/2", request.0),
+        ("by a frame that is none", Frames::beginning().with(SETTINGS, 0, 0, &[0]).0),
+    ] {
+        // One that is refused is closed before it is served.
+        let begun = async {
+            loop {
+                let mut stream = proxy.connect().await;
+                let is_begun = if sent.starts_with(b"PRI ") {
+                    stream.write_all(&sent).await.is_ok() && next(&mut stream, SETTINGS).await.is_some()
+                } else {
+                    is_served(&mut stream).await && stream.write_all(&sent).await.is_ok()
+                };
+                if is_begun {
+                    return stream;
+                }
+            }
+        };
+        let mut stream = tokio::time::timeout(BOUND, begun).await.unwrap_or_else(|_| panic!("before {name}"));
+        let asks_for = |path: &str| sent.windows(path.len()).any(|part| part == path.as_bytes());
+        if asks_for("/silent") {
+            upstream.next_head().await;
+        }
+        if asks_for("/switch") {
+            assert!(soon(head(&mut stream)).await.unwrap().starts_with("HTTP/1.1 101 "));
+        }
+    }
+    soon(async { while !is_served(&mut proxy.connect().await).await {} }).await;
+}
+
 #[tokio::test]
 async fn a_limit_that_nothing_could_be_served_within_is_refused() {
     let guard = Guard::new(Policy::from_toml(OPEN).unwrap()).unwrap();
@@ -113,6 +180,10 @@ const END_HEADERS: u8 = 4;
 /// `GET http://a/`, by the static table of HPACK (RFC 7541 appendix A).
 const GET_FIELDS: [u8; 6] = [0x82, 0x86, 0x84, 0x41, 0x01, b'a'];
 
+/// Neither scheme nor path, which every request has (RFC 9113 section 8.3.1).
+const BROKEN_FIELDS: [u8; 1] = [0x82];
+
+const PROTOCOL_ERROR: u32 = 1;
 const REFUSED_STREAM: u32 = 7;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
@@ -170,6 +241,28 @@ async fn a_flood_of_requests_that_are_taken_back_ends_its_connection() {
         frames.get(id).with(RST_STREAM, 0, id, &8_u32.to_be_bytes())
     });
     let _ = stream.write_all(&flood.0).await;
+    let (_, code) = next(&mut stream, GOAWAY).await.expect("it is told why");
+    assert_eq!(code, ENHANCE_YOUR_CALM);
+}
+
+/// CVE-2025-8671: a client has the server reset its requests, in place of doing so itself.
+#[tokio::test]
+async fn broken_requests_are_reset_and_one_too_many_ends_their_connection() {
+    let upstream = Upstream::answering(HELLO).await;
+    let proxy = limited(OPEN, &upstream, ServerLimits::default()).await;
+    let mut stream = proxy.connect().await;
+    let broken = |frames: Frames, number: u32| {
+        frames.with(HEADERS, END_STREAM | END_HEADERS, 2 * number + 1, &BROKEN_FIELDS)
+    };
+    stream.write_all(&(0..100).fold(Frames::beginning(), broken).0).await.unwrap();
+    for _ in 0..100 {
+        let (_, code) = next(&mut stream, RST_STREAM).await.expect("the connection goes on");
+        assert_eq!(code, PROTOCOL_ERROR);
+    }
+    stream.write_all(&Frames::default().get(201).0).await.unwrap();
+    let (answered, _) = next(&mut stream, HEADERS).await.expect("the connection goes on");
+    assert_eq!(answered, 201);
+    stream.write_all(&broken(Frames::default(), 101).0).await.unwrap();
     let (_, code) = next(&mut stream, GOAWAY).await.expect("it is told why");
     assert_eq!(code, ENHANCE_YOUR_CALM);
 }

@@ -7,10 +7,11 @@ use clap::Args;
 use http::{HeaderValue, Response};
 use keybound::NumericDate;
 use keybound::exchange::DPOP_NONCE;
-use keybound_guard::{Explanation, Guard, IncomingRequest, Step, Verdict};
+use keybound_guard::{Explanation, IncomingRequest, Step, Verdict};
 use serde_json::{Map, Value, json};
 
 use super::meaning;
+use super::own_answer::OwnAnswer;
 use super::policy::PolicyArguments;
 use super::recorded_request::RecordedRequest;
 use crate::clock::Clock;
@@ -29,8 +30,9 @@ Examples:
       \"Authorization: DPoP $TOKEN\" \"DPoP: $PROOF\" |
       keybound guard check --policy guard.toml --request - --json | jq .steps
 
-Exit code 0: the request would be admitted (or, without a request, the policy can be used); 13: it would be \
-refused. Nothing is recorded. As for a real request, an issuer may be asked over the network: for its keys, unless \
+Exit code 0: the request would be admitted, or is one that the guard answers itself: a preflight of a page that may \
+call, or for the metadata of the resource (or, without a request, the policy can be used); 13: it would be refused. \
+Nothing is recorded. As for a real request, an issuer may be asked over the network: for its keys, unless \
 they are in a file, and about the token, where the policy has introspection for it; but only if all else about the \
 request is right.")]
 pub(crate) struct Arguments {
@@ -67,7 +69,17 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         .map(NumericDate::from_seconds)
         .or_else(|| request.date())
         .unwrap_or_else(|| arguments.clock.now());
-    let mut explanation = explain(&guard, &request, arguments, now)?;
+    let incoming = IncomingRequest {
+        method: &request.method,
+        uri: &request.uri,
+        headers: &request.headers,
+        peer: arguments.peer,
+        secure: arguments.tls,
+    };
+    if let Some(answer) = OwnAnswer::of(&guard, &incoming) {
+        return answer.tell(&request, now, for_person, output);
+    }
+    let mut explanation = runtime::start()?.block_on(guard.explain(&incoming, now));
     if guard.policy().nonces.secret_files.is_empty() {
         hide_own_nonce(&mut explanation);
     }
@@ -81,22 +93,6 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Outcome {
         Err(refused) => Err(Failure::new(ExitCode::InspectRefused, "the request would be refused")
             .because(format_args!("{} [{}]", refused.refusal, refused.refusal.rule().source()))),
     }
-}
-
-fn explain(
-    guard: &Guard,
-    request: &RecordedRequest,
-    arguments: &Arguments,
-    now: NumericDate,
-) -> Outcome<Explanation> {
-    let incoming = IncomingRequest {
-        method: &request.method,
-        uri: &request.uri,
-        headers: &request.headers,
-        peer: arguments.peer,
-        secure: arguments.tls,
-    };
-    Ok(runtime::start()?.block_on(guard.explain(&incoming, now)))
 }
 
 /// A nonce of this process's own secret would be taken by no guard: the answer shows that there is one, and no more.
@@ -148,7 +144,7 @@ fn shown_step(step: &Step) -> Value {
     }
 }
 
-fn shown_answer(response: &Response<bytes::Bytes>) -> Value {
+pub(super) fn shown_answer(response: &Response<bytes::Bytes>) -> Value {
     let mut headers = Map::new();
     for name in response.headers().keys() {
         let values: Vec<_> =
@@ -171,16 +167,18 @@ fn tell(request: &RecordedRequest, explanation: &Explanation, now: NumericDate, 
         Ok(Some(token)) => output.line(format_args!("\n{GOOD}would be admitted{GOOD:#}: {}", token.subject)),
         Ok(None) => output.line(format_args!("\n{GOOD}would be admitted{GOOD:#}, as everybody is")),
         Err(refused) => {
-            let response = &refused.response;
             output.line(format_args!("\n{BAD}would be refused{BAD:#}, with this answer:"))?;
-            output.line(format_args!("  HTTP/1.1 {}", response.status()))?;
-            for (name, value) in response.headers() {
-                output
-                    .line(format_args!("  {NAME}{name}{NAME:#}: {}", value.to_str().unwrap_or_default()))?;
-            }
-            output.line(format_args!("\n  {}", String::from_utf8_lossy(response.body())))
+            tell_answer(&refused.response, output)
         }
     }
+}
+
+pub(super) fn tell_answer(response: &Response<bytes::Bytes>, output: Output) -> Outcome {
+    output.line(format_args!("  HTTP/1.1 {}", response.status()))?;
+    for (name, value) in response.headers() {
+        output.line(format_args!("  {NAME}{name}{NAME:#}: {}", value.to_str().unwrap_or_default()))?;
+    }
+    output.line(format_args!("\n  {}", String::from_utf8_lossy(response.body())))
 }
 
 fn tell_step(step: &Step, output: Output) -> Outcome {

@@ -154,10 +154,6 @@ fn warnings(policy: &Policy) -> Vec<String> {
         policy.answers_ended_at_expiry == EndedAnswers::None,
         "answers_ended_at_expiry: event streams go on for as long as client and API like.",
     );
-    warn(
-        policy.answers_ended_at_expiry == EndedAnswers::None,
-        "answers_ended_at_expiry: event streams go on for as long as client and API like.",
-    );
     let in_the_clear = |origin: &String| {
         let host = origin.strip_prefix("http://").unwrap_or("localhost");
         !["localhost", "127.0.0.1", "[::1]"].iter().any(|own| host.strip_prefix(own).is_some_and(is_port))

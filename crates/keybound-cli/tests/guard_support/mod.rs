@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -75,6 +76,16 @@ impl Caller {
 
 fn now() -> NumericDate {
     SystemTime::now().into()
+}
+
+/// An address that nobody listens at, for a guard that has to know its own before it starts. It is below the ports
+/// that the system hands out: one of these that is free now may be another's when it is asked for.
+pub(crate) fn free_address() -> String {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + u16::try_from(std::process::id() % 200).unwrap() * 100;
+    let taken = || ("127.0.0.1", first + TAKEN.fetch_add(1, Ordering::Relaxed) % 100);
+    let (host, port) = std::iter::repeat_with(taken).find(|place| TcpListener::bind(place).is_ok()).unwrap();
+    format!("{host}:{port}")
 }
 
 /// A server that answers every request with 200, or with nothing.

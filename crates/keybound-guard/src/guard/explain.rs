@@ -7,6 +7,10 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "server")]
+use bytes::Bytes;
+#[cfg(feature = "server")]
+use http::Response;
 use keybound::access_token::AccessToken;
 use keybound::credentials::Credentials;
 use keybound::proof::{
@@ -16,6 +20,8 @@ use keybound::resource::{Demands, ResourceRequest};
 use keybound::{NumericDate, Refusal, Rule, TargetUri, UnverifiedJws};
 
 use super::{Guard, IncomingRequest, Inner, Refused};
+#[cfg(feature = "server")]
+use crate::cors::PreflightAnswer;
 use crate::routes::Covered;
 
 /// What a guard would do with a request.
@@ -67,11 +73,33 @@ impl Guard {
         let outcome = match refusal {
             Some(refusal) => {
                 let response = inner.answer(request, &refusal, now);
+                #[cfg(feature = "server")]
+                let response = inner.shared(request, response);
                 Err(Box::new(Refused { refusal, response }))
             }
             None => Ok(token),
         };
         Explanation { steps, proof, outcome }
+    }
+
+    /// What the reverse proxy answers to `request` if that is a preflight of a page, by the policy's `[cors]`: it is
+    /// not judged. `None` for any other request. Nothing is counted.
+    #[cfg(feature = "server")]
+    pub fn explain_preflight(&self, request: &IncomingRequest<'_>) -> Option<PreflightAnswer> {
+        let inner = self.inner.load();
+        let PreflightAnswer { response, is_allowed } = inner.cors.as_ref()?.preflight(request)?;
+        Some(PreflightAnswer { response: inner.shared(request, response), is_allowed })
+    }
+}
+
+#[cfg(feature = "server")]
+impl Inner {
+    /// The answer as the reverse proxy sends it, with who may read it; without `[cors]` as it is.
+    fn shared(&self, request: &IncomingRequest<'_>, mut response: Response<Bytes>) -> Response<Bytes> {
+        if let Some(cors) = &self.cors {
+            Arc::clone(cors).reader(request.headers).share(response.headers_mut());
+        }
+        response
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use keybound::TargetUri;
 
+use crate::forwarded::elements;
 use crate::identity;
 use crate::overrides;
 use crate::policy::{ForwardedIn, Policy};
@@ -27,11 +28,11 @@ static ALSO_BELIEVED: [HeaderName; 5] = [
 pub(super) fn replace(headers: &mut HeaderMap, policy: &Policy, peer: Option<IpAddr>, target: &TargetUri) {
     let peer = peer.map(|peer| peer.to_canonical());
     let trusted = is_trusted(&policy.trusted_proxies, peer);
-    let believed = |name: &HeaderName, kind: ForwardedIn| {
-        if trusted && policy.forwarded_in == kind { joined(headers, name) } else { None }
+    let believed = |name: &HeaderName, kind: ForwardedIn, is_whole: fn(&str) -> bool| {
+        if trusted && policy.forwarded_in == kind { joined(headers, name, is_whole) } else { None }
     };
-    let before = believed(&X_FORWARDED_FOR, ForwardedIn::XForwarded);
-    let elements_before = believed(&FORWARDED, ForwardedIn::Forwarded);
+    let before = believed(&X_FORWARDED_FOR, ForwardedIn::XForwarded, |_| true);
+    let elements_before = believed(&FORWARDED, ForwardedIn::Forwarded, |field| elements(field).is_some());
     take_out(headers);
 
     let (scheme, host) = target.origin().split_once("://").unwrap_or(("http", target.origin()));
@@ -59,8 +60,13 @@ pub(super) fn take_out(headers: &mut HeaderMap) {
     });
 }
 
-fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let fields: Vec<_> = headers.get_all(name).iter().filter_map(|field| field.to_str().ok()).collect();
+/// The fields of this name as one. A client's own that is not whole would put what the proxies say behind it into its
+/// quotes: it is left out, with all before it.
+fn joined(headers: &HeaderMap, name: &HeaderName, is_whole: fn(&str) -> bool) -> Option<String> {
+    let from_the_last = headers.get_all(name).iter().rev();
+    let mut fields: Vec<_> =
+        from_the_last.map_while(|field| field.to_str().ok().filter(|text| is_whole(text))).collect();
+    fields.reverse();
     if fields.is_empty() { None } else { Some(fields.join(", ")) }
 }
 
@@ -134,5 +140,21 @@ mod tests {
         assert_eq!(of_proxy(&policy), told("", "192.0.2.7", "198.51.100.1, 192.0.2.7"));
         policy.forwarded_in = ForwardedIn::Forwarded;
         assert_eq!(of_proxy(&policy), told("for=203.0.113.9, ", "192.0.2.7", "192.0.2.7"));
+    }
+
+    #[test]
+    fn quotes_that_a_client_leaves_open_hold_nothing_of_what_stands_behind_them() {
+        let fields = [
+            ("forwarded", "for=203.0.113.8"),
+            ("forwarded", "for=203.0.113.9;host=\""),
+            ("forwarded", "for=198.51.100.1"),
+        ];
+        let policy = Policy {
+            trusted_proxies: vec!["192.0.2.0/24".parse().unwrap()],
+            forwarded_in: ForwardedIn::Forwarded,
+            ..Policy::default()
+        };
+        let told_to_upstream = replaced(&policy, Some("192.0.2.7"), &fields);
+        assert_eq!(told_to_upstream, told("for=198.51.100.1, ", "192.0.2.7", "192.0.2.7"));
     }
 }

@@ -178,9 +178,10 @@ impl Server {
             tokio::spawn(accept(listener, Arc::new(endpoint), guard.clone(), admin_drain.lifeline()));
         }
         let address = address(&listener, &settings.listen)?;
+        let answers_pages = matches!(face, Face::ReverseProxy(_));
         let endpoint = Arc::new(Endpoint::new(face, tls.clone(), settings.limits));
         tokio::spawn(accept(listener, endpoint, guard.clone(), drain.lifeline()));
-        let reloader = Arc::new(Reloader::new(guard, settings.policy_file, tls));
+        let reloader = Arc::new(Reloader::new(guard, answers_pages, settings.policy_file, tls));
         let watching = settings.reload_every.map(|every| tokio::spawn(watch(Arc::clone(&reloader), every)));
         let (unready_for, drain_timeout) = (settings.unready_for, settings.drain_timeout);
         Ok(Self {

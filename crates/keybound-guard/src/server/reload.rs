@@ -11,12 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::tls::Tls;
 use crate::guard::{Guard, GuardError};
 use crate::metrics::RELOADS;
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicyError};
 
 /// What is read anew, and from where.
 #[derive(Debug)]
 pub(crate) struct Reloader {
     guard: Guard,
+    /// Whether the server answers browsers (`[cors]`): a reverse proxy.
+    answers_pages: bool,
     policy_file: Option<PathBuf>,
     tls: Option<Arc<Tls>>,
     seen: Mutex<Seen>,
@@ -36,7 +38,12 @@ struct Seen {
 }
 
 impl Reloader {
-    pub(crate) fn new(guard: Guard, policy_file: Option<PathBuf>, tls: Option<Arc<Tls>>) -> Self {
+    pub(crate) fn new(
+        guard: Guard,
+        answers_pages: bool,
+        policy_file: Option<PathBuf>,
+        tls: Option<Arc<Tls>>,
+    ) -> Self {
         let named = named_by(&guard.policy());
         let seen = Seen {
             policy: fingerprint(policy_file.as_slice()),
@@ -44,7 +51,7 @@ impl Reloader {
             named,
             tls: fingerprint(&tls_files(tls.as_deref())),
         };
-        Self { guard, policy_file, tls, seen: Mutex::new(seen) }
+        Self { guard, answers_pages, policy_file, tls, seen: Mutex::new(seen) }
     }
 
     /// Reads anew what has changed since it was last read.
@@ -72,6 +79,7 @@ impl Reloader {
         let applied = self.read(seen).and_then(|policy| {
             seen.named = named_by(&policy);
             seen.named_files = fingerprint(&seen.named);
+            self.check(&policy)?;
             self.guard.reload(policy)
         });
         let file = self.policy_file.as_ref().map(|path| tracing::field::display(path.display()));
@@ -90,6 +98,16 @@ impl Reloader {
         let Some(path) = &self.policy_file else { return Ok(Policy::clone(&self.guard.policy())) };
         seen.policy = fingerprint(self.policy_file.as_slice());
         Ok(Policy::from_file(path)?)
+    }
+
+    /// Pages that a policy lets call are to be answered, or nobody would know why they are not.
+    fn check(&self, policy: &Policy) -> Result<(), PolicyError> {
+        if self.answers_pages || !policy.cors.is_on() {
+            return Ok(());
+        }
+        let reason =
+            "it is for a reverse proxy; this guard is asked by a proxy, which has to answer preflights";
+        Err(PolicyError::field("cors", reason))
     }
 
     fn certificate(&self, seen: &mut Seen) {
@@ -170,7 +188,7 @@ mod tests {
 
         fn reloader(&self, from_code: bool) -> Reloader {
             let guard = Guard::new(Policy::from_file(&self.policy()).unwrap()).unwrap();
-            Reloader::new(guard, Some(self.policy()).filter(|_| !from_code), None)
+            Reloader::new(guard, false, Some(self.policy()).filter(|_| !from_code), None)
         }
     }
 
@@ -196,6 +214,20 @@ mod tests {
         assert!(reloader.looks() && !reloader.looks(), "another policy, with another file");
         files.write_keys("keys.json");
         assert!(!reloader.looks(), "one that it named before");
+    }
+
+    #[test]
+    fn pages_are_let_in_where_they_are_answered_alone() {
+        let files = Files::new();
+        for (answers_pages, is_applied) in [(false, false), (true, true)] {
+            files.write_policy("keys.json");
+            let reloader = Reloader { answers_pages, ..files.reloader(false) };
+            let policy = fs::read_to_string(files.policy()).unwrap();
+            fs::write(files.policy(), format!("{policy}[cors]\nallowed_origins = [\"https://a.example\"]\n"))
+                .unwrap();
+            assert_eq!(reloader.looks(), is_applied);
+            assert_eq!(reloader.guard.policy().cors.is_on(), is_applied);
+        }
     }
 
     #[test]

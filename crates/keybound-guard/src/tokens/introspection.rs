@@ -99,7 +99,7 @@ fn advice(error: &FetchError) -> &'static str {
         FetchError::Status { status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, .. } => {
             ": see that `client_id` and `client_secret_file` of the issuer's introspection are right"
         }
-        _ => "",
+        _ => error.advice(),
     }
 }
 

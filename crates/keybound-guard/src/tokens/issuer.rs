@@ -234,9 +234,10 @@ fn lifetimes(settings: &Settings) -> Lifetimes {
 /// Counts what became of a fetch, and says why one failed.
 fn told<T>(name: &'static str, issuer: &str, outcome: Result<T, FetchError>) -> Result<T, FetchError> {
     counters::count(name, issuer, if outcome.is_ok() { "fetched" } else { "failed" });
-    outcome.inspect_err(|error| match error {
-        FetchError::NoMetadata => {}
-        error if name == JWKS_FETCHES => tracing::warn!(issuer, %error, "the issuer's keys can't be fetched"),
-        error => tracing::warn!(issuer, %error, "the issuer's metadata can't be fetched"),
+    outcome.inspect_err(|error| {
+        let what = if name == JWKS_FETCHES { "keys" } else { "metadata" };
+        if !matches!(error, FetchError::NoMetadata) {
+            tracing::warn!(issuer, %error, "the issuer's {what} can't be fetched{}", error.advice());
+        }
     })
 }

@@ -52,6 +52,22 @@ pub(super) enum FetchError {
     Request(#[from] http::Error),
 }
 
+impl FetchError {
+    /// What to do about it, to be put behind what is said of it.
+    pub(super) fn advice(&self) -> &'static str {
+        match self {
+            Self::Transport(TransportError::Certificate { not_valid_yet: true, .. }) => {
+                ": see that the clock of this machine is right (date -u)"
+            }
+            Self::Transport(TransportError::Certificate { .. }) => {
+                ": an authority of your own is named by its certificate, as `ca_file` in the policy or --ca-file; \
+                 a certificate that has expired or has another name is for the issuer to renew"
+            }
+            _ => "",
+        }
+    }
+}
+
 /// How issuers are asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NetworkSettings {

@@ -68,7 +68,7 @@ impl AuthorizationServer {
         let form = asked.parameters().map_err(NoTarget::from)?;
         let request = self.authorization_request(&form, now)?;
         let browser = self.browser(&asked.head.headers)?;
-        if let Some(token) = form.get("sessionToken")
+        if let Some(token) = form.get("sessionToken").filter(|_| asked.is_page())
             && let Some((browser, session, user)) = self.begin_session_by_token(token, &browser, now)?
         {
             let answer = self.with_leave(asked, &request, &form, &browser, (&session, &user));

@@ -43,6 +43,12 @@ impl Asked {
         self.head.headers.get("sec-fetch-dest").is_none_or(|destination| destination == "document")
     }
 
+    /// Whether the browser goes here or has this in a frame, as far as it says: in a frame apps renew their tokens.
+    pub(super) fn is_page(&self) -> bool {
+        self.is_navigation()
+            || self.head.headers.get("sec-fetch-dest").is_some_and(|destination| destination == "iframe")
+    }
+
     /// The form in the body.
     pub(super) fn form(&self) -> Result<Form, FormRefusal> {
         Form::read(&self.head.headers, self.body.as_ref().ok_or(FormRefusal::TooLarge)?)

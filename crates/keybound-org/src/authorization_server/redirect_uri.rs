@@ -54,11 +54,12 @@ impl RedirectUri {
         WebOrigin::of_url(&self.text).filter(|_| has_pages)
     }
 
-    /// What a Content-Security-Policy calls the place: its origin, or the scheme of an app.
+    /// What a Content-Security-Policy calls the place: its origin, or the scheme of an app. It has no words for an IPv6
+    /// address, and browsers leave out what has one (CSP level 3 section 2.3.1): there it is the scheme too.
     pub(super) fn source(&self) -> String {
-        match self.parsed.origin() {
-            origin @ url::Origin::Tuple(..) => origin.ascii_serialization(),
-            url::Origin::Opaque(_) => format!("{}:", self.parsed.scheme()),
+        match (self.parsed.origin(), self.parsed.host()) {
+            (url::Origin::Opaque(_), _) | (_, Some(Host::Ipv6(_))) => format!("{}:", self.parsed.scheme()),
+            (origin @ url::Origin::Tuple(..), _) => origin.ascii_serialization(),
         }
     }
 }
@@ -131,6 +132,19 @@ mod tests {
             ("not a URI", "http://127.0.0.1:4567/callback", false),
         ] {
             assert_eq!(is_same_but_for_port(known, found), expected, "{known} {found}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_called_as_a_content_security_policy_can() {
+        for (uri, expected) in [
+            ("https://app.example:8443/callback?x=1", "https://app.example:8443"),
+            ("http://127.0.0.1:4567/callback", "http://127.0.0.1:4567"),
+            ("com.example.app:/callback", "com.example.app:"),
+            ("http://[::1]:4567/callback", "http:"),
+        ] {
+            let redirect_uri = RedirectUri { text: uri.to_owned(), parsed: Url::parse(uri).unwrap() };
+            assert_eq!(redirect_uri.source(), expected, "{uri}");
         }
     }
 

@@ -119,7 +119,7 @@ pub(crate) async fn share(State(cors): State<Arc<Cors>>, mut request: Request, n
     if fields::is_preflight(&request) && verdict != Verdict::NotAsked {
         return cors.preflight_answer(sharing, &verdict, &request);
     }
-    if !verdict.lets_cookies_come() {
+    if !verdict.lets_cookies_come() || is_embedded_elsewhere(request.headers()) {
         request.headers_mut().remove(COOKIE);
     }
     let mut answer = next.run(request).await;
@@ -170,6 +170,13 @@ impl Cors {
         fields::allow(answer.headers_mut(), sharing, verdict, request.headers());
         answer
     }
+}
+
+/// Whether a page of another origin has this in it without asking by script, as a picture or an object, as far as the
+/// browser says (Fetch Metadata). Such a page reads nothing, but sees whether it failed.
+fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
+    let is_elsewhere = |site: &HeaderValue| site == "cross-site" || site == "same-site";
+    !headers.contains_key(ORIGIN) && headers.get("sec-fetch-site").is_some_and(is_elsewhere)
 }
 
 /// Whether an origin may ask, and then whether it is a Trusted Origin.

@@ -59,6 +59,20 @@ async fn a_session_begins_once_by_the_token_for_a_password() {
 }
 
 #[tokio::test]
+async fn a_token_begins_a_session_in_pages_and_frames_and_by_no_picture_or_script() {
+    let (test, app) = people::with_native_app().await;
+    let token = token(&test).await;
+    let mut browser = Browser::default();
+    for destination in ["image", "script", "empty", "object"] {
+        let shown = browser.open_for(&silent(&test, &app, &token), destination).await;
+        assert_eq!(shown.response()["error"], "login_required", "{destination}: {shown:?}");
+        assert!(browser.cookies.is_empty(), "{destination}: {shown:?}");
+    }
+    let shown = browser.open_for(&silent(&test, &app, &token), "iframe").await;
+    assert!(shown.response().contains_key("code"), "as an app renews its tokens: {shown:?}");
+}
+
+#[tokio::test]
 async fn a_token_is_for_five_minutes_and_for_a_user_who_may_sign_in() {
     let (test, app) = people::with_native_app().await;
     let late = token(&test).await;

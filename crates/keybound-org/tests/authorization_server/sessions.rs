@@ -152,6 +152,14 @@ async fn only_pages_that_are_trusted_act_by_a_users_cookie() {
     let own = test.org.url().to_owned();
     assert_eq!(ask(&test, &browser, Method::GET, ME, Some(&own)).await.status, StatusCode::OK);
 
+    // Whether it is there shows in whether a picture or an object fails.
+    let cookies: Vec<_> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    for (site, status) in [("cross-site", 404), ("same-site", 404), ("same-origin", 200), ("none", 200)] {
+        let request = test.http.get(test.url(ME)).header(COOKIE, cookies.join("; "));
+        let answer = test.send(request.header("sec-fetch-site", site)).await;
+        assert_eq!(answer.status.as_u16(), status, "{site}: {answer:?}");
+    }
+
     // A cookie is a session and no more: it opens nothing else of the API.
     for path in ["/api/v1/users/me", "/api/v1/users", &format!("/api/v1/users/{user_id}")] {
         let refused = ask(&test, &browser, Method::GET, path, Some(TRUSTED)).await;
