@@ -5,8 +5,6 @@
 mod refusing_org;
 mod support;
 
-use std::net::TcpListener;
-
 use refusing_org::{Answer, Asked, ScriptedOrg};
 use serde_json::Value;
 use support::{Ended, SCOPE, Service, Workspace, token_or_key};
@@ -129,7 +127,8 @@ fn a_key_file_that_others_can_read_is_told() {
 #[test]
 fn an_org_that_is_not_there_or_is_another_service_is_told() {
     let service = Service::start();
-    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Discard's port, at which nobody listens: one that is free now may be another's in a moment.
+    let unused = "127.0.0.1:9";
     let gone = format!("http://{unused}");
     service.examine(&[], &[("OKTA_ORG_URL", &gone)]).assert_failed(5, "org", &[&gone, "the org's URL"]);
     let elsewhere = ScriptedOrg::start(|_| Some((404, "{}".to_owned())));
