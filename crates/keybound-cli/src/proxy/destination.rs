@@ -53,19 +53,15 @@ impl Destinations {
 
     /// The origin that takes a path.
     pub(super) fn of(&self, path: &str) -> Option<&Destination> {
-        self.0.iter().find(|destination| {
-            let rest = path.strip_prefix(&destination.prefix);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+        self.0.iter().find(|destination| below(path, &destination.prefix).is_some())
     }
-}
 
-impl Destinations {
     /// What `reference` of an answer to a request of `asked` refers to: by an address at `local`, this proxy, if a request
     /// there leads to it; else by its own.
     pub(super) fn localized(&self, reference: &str, asked: &Uri, local: &str) -> String {
         let asked = asked.to_string();
-        let (whole, path) = Reference::parse(reference).seen_from(Reference::parse(&asked));
+        let given = Reference::parse(reference);
+        let (whole, path) = given.seen_from(Reference::parse(&asked));
         let (Some(scheme), Some(authority)) = (whole.scheme, whole.authority) else {
             return reference.to_owned();
         };
@@ -85,7 +81,7 @@ impl Destinations {
         match found {
             Some(path) => format!("{local}{path}{rest}"),
             // A whole address stays as it came.
-            None if Reference::parse(reference).scheme.is_some() => reference.to_owned(),
+            None if given.scheme.is_some() => reference.to_owned(),
             None => format!("{origin}{path}{rest}"),
         }
     }
@@ -117,8 +113,7 @@ impl Destination {
 
     /// The path of this proxy that leads to `path` of the origin, if it is below what requests go to.
     fn local_path(&self, path: &str) -> Option<String> {
-        let rest = path.strip_prefix(&self.base)?;
-        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{}{rest}", self.prefix))
+        below(path, &self.base).map(|rest| format!("{}{rest}", self.prefix))
     }
 }
 
@@ -148,6 +143,11 @@ fn destination(text: &str) -> Outcome<Destination> {
         origin: target.origin().to_owned(),
         base: target.path().trim_end_matches('/').to_owned(),
     })
+}
+
+/// What `path` has behind `beginning`, if it is that or below it: `/billings` is not below `/billing`.
+fn below<'p>(path: &'p str, beginning: &str) -> Option<&'p str> {
+    path.strip_prefix(beginning).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
